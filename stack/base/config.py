@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Floor 0: every knob of the stack, its unit, its default and where the default comes from.
+
+One immutable record per stack, given to `Stack` at construction.  Times are nanoseconds,
+sizes octets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one stack.
+
+    IP
+
+    hop_limit               TTL and hop limit of what we send, 1 .. 255 (RFC 1122 3.2.1.7)
+    dad                     probe an address before using it (RFC 5227, RFC 4862 5.4).  Off
+                            makes an address usable at once: right on a private wire
+    weak_host               accept packets for an address of another interface; off is the
+                            strong host model (RFC 1122 3.3.4.2)
+    neighbor_limit          neighbours remembered per interface, 16 at least
+    path_limit              destinations whose route is remembered
+    reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
+    reassembly_limit        incomplete datagrams held at once
+    reassembly_memory       octets of fragments held at once
+    icmp_error_rate         ICMP errors per second to everybody together (RFC 4443 2.4 f)
+    icmp_error_burst        and how many at once
+    icmp_host_rate          ICMP errors per second to one host
+    icmp_host_burst         and how many at once
+    extension_limit         IPv6 extension headers in one packet (RFC 8504 5.3)
+    option_limit            options in one IPv6 options header (RFC 8504 5.3)
+    echo_broadcast          answer echo requests to IPv4 broadcast and multicast (RFC 1122 3.2.2.6)
+    pmtu_age                how long a reduced path MTU is believed (RFC 1191 6.3, RFC 8201 5.3)
+
+    Transports
+
+    port_low, port_high     ephemeral ports, both ends included (RFC 6335)
+    udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
+    tcp_receive_buffer      octets a connection may hold for its user: the largest window
+    tcp_initial_window      initial congestion window in segments (RFC 6928)
+    tcp_rto_initial         before the first measurement (RFC 6298 2.1)
+    tcp_rto_min, tcp_rto_max  bounds.  RFC 6298 2.4 asks for 1 s at least; like every stack in
+                            use we take 200 ms, which RFC 8961 has made respectable
+    tcp_delayed_ack         longest delay of an ACK, below 500 ms (RFC 9293 MUST-40)
+    tcp_user_timeout        R2: data unacknowledged for so long ends the connection (SHLD-11:
+                            100 s at least)
+    tcp_syn_timeout         R2 of a SYN (MUST-23: 3 minutes at least)
+    tcp_syn_ack_retries     retransmissions of a SYN-ACK to a peer that vanished
+    tcp_time_wait           2*MSL.  RFC 9293 takes an MSL of 2 minutes and allows less: 30 s
+    tcp_time_wait_limit     TIME-WAIT records kept; the oldest gives way
+    tcp_backlog             connections of one listener in handshake, and as many waiting to be
+                            accepted
+    tcp_connection_limit    connections of the whole stack
+    tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
+    tcp_reorder_limit       out-of-order ranges held per connection
+    tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_fast_path           header prediction; off sends every segment through every step
+    """
+
+    hop_limit: int = 64
+    dad: bool = True
+    weak_host: bool = False
+    neighbor_limit: int = 1024
+    path_limit: int = 4096
+    reassembly_time: int = 60 * SECOND
+    reassembly_limit: int = 256
+    reassembly_memory: int = 4 * MIB
+    icmp_error_rate: int = 1000
+    icmp_error_burst: int = 100
+    icmp_host_rate: int = 20
+    icmp_host_burst: int = 20
+    extension_limit: int = 8
+    option_limit: int = 8
+    echo_broadcast: bool = False
+    pmtu_age: int = 10 * MINUTE
+
+    port_low: int = 49152
+    port_high: int = 65535
+    udp_receive_buffer: int = 1 * MIB
+    tcp_receive_buffer: int = 2 * MIB
+    tcp_initial_window: int = 10
+    tcp_rto_initial: int = 1 * SECOND
+    tcp_rto_min: int = 200 * MS
+    tcp_rto_max: int = 60 * SECOND
+    tcp_delayed_ack: int = 40 * MS
+    tcp_user_timeout: int = 120 * SECOND
+    tcp_syn_timeout: int = 180 * SECOND
+    tcp_syn_ack_retries: int = 5
+    tcp_time_wait: int = 60 * SECOND
+    tcp_time_wait_limit: int = 16384
+    tcp_backlog: int = 256
+    tcp_connection_limit: int = 65536
+    tcp_challenge_rate: int = 10
+    tcp_reorder_limit: int = 1024
+    tcp_timestamps: bool = True
+    tcp_sack: bool = True
+    tcp_window_scaling: bool = True
+    tcp_fast_path: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what could not work, naming the field."""
+        for field, low, high in _BOUNDS:
+            value = getattr(self, field)
+            if not low <= value <= high:
+                raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.port_low > self.port_high:
+            raise ValueError("Config.port_low is above Config.port_high")
+
+
+_BOUNDS = (
+    ("hop_limit", 1, 255),
+    ("neighbor_limit", 16, 1 << 20),
+    ("path_limit", 16, 1 << 20),
+    ("port_low", 1, 65535),
+    ("port_high", 1, 65535),
+    ("reassembly_limit", 1, 1 << 20),
+    ("reassembly_memory", 64 * KIB, 1 << 40),
+    ("udp_receive_buffer", 1, 1 << 40),
+    ("tcp_receive_buffer", 1, 1 << 30),
+    ("tcp_initial_window", 1, 1000),
+    ("tcp_delayed_ack", 0, 500 * MS - 1),
+    ("tcp_rto_min", 1, 60 * SECOND),
+    ("tcp_backlog", 1, 1 << 20),
+    ("tcp_challenge_rate", 1, 1 << 20),
+    ("tcp_reorder_limit", 1, 1 << 20),
+)

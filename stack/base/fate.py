@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Floor 0: the one drop door.  Every packet the stack discards passes `DropDoor.drop`.
+
+A drop has a named reason with a counter.  "It never arrived" is thereby always answerable,
+and a test can demand that a malformed frame met exactly one named fate.  Nothing here
+raises, whatever the packet looks like.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base.packet import Packet
+from stack.base.seam import Env
+
+_names: list[str] = ["delivered"]
+
+
+def _reason(name: str) -> int:
+    _names.append(name)
+    return len(_names) - 1
+
+
+DELIVERED: Final = 0
+"""Not a drop: what a check returns when it has no objection."""
+
+# link
+FRAME_SHORT: Final = _reason("frame_short")
+FRAME_OTHER_HOST: Final = _reason("frame_other_host")
+FRAME_SOURCE_INVALID: Final = _reason("frame_source_invalid")
+FRAME_LENGTH_FIELD: Final = _reason("frame_length_field")  # 802.3 instead of Ethernet II
+ETHERTYPE_UNKNOWN: Final = _reason("ethertype_unknown")
+VNET_INVALID: Final = _reason("vnet_invalid")
+ARP_MALFORMED: Final = _reason("arp_malformed")
+ARP_SENDER_INVALID: Final = _reason("arp_sender_invalid")
+ARP_NOT_FOR_US: Final = _reason("arp_not_for_us")
+NEIGHBOR_QUEUE_FULL: Final = _reason("neighbor_queue_full")
+NEIGHBOR_FAILED: Final = _reason("neighbor_failed")
+NEIGHBOR_TABLE_FULL: Final = _reason("neighbor_table_full")
+DEVICE_FULL: Final = _reason("device_full")
+
+# network
+IP_SHORT: Final = _reason("ip_short")
+IP_VERSION: Final = _reason("ip_version")
+IP_HEADER_LENGTH: Final = _reason("ip_header_length")
+IP_TOTAL_LENGTH: Final = _reason("ip_total_length")
+IP_CHECKSUM: Final = _reason("ip_checksum")
+IP_SOURCE_INVALID: Final = _reason("ip_source_invalid")
+IP_DESTINATION_INVALID: Final = _reason("ip_destination_invalid")
+IP_NOT_LOCAL: Final = _reason("ip_not_local")
+IP_TENTATIVE: Final = _reason("ip_tentative")
+IP_LINK_BROADCAST: Final = _reason("ip_link_broadcast")  # unicast IP in a broadcast frame
+IP_OPTION_MALFORMED: Final = _reason("ip_option_malformed")
+IP_SOURCE_ROUTE: Final = _reason("ip_source_route")
+IP_PROTOCOL_UNKNOWN: Final = _reason("ip_protocol_unknown")
+IP_NO_NEXT_HEADER: Final = _reason("ip_no_next_header")
+EXT_MALFORMED: Final = _reason("ext_malformed")
+EXT_ORDER: Final = _reason("ext_order")
+EXT_OPTION_UNKNOWN: Final = _reason("ext_option_unknown")
+EXT_ROUTING: Final = _reason("ext_routing")
+EXT_TOO_MANY: Final = _reason("ext_too_many")
+FRAGMENT_MALFORMED: Final = _reason("fragment_malformed")
+FRAGMENT_TOO_LONG: Final = _reason("fragment_too_long")
+FRAGMENT_OVERLAP: Final = _reason("fragment_overlap")
+FRAGMENT_DUPLICATE: Final = _reason("fragment_duplicate")
+FRAGMENT_TIMEOUT: Final = _reason("fragment_timeout")
+FRAGMENT_TABLE_FULL: Final = _reason("fragment_table_full")
+FRAGMENT_HEADERS: Final = _reason("fragment_headers")  # RFC 7112
+ICMP_SHORT: Final = _reason("icmp_short")
+ICMP_CHECKSUM: Final = _reason("icmp_checksum")
+ICMP_TYPE_UNKNOWN: Final = _reason("icmp_type_unknown")
+ICMP_QUOTE_INVALID: Final = _reason("icmp_quote_invalid")
+ICMP_ECHO_GROUP: Final = _reason("icmp_echo_group")  # echo request to broadcast
+ICMP_REPLY_UNEXPECTED: Final = _reason("icmp_reply_unexpected")
+ICMP_FRAGMENTED: Final = _reason("icmp_fragmented")
+NDP_MALFORMED: Final = _reason("ndp_malformed")
+NDP_HOP_LIMIT: Final = _reason("ndp_hop_limit")
+NDP_NOT_FOR_US: Final = _reason("ndp_not_for_us")
+NDP_NOT_FOR_HOSTS: Final = _reason("ndp_not_for_hosts")
+NDP_UNKNOWN_NEIGHBOR: Final = _reason("ndp_unknown_neighbor")
+NDP_ROUTERS_NOT_DONE: Final = _reason("ndp_routers_not_done")
+MULTICAST_MEMBERSHIP: Final = _reason("multicast_membership")  # IGMP and MLD are not done
+
+# transport
+UDP_SHORT: Final = _reason("udp_short")
+UDP_LENGTH: Final = _reason("udp_length")
+UDP_CHECKSUM: Final = _reason("udp_checksum")
+UDP_NO_CHECKSUM: Final = _reason("udp_no_checksum")  # zero over IPv6
+UDP_PORT_ZERO: Final = _reason("udp_port_zero")
+UDP_NO_PORT: Final = _reason("udp_no_port")
+UDP_QUEUE_FULL: Final = _reason("udp_queue_full")
+UDP_FILTERED: Final = _reason("udp_filtered")  # not from the fixed remote address
+TCP_SHORT: Final = _reason("tcp_short")
+TCP_HEADER_LENGTH: Final = _reason("tcp_header_length")
+TCP_CHECKSUM: Final = _reason("tcp_checksum")
+TCP_GROUP: Final = _reason("tcp_group")  # multicast or broadcast
+TCP_PORT_ZERO: Final = _reason("tcp_port_zero")
+TCP_NO_PORT: Final = _reason("tcp_no_port")
+TCP_FLAGS: Final = _reason("tcp_flags")
+TCP_BACKLOG_FULL: Final = _reason("tcp_backlog_full")
+TCP_PAWS: Final = _reason("tcp_paws")
+TCP_NO_TIMESTAMP: Final = _reason("tcp_no_timestamp")
+TCP_WINDOW: Final = _reason("tcp_window")  # unacceptable sequence number
+TCP_RST_INVALID: Final = _reason("tcp_rst_invalid")
+TCP_SYN_IN_WINDOW: Final = _reason("tcp_syn_in_window")
+TCP_ACK_INVALID: Final = _reason("tcp_ack_invalid")
+TCP_NO_ACK: Final = _reason("tcp_no_ack")
+TCP_AFTER_FIN: Final = _reason("tcp_after_fin")
+TCP_QUEUE_FULL: Final = _reason("tcp_queue_full")
+TCP_TIME_WAIT: Final = _reason("tcp_time_wait")
+TCP_MEMORY: Final = _reason("tcp_memory")  # the connection table is full
+
+NAMES: Final = tuple(_names)
+
+
+class DropDoor:
+    """Counts, and tells the trace, every packet that ends here."""
+
+    __slots__ = ("_env", "counts")
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self.counts = [0] * len(NAMES)
+
+    def drop(self, pkt: Packet, reason: int) -> None:
+        """`pkt` ends here for `reason`."""
+        self.counts[reason] += 1
+        trace = self._env.trace
+        if trace is not None:
+            trace.dropped(reason, pkt.frame, pkt.net)
+
+    def drop_frame(self, frame: bytes, reason: int) -> None:
+        """The same for something that never became a packet, or for an outgoing one."""
+        self.counts[reason] += 1
+        trace = self._env.trace
+        if trace is not None:
+            trace.dropped(reason, frame, 0)
+
+    def snapshot(self) -> dict[str, int]:
+        """The reasons that occurred, by name, with how often."""
+        return {NAMES[i]: n for i, n in enumerate(self.counts) if n}

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4: one IP layer, two families.
+
+`layer` is written once, in the order a packet is received; `v4` and `v6` supply only what
+really differs: the header, its options or extension headers, the fragments, the errors.
+Tables are keyed by address bytes, so one table serves both families.
+
+Reading order: `seam`, `layer`, `v4`, `v6`, `path`, `routes`, `source`, `addrconf`, `groups`,
+`fragments`, `pmtu`, `errors`, `icmp`, `icmp4`, `icmp6`, `ndp`.
+"""

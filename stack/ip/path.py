@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4: a `Path` is the answer to "how do I reach this address from here", kept.
+
+It holds the chosen source, the next hop's neighbour entry and the path MTU, and it is the
+only way from a transport to an interface.  Paths are shared by all flows between two
+addresses and remembered by the layer; when routes or addresses change they are declared
+invalid and their holders ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stack.base.head import Head
+from stack.base.units import View
+from stack.link.neighbor import REACHABLE, Neighbor
+from stack.link.nic import Nic
+
+
+class Path:
+    """One way from `src` to `dst`.
+
+    mtu     largest IP packet that fits, from the link and from what routers reported
+    room    largest transport header and payload in one packet: mtu less the IP header
+    valid   False once the route may have changed: ask the layer for a new path
+    """
+
+    __slots__ = (
+        "address_sum",
+        "dst",
+        "mtu",
+        "neighbor",
+        "next_hop",
+        "nic",
+        "room",
+        "src",
+        "valid",
+    )
+
+    overhead = 0
+
+    def __init__(self, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int) -> None:
+        self.nic = nic
+        self.src = src
+        self.dst = dst
+        self.neighbor = neighbor
+        self.valid = True
+        self.address_sum = int.from_bytes(src + dst, "big")
+        self.mtu = self.room = 0
+        self.resize(mtu)
+
+    def resize(self, mtu: int) -> None:
+        """The path MTU changed."""
+        self.mtu = mtu
+        self.room = mtu - self.overhead
+
+    def confirm(self) -> None:
+        """The peer acknowledged something new: its next hop is alive (RFC 4861 7.3.1)."""
+        if self.neighbor.state != REACHABLE:
+            self.neighbor.confirm()
+
+    def doubt(self) -> None:
+        """Nothing comes back: let the next hop be checked (RFC 9293 MUST-20, R1)."""
+        self.neighbor.doubt()
+
+    def pseudo(self, proto: int, length: int) -> int:
+        """The pseudo-header's sum, folded, as a device that finishes checksums wants it."""
+        return (self.address_sum + proto + length) % 0xFFFF
+
+    def send(
+        self,
+        head: Head,
+        views: Sequence[View],
+        length: int,
+        proto: int,
+        tos: int = 0,
+        ttl: int = 0,
+        label: int = 0,
+        df: bool = True,
+    ) -> int:
+        """Send a transport packet whose header is in `head` and whose payload is `views`.
+
+        length   transport header and payload together, octets
+        tos      traffic class octet, DSCP and ECN
+        ttl      hop limit, 0 for the configured one
+        label    flow label, 20 bits; IPv4 has none
+        df       never fragment: TOO_BIG is returned instead
+
+        Returns a status: OK, or TOO_BIG, or NO_MEMORY when the device is full (the packet is
+        then counted as dropped).  A packet that waits for its neighbour counts as sent.
+        """
+        raise NotImplementedError

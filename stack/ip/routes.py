@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4: routes.  Longest prefix, then lowest metric (RFC 1122 3.3.1, RFC 4861 5.2).
+
+A dictionary per prefix length, so a lookup costs one probe per *length in use*, not per
+route.  Both families share one table: keys of 4 and of 16 octets never meet.
+Not done: dead gateway detection, router preferences (they come with router discovery).
+"""
+
+from __future__ import annotations
+
+from stack.base import addr
+from stack.link.nic import Nic
+
+
+class Route:
+    """How to reach a prefix: over `nic`, straight or through `gateway` (empty: on-link)."""
+
+    __slots__ = ("gateway", "length", "metric", "nic", "prefix")
+
+    def __init__(self, prefix: bytes, length: int, nic: Nic, gateway: bytes, metric: int) -> None:
+        self.prefix = prefix
+        self.length = length
+        self.nic = nic
+        self.gateway = gateway
+        self.metric = metric
+
+
+class RouteTable:
+    """All routes of one stack."""
+
+    def __init__(self) -> None:
+        self._by_length: dict[tuple[int, int], dict[bytes, list[Route]]] = {}
+        self._lengths: dict[int, list[int]] = {4: [], 16: []}
+
+    def add(self, route: Route) -> None:
+        """Add a route; one with the same prefix, interface and gateway is replaced."""
+        size = len(route.prefix)
+        table = self._by_length.setdefault((size, route.length), {})
+        if route.length not in self._lengths[size]:
+            self._lengths[size].append(route.length)
+            self._lengths[size].sort(reverse=True)
+        routes = table.setdefault(route.prefix, [])
+        routes[:] = [r for r in routes if (r.nic, r.gateway) != (route.nic, route.gateway)]
+        routes.append(route)
+        routes.sort(key=lambda r: r.metric)
+
+    def remove(self, prefix: bytes, length: int, nic: Nic) -> bool:
+        """Remove the routes to a prefix over `nic`; False if there was none."""
+        routes = self._by_length.get((len(prefix), length), {}).get(prefix, [])
+        kept = [r for r in routes if r.nic is not nic]
+        found = len(kept) < len(routes)
+        routes[:] = kept
+        return found
+
+    def lookup(self, dst: bytes, nic: Nic | None = None) -> Route | None:
+        """The best route to `dst`, over `nic` if one is given."""
+        size = len(dst)
+        for length in self._lengths[size]:
+            for route in self._by_length[(size, length)].get(addr.mask(dst, length), ()):
+                if nic is None or route.nic is nic:
+                    return route
+        return None
+
+    def all(self) -> list[Route]:
+        """Every route, longest prefix first."""
+        return [
+            route
+            for (_, _), table in sorted(self._by_length.items(), key=lambda i: -i[0][1])
+            for routes in table.values()
+            for route in routes
+        ]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4 seam: what the IP layer asks of a transport."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base.packet import Packet
+
+# Kinds of trouble a transport hears about (RFC 1122 3.2.2, RFC 4443 3).
+NET_UNREACHABLE: Final = 1
+HOST_UNREACHABLE: Final = 2
+PROTOCOL_UNREACHABLE: Final = 3
+PORT_UNREACHABLE: Final = 4
+TOO_BIG: Final = 5
+PROHIBITED: Final = 6
+TIME_EXCEEDED: Final = 7
+PARAMETER: Final = 8
+UNRESOLVED: Final = 9
+"""Not an ICMP message: this host's own link layer found no neighbour."""
+
+
+class TransportLayer:
+    """A protocol above IP: TCP, UDP, ICMP."""
+
+    def receive(self, pkt: Packet) -> None:
+        """A whole datagram for us: `pkt.l4` to `pkt.end` is this protocol's.
+
+        Whatever is wrong with it ends at the drop door; nothing is raised.
+        """
+        raise NotImplementedError
+
+    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
+        """A packet of ours from `src` to `dst` met trouble of `kind`.
+
+        `quoted` is its transport header and what followed, at least eight octets and as much
+        as came back: the transport checks that it really sent this (RFC 5927 4.1).  `mtu`
+        is the reported one for TOO_BIG, else 0.
+        """

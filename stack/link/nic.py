@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Floor 3: one network interface.  Frames become packets here, and packets frames.
+
+Ethernet II (RFC 894, RFC 2464) over a `Device`.  The virtio-net header of an offloading
+device is read here, and from here on its two facts travel in the packet: whether the
+transport checksum is vouched for, and the segment size of a super-frame.
+
+Called by `core` with every received frame and by `ip/path` with every outgoing packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stack.base import fate
+from stack.base.addr import MAC_BROADCAST
+from stack.base.counters import Counters
+from stack.base.fate import DropDoor
+from stack.base.head import NO_CHECKSUM, Head
+from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Interface, Packet
+from stack.base.seam import Env
+from stack.base.timers import TimerHeap
+from stack.base.units import View
+from stack.link import offload
+from stack.link.neighbor import REACHABLE, Neighbor, NeighborCache
+from stack.link.seam import CSUM, Device, NetworkLayer
+from stack.wire import ethernet, vnet
+
+_read_vnet = vnet.HEADER.unpack_from
+
+
+class NicCounters(Counters):
+    """RFC 2863 names.  A super-frame counts as one packet."""
+
+    __slots__ = ("in_octets", "in_packets", "out_discards", "out_octets", "out_packets")
+    in_octets: int
+    in_packets: int
+    out_discards: int
+    out_octets: int
+    out_packets: int
+
+
+class Nic(Interface):
+    """An interface: a device, a MAC address, the layers above and the neighbours beyond."""
+
+    __slots__ = (
+        "_door",
+        "_env",
+        "_header",
+        "_protocols",
+        "_segmenter",
+        "counters",
+        "device",
+        "is_loopback",
+        "mac",
+        "mtu",
+        "neighbors",
+    )
+
+    def __init__(
+        self,
+        index: int,
+        name: str,
+        device: Device,
+        env: Env,
+        timers: TimerHeap,
+        door: DropDoor,
+        neighbor_limit: int,
+        is_loopback: bool = False,
+    ) -> None:
+        super().__init__(index, name)
+        self.device = device
+        self.mac = device.mac
+        self.mtu = device.mtu
+        self.is_loopback = is_loopback
+        self.counters = NicCounters()
+        self.neighbors = NeighborCache(self, env, timers, door, neighbor_limit)
+        self._env = env
+        self._door = door
+        self._header = device.header
+        self._protocols: dict[bytes, NetworkLayer] = {}
+        self._segmenter = offload.Offloader(device)
+
+    def attach(self, ethertype: bytes, layer: NetworkLayer) -> None:
+        """Packets of `ethertype` go to `layer`."""
+        self._protocols[ethertype] = layer
+
+    def receive(self, frame: bytes) -> None:
+        """One frame from the device.  Never raises, whatever the octets."""
+        start = self._header
+        size = len(frame)
+        counters = self.counters
+        counters.in_packets += 1
+        counters.in_octets += size - start
+        net = start + 14
+        if size < net:
+            self._door.drop_frame(frame, fate.FRAME_SHORT)
+            return
+        csum_ok = False
+        gso_size = 0
+        if start:
+            flags, gso_type, _, gso_size, _, _ = _read_vnet(frame)
+            csum_ok = flags & 3 != 0
+            if not gso_type:
+                gso_size = 0
+            elif not gso_size:
+                self._door.drop_frame(frame, fate.VNET_INVALID)
+                return
+        dst = frame[start : start + 6]
+        if dst == self.mac:
+            cast = UNICAST
+        elif dst[0] & 1:
+            cast = BROADCAST if dst == MAC_BROADCAST else MULTICAST
+        else:
+            self._door.drop_frame(frame, fate.FRAME_OTHER_HOST)
+            return
+        if frame[start + 6] & 1:
+            self._door.drop_frame(frame, fate.FRAME_SOURCE_INVALID)
+            return
+        layer = self._protocols.get(frame[net - 2 : net])
+        if layer is None:
+            short = frame[net - 2] < 6
+            self._door.drop_frame(
+                frame, fate.FRAME_LENGTH_FIELD if short else fate.ETHERTYPE_UNKNOWN
+            )
+            return
+        layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, self._env.now))
+
+    def send(self, neighbor: Neighbor, head: Head, views: Sequence[View]) -> bool:
+        """Send the packet to `neighbor`, or queue it until the neighbour is resolved.
+
+        Returns False if the device had no room: the packet is gone and counted.
+        """
+        if neighbor.state != REACHABLE and not neighbor.ready(head, views):
+            return True
+        start = head.start - 14
+        head.buf[start : start + 14] = neighbor.header
+        head.start = start
+        return self._transmit(head, views)
+
+    def send_raw(self, dst: bytes, ethertype: bytes, payload: bytes) -> None:
+        """Send a frame that is no IP packet: ARP."""
+        head = Head()
+        head.push(ethernet.build(dst, self.mac, ethertype))
+        self._transmit(head, (payload,))
+
+    def _transmit(self, head: Head, views: Sequence[View]) -> bool:
+        counters = self.counters
+        counters.out_packets += 1
+        size = head.end - head.start
+        for view in views:
+            size += len(view)
+        counters.out_octets += size
+        device = self.device
+        if head.gso_size or (head.csum != NO_CHECKSUM and not device.features & CSUM):
+            sent = self._segmenter.transmit(head, views)
+        else:
+            sent = device.transmit(head, views)
+        if not sent:
+            counters.out_discards += 1
+            self._door.drop_frame(bytes(head.written()), fate.DEVICE_FULL)
+        return sent

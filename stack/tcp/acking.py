@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""TCP: what an acknowledgment brings (RFC 9293 3.10.7.4, fifth; RFC 5681; RFC 6298 3, 5.3).
+
+Called by `input` once an ACK field is known to be acceptable, from the fast path and from the
+slow one alike.
+"""
+
+from __future__ import annotations
+
+from stack.base import seq
+from stack.base.status import OK
+from stack.base.units import MS
+from stack.tcp import options
+from stack.tcp.loss import recovery
+from stack.tcp.loss.scoreboard import Acked
+from stack.tcp.tcb import Tcb
+from stack.wire.tcp import Segment
+
+
+def advance(tcb: Tcb, seg: Segment, acked: int) -> None:
+    """SEG.ACK acknowledges `acked` sequence numbers for the first time."""
+    snd = tcb.snd
+    protocol = tcb.protocol
+    now = protocol.env.now
+    flight = snd.nxt_at - snd.una_at
+    snd.acked(acked)
+    result = tcb.board.ack(snd.una_at)
+    rtt = _measure(tcb, seg, result)
+    if tcb.sendq.start < snd.una_at:
+        for token, count in tcb.sendq.release(snd.una_at):
+            tcb.done.append((token, OK, count))
+    tcb.progress_at = now
+    tcb.retries = 0
+    restart = recovery.acknowledged(tcb, result, acked, flight, rtt)
+    if snd.nxt_at == snd.una_at:
+        tcb.rexmit.disarm()
+    elif restart or not tcb.rexmit.armed:
+        protocol.timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
+    tcb.path.confirm()
+    protocol.work.mark(tcb)
+
+
+def selective(tcb: Tcb, seg: Segment) -> int:
+    """Enter the SACK blocks into the scoreboard (RFC 2018 5).  Returns octets that are news.
+
+    A block outside of what is in flight (a D-SACK, or nonsense) is passed over.
+    """
+    news = 0
+    snd = tcb.snd
+    for left, right in seg.sacks:
+        size = seq.sub(right, left)
+        start = seq.sub(left, snd.una)
+        flight = snd.nxt_at - snd.una_at
+        if 0 < size <= flight and start < flight and start + size <= flight:
+            begin = snd.una_at + start
+            news += tcb.board.sack(begin, begin + size)
+    if news:
+        tcb.protocol.work.mark(tcb)
+    return news
+
+
+def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool) -> None:
+    """SEG.ACK is SND.UNA again: is it a duplicate in RFC 5681's sense?"""
+    if tcb.snd.nxt_at == tcb.snd.una_at or seg.space:
+        return
+    if tcb.sack_ok:
+        # RFC 6675 2: with SACK a duplicate is what brings news.
+        if not news:
+            return
+    elif not window_same:
+        return
+    recovery.duplicate(tcb, news)
+    tcb.protocol.work.mark(tcb)
+
+
+def update_window(tcb: Tcb, seg: Segment) -> None:
+    """RFC 9293 3.10.7.4: SND.WND from a segment that is not older than the last that set it."""
+    snd = tcb.snd
+    if not (seq.lt(snd.wl1, seg.seq) or (snd.wl1 == seg.seq and seq.le(snd.wl2, seg.ack))):
+        return
+    old = snd.wnd
+    snd.wnd = seg.wnd << snd.wscale
+    snd.wl1 = seg.seq
+    snd.wl2 = seg.ack
+    if snd.wnd > snd.max_wnd:
+        snd.max_wnd = snd.wnd
+    if snd.wnd == old:
+        return
+    if old == 0 and snd.wnd and tcb.snd.flight:
+        # What went out as window probes was not accepted: it goes again at once.
+        tcb.board.mark_all_lost()
+        tcb.rtt.backoff = 0
+        tcb.retries = 0
+    if snd.wnd > old:
+        tcb.persist.disarm()
+    tcb.protocol.work.mark(tcb)
+
+
+def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
+    """Take a round-trip sample where Karn's rule allows one (RFC 6298 3, RFC 7323 4.1)."""
+    arrived = seg.pkt.arrived
+    if not result.resent:
+        if result.sent_at < 0:
+            return 0
+        rtt = arrived - result.sent_at
+    elif tcb.ts_ok and seg.has_ts and seg.ts_ecr:
+        elapsed = seq.sub(options.timestamp(tcb), seg.ts_ecr)
+        rtt = max(elapsed, 1) * MS
+        if rtt > tcb.protocol.config.tcp_rto_max:
+            return 0
+    else:
+        return 0
+    tcb.rtt.sample(max(rtt, 1))
+    return rtt

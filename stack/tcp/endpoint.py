@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""TCP: `TcpStream`, the `Stream` a user holds, before, during and after a connection.
+
+Names and options before there is a Tcb; afterwards each call is a line to `user` or `ending`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from stack.base import addr, status
+from stack.base.units import View
+from stack.tcp import ending, user
+from stack.tcp.names import CLOSED, TIME_WAIT
+from stack.tcp.tcb import Tcb
+from stack.transport.ports import Binding
+from stack.transport.seam import OPTION_NODELAY, Name, Stream, StreamSink
+
+if TYPE_CHECKING:
+    from stack.tcp.protocol import TcpProtocol
+
+SILENT: Final = StreamSink()
+"""The sink of a stream nobody has claimed: takes nothing."""
+
+
+class TcpStream(Stream):
+    """One TCP socket of the connecting or accepted kind."""
+
+    __slots__ = ("_binding", "_families", "_nodelay", "_protocol", "_tcb", "sink")
+
+    def __init__(self, protocol: TcpProtocol, families: int) -> None:
+        self.sink: StreamSink = SILENT
+        self._protocol = protocol
+        self._families = families
+        self._binding: Binding | None = None
+        self._tcb: Tcb | None = None
+        self._nodelay = False
+
+    def adopt(self, tcb: Tcb) -> None:
+        """This stream is for `tcb`."""
+        self._tcb = tcb
+        tcb.endpoint = self
+        tcb.nodelay = self._nodelay
+
+    def bind(self, address: bytes, port: int, sharing: int) -> int:
+        if self._binding is not None or self._tcb is not None:
+            return status.STATE
+        if address and not self._protocol.may_bind(address, self._families):
+            return status.NOT_LOCAL
+        result, self._binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        return result
+
+    def connect(self, address: bytes, port: int, scope: int, token: object) -> int:
+        if self._binding is None or self._tcb is not None:
+            return status.STATE
+        if not 0 < port < 65536 or not addr.family(address) & self._families:
+            return status.INVALID
+        own = self._binding.address
+        if own and len(own) != len(address):
+            return status.INVALID
+        result, tcb = self._protocol.connect(address, port, scope, own, self._binding.port)
+        if tcb is None:
+            return result
+        self.adopt(tcb)
+        user.open_active(tcb, token)
+        return status.PENDING
+
+    def send(self, views: Sequence[View], count: int, flags: int, token: object) -> int:
+        if self._tcb is None:
+            return status.NOT_CONNECTED
+        return user.send(self._tcb, views, count, flags, token)
+
+    def resume(self) -> None:
+        if self._tcb is not None:
+            self._tcb.paused = False
+            self._protocol.work.mark(self._tcb)
+
+    def grant(self, count: int) -> None:
+        if self._tcb is not None and count:
+            user.grant(self._tcb, count)
+
+    def backlog(self) -> int:
+        return 0 if self._tcb is None else self._tcb.recvq.size
+
+    def disconnect(self, token: object) -> int:
+        if self._tcb is None:
+            return status.NOT_CONNECTED
+        return user.disconnect(self._tcb, token)
+
+    def abort(self) -> None:
+        if self._tcb is not None:
+            ending.abort(self._tcb)
+
+    def close(self) -> None:
+        tcb = self._tcb
+        if tcb is not None:
+            tcb.endpoint = None
+            if tcb.state not in (CLOSED, TIME_WAIT):
+                ending.abort(tcb)
+            tcb.recvq.clear()
+            tcb.done.clear()
+            self._tcb = None
+        self.sink = SILENT
+        binding, self._binding = self._binding, None
+        if binding is not None:
+            self._protocol.ports.release(binding)
+
+    def cancel(self, token: object) -> bool:
+        return self._tcb is not None and user.cancel(self._tcb, token)
+
+    def set_option(self, option: int, value: int) -> int:
+        if option != OPTION_NODELAY:
+            return status.NOT_SUPPORTED
+        self._nodelay = bool(value)
+        if self._tcb is not None:
+            self._tcb.nodelay = self._nodelay
+            self._protocol.work.mark(self._tcb)
+        return status.OK
+
+    def local_name(self) -> Name | None:
+        tcb = self._tcb
+        if tcb is not None:
+            return Name(tcb.local, tcb.lport, self._scope(tcb.local, tcb))
+        binding = self._binding
+        return None if binding is None else Name(binding.address, binding.port)
+
+    def remote_name(self) -> Name | None:
+        tcb = self._tcb
+        if tcb is None or not tcb.snd.una_at:
+            return None
+        return Name(tcb.remote, tcb.rport, self._scope(tcb.remote, tcb))
+
+    @staticmethod
+    def _scope(address: bytes, tcb: Tcb) -> int:
+        return tcb.path.nic.index if addr.is_link_scope(address) else 0

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""TCP: the indicate phase.  What happened to a connection is told to its user, in one place.
+
+Order: answers to requests, then data, then the peer's FIN (only behind all its data), then the
+end.  The user may make any call from inside; what he does is seen before the next step.
+"""
+
+from __future__ import annotations
+
+from stack.base.status import OK
+from stack.tcp.endpoint import SILENT
+from stack.tcp.names import ESTABLISHED
+from stack.tcp.tcb import Tcb
+from stack.transport.seam import RECEIVED_PUSH, StreamSink
+
+
+def indicate(tcb: Tcb) -> None:
+    """Tell the user of `tcb`, if there is one, everything that is new."""
+    if tcb.endpoint is None:
+        tcb.done.clear()
+        return
+    if tcb.opened:
+        tcb.opened = False
+        tcb.done.insert(0, (tcb.connect_token, OK, 0))
+        tcb.connect_token = None
+    while tcb.done:
+        token, status, count = tcb.done.pop(0)
+        _sink(tcb).done(token, status, count)
+    if tcb.recvq.size and not tcb.paused:
+        _data(tcb)
+    if tcb.fin_taken and not tcb.fin_told and not tcb.recvq.size:
+        tcb.fin_told = True
+        _sink(tcb).finished()
+    if tcb.final >= 0 and not tcb.told:
+        tcb.told = True
+        if tcb.final != OK:
+            _sink(tcb).aborted(tcb.final)
+
+
+def _sink(tcb: Tcb) -> StreamSink:
+    """Whoever listens now: the user may let go of the stream between any two steps."""
+    return SILENT if tcb.endpoint is None else tcb.endpoint.sink
+
+
+def _data(tcb: Tcb) -> None:
+    """Offer all data in order; what the user leaves stays queued and he is left in peace.
+
+    What he takes counts against the window until granted back, from before he is called:
+    he may grant inside the call.
+    """
+    rcv, recvq = tcb.rcv, tcb.recvq
+    count = recvq.size
+    flags = RECEIVED_PUSH if rcv.pushed else 0
+    rcv.pushed = False
+    views = recvq.take()
+    rcv.ungranted += count
+    taken = _sink(tcb).received(views, count, flags)
+    if taken < count:
+        rcv.ungranted -= count - taken
+        if tcb.endpoint is not None and tcb.state >= ESTABLISHED:
+            recvq.put_back(views, taken)
+            tcb.paused = True

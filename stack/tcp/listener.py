@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""TCP: LISTEN (RFC 9293 3.10.7.2), the backlog, and handing connections over.
+
+A connection exists from its SYN on; what is limited is how many are in handshake, and how many
+wait to be accepted.  Beyond that SYNs are dropped and the peer tries again (SYN cookies will
+stand here).  An established connection is offered to the sink in the indicate phase.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from stack.base import fate, status
+from stack.base.packet import Packet
+from stack.base.worklist import Workable
+from stack.tcp import chart, ending, handshake, options
+from stack.tcp.endpoint import TcpStream
+from stack.tcp.names import LISTEN, SYN_RECEIVED
+from stack.tcp.tcb import Tcb
+from stack.transport.ports import Binding
+from stack.transport.seam import Listener, ListenerSink, Name, Stream
+from stack.wire.tcp import ACK, RST, SYN, Segment
+
+if TYPE_CHECKING:
+    from stack.tcp.protocol import TcpProtocol
+
+_SILENT = ListenerSink()
+
+
+class TcpListener(Workable, Listener):
+    """A passive open."""
+
+    __slots__ = (
+        "_binding",
+        "_families",
+        "_half_open",
+        "_offered",
+        "_protocol",
+        "_waiting",
+        "sink",
+    )
+
+    def __init__(self, protocol: TcpProtocol, families: int) -> None:
+        super().__init__()
+        self.sink: ListenerSink = _SILENT
+        self._protocol = protocol
+        self._families = families
+        self._binding: Binding | None = None
+        self._half_open: set[Tcb] = set()
+        self._waiting: deque[Tcb] = deque()  # established, not accepted
+        self._offered = False  # the sink left the oldest of them waiting
+
+    # The user's side.
+
+    def bind(self, address: bytes, port: int, sharing: int) -> int:
+        if self._binding is not None:
+            return status.STATE
+        if address and not self._protocol.may_bind(address, self._families):
+            return status.NOT_LOCAL
+        result, binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        if binding is not None:
+            self._binding = binding
+            self._protocol.listeners.add(self._families, address, binding.port, self)
+        return result
+
+    def accept(self) -> Stream | None:
+        if not self._waiting:
+            self._offered = False
+            return None
+        return self._hand_over(self._waiting.popleft())
+
+    def close(self) -> None:
+        self.sink = _SILENT
+        binding, self._binding = self._binding, None
+        if binding is None:
+            return
+        self._protocol.listeners.remove(self._families, binding.address, binding.port, self)
+        self._protocol.ports.release(binding)
+        for tcb in [*self._half_open, *self._waiting]:
+            ending.abort(tcb)
+
+    def local_name(self) -> Name | None:
+        binding = self._binding
+        return None if binding is None else Name(binding.address, binding.port)
+
+    # The protocol's side.
+
+    def segment_arrives(self, pkt: Packet, seg: Segment) -> None:
+        """RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, anything else."""
+        protocol = self._protocol
+        if seg.flags & RST:
+            protocol.door.drop(pkt, fate.TCP_RST_INVALID)
+        elif seg.flags & ACK:
+            protocol.refuse(seg)
+            protocol.door.drop(pkt, fate.TCP_ACK_INVALID)
+        elif seg.flags & SYN:
+            self._syn(pkt, seg)
+        else:
+            protocol.door.drop(pkt, fate.TCP_FLAGS)
+
+    def _syn(self, pkt: Packet, seg: Segment) -> None:
+        protocol = self._protocol
+        limit = protocol.config.tcp_backlog
+        if len(self._half_open) >= limit or len(self._waiting) >= limit:
+            protocol.door.drop(pkt, fate.TCP_BACKLOG_FULL)
+            return
+        if protocol.full():
+            protocol.door.drop(pkt, fate.TCP_MEMORY)
+            return
+        path = protocol.reply_path(pkt)
+        if path is None:
+            protocol.door.drop(pkt, fate.TCP_FLAGS)
+            return
+        frame, l4 = pkt.frame, pkt.l4
+        lport = frame[l4 + 2] << 8 | frame[l4 + 3]
+        rport = frame[l4] << 8 | frame[l4 + 1]
+        tcb = protocol.new_tcb(path, lport, rport)
+        tcb.listener = self
+        chart.enter(tcb, LISTEN)
+        options.prepare(tcb)
+        handshake.take_syn(tcb, seg)
+        chart.enter(tcb, SYN_RECEIVED)
+        protocol.counters.passive_opens += 1
+        self._half_open.add(tcb)
+        protocol.work.mark(tcb)
+
+    def established(self, tcb: Tcb) -> None:
+        """The handshake of `tcb` is complete."""
+        self._half_open.discard(tcb)
+        self._waiting.append(tcb)
+        self._protocol.accepting.mark(self)
+
+    def forget(self, tcb: Tcb) -> None:
+        """`tcb` ended before it was accepted."""
+        self._half_open.discard(tcb)
+        if tcb in self._waiting:
+            self._waiting.remove(tcb)
+        tcb.listener = None
+
+    def indicate(self) -> None:
+        """Offer what is established, oldest first, until the sink lets one wait."""
+        while self._waiting and not self._offered and self._binding is not None:
+            tcb = self._waiting[0]
+            stream = TcpStream(self._protocol, self._families)
+            stream.adopt(tcb)
+            sink = self.sink.accepted(stream)
+            if sink is None:
+                if tcb.endpoint is stream:
+                    tcb.endpoint = None
+                    self._offered = True
+                continue
+            if self._waiting and self._waiting[0] is tcb:
+                self._waiting.popleft()
+            tcb.listener = None
+            stream.sink = sink
+            self._protocol.work.mark(tcb)
+
+    def _hand_over(self, tcb: Tcb) -> TcpStream:
+        stream = TcpStream(self._protocol, self._families)
+        stream.adopt(tcb)
+        tcb.listener = None
+        self._protocol.work.mark(tcb)
+        if not self._waiting:
+            self._offered = False
+        return stream

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""TCP: what two SYNs agree on (RFC 9293 3.2, 3.7.1; RFC 7323 2, 3; RFC 2018 2), and sizes.
+
+The MSS we announce comes from the interface and is not reduced for options (MUST-67); the one
+we use is the peer's or the path's, whichever is smaller, less the options every segment carries
+(MUST-16).  Called by `handshake`, `listener` and `output`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.tcp.names import HEADER
+from stack.tcp.tcb import Tcb
+from stack.wire import tcp
+from stack.wire.tcp import Segment
+
+_MAX_FIELD: Final = 0xFFFF
+_MIN_MSS: Final = 48
+"""A smaller peer MSS would be an attack on the sender (compare Linux's TCP_MIN_MSS)."""
+TIMESTAMPS: Final = 12
+"""Octets that timestamps take in every segment."""
+
+
+def announced_mss(tcb: Tcb) -> int:
+    """The MSS option's value: what we can receive in one segment."""
+    path = tcb.path
+    return min(path.nic.mtu - path.overhead - HEADER, _MAX_FIELD)
+
+
+def window_shift(limit: int) -> int:
+    """The smallest shift with which `limit` fits the window field (RFC 7323 2.3)."""
+    shift = 0
+    while limit >> shift > _MAX_FIELD and shift < 14:
+        shift += 1
+    return shift
+
+
+def for_syn(tcb: Tcb, answer: bool) -> bytes:
+    """The options of our SYN; in an `answer` only what the peer offered is accepted."""
+    config = tcb.protocol.config
+    parts = [tcp.mss_option(tcb.rcv.mss)]
+    sack = tcb.sack_ok if answer else config.tcp_sack
+    stamps = tcb.ts_ok if answer else config.tcp_timestamps
+    if sack:
+        parts.append(tcp.SACK_PERMITTED)
+    if stamps:
+        parts.append(tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)[2:])
+        if not sack:
+            parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
+    elif sack:
+        parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
+    if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
+        parts.append(tcp.wscale_option(tcb.rcv.wscale))
+    return b"".join(parts)
+
+
+def prepare(tcb: Tcb) -> None:
+    """Before the first SYN: what we are going to offer."""
+    config = tcb.protocol.config
+    rcv = tcb.rcv
+    rcv.mss = announced_mss(tcb)
+    rcv.wscale = window_shift(rcv.limit) if config.tcp_window_scaling else 0
+    tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
+    update_mss(tcb)
+
+
+def learn(tcb: Tcb, seg: Segment) -> None:
+    """The peer's SYN arrived: settle every option."""
+    config = tcb.protocol.config
+    snd, rcv = tcb.snd, tcb.rcv
+    if seg.mss:
+        snd.peer_mss = max(seg.mss, _MIN_MSS)
+    if seg.wscale >= 0 and config.tcp_window_scaling:
+        snd.wscale = seg.wscale
+    else:
+        snd.wscale = 0
+        rcv.wscale = 0
+    tcb.sack_ok = seg.sack_permitted and config.tcp_sack
+    tcb.ts_ok = seg.has_ts and config.tcp_timestamps
+    if tcb.ts_ok:
+        tcb.ts_recent = seg.ts_val
+        tcb.ts_recent_at = seg.pkt.arrived
+    update_mss(tcb)
+
+
+def update_mss(tcb: Tcb) -> None:
+    """SND.MSS from the peer's MSS and the path's room (MUST-16)."""
+    snd, path = tcb.snd, tcb.path
+    size = min(snd.peer_mss, path.room - HEADER)
+    if tcb.ts_ok:
+        size -= TIMESTAMPS
+    snd.path_mtu = path.mtu
+    if size != snd.mss:
+        if snd.mss and tcb.cc.window:
+            tcb.cc.resize(size)
+        snd.mss = size
+
+
+def timestamp(tcb: Tcb) -> int:
+    """TSval now: a millisecond clock with this connection's own offset (RFC 7323 5.4)."""
+    return (tcb.protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: MIT
+"""TCP output: whether, what and how much to send (RFC 9293 3.7.4, 3.8.4, 3.8.6; RFC 5681).
+
+The only maker of segments for live connections, called once per turn for each connection that
+was marked.  Read it top to bottom as questions:
+
+    is there a handshake to drive?      what is lost?        may it go again?
+    is there new data, or a FIN?        how much of it?      is an ACK still owed?
+
+One pass may send many super-segments; each is one header and views of the user's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+
+from stack.base.units import View
+from stack.tcp import chart, options
+from stack.tcp.loss.scoreboard import Span
+from stack.tcp.names import (
+    ACK_NONE,
+    ACK_NOW,
+    CLOSE_WAIT,
+    CLOSED,
+    HEADER,
+    LAST_ACK,
+    PROTO,
+    SENDING,
+    SYN_RECEIVED,
+    SYN_SENT,
+)
+from stack.tcp.tcb import Tcb
+from stack.wire import tcp
+from stack.wire.tcp import ACK, FIN, PSH, SYN, URG
+
+_pack: Final = tcp.HEADER.pack_into
+_pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
+_TS_LAYOUT: Final = 0x0101080A
+_CHECKSUM_AT: Final = tcp.CHECKSUM_AT
+_LARGEST: Final = 65535 - 60 - 60
+"""Payload of the largest super-segment: an IP packet less both headers at their longest."""
+_SACK_BLOCKS: Final = 4
+_SACK_BLOCKS_WITH_TS: Final = 3
+
+
+def output(tcb: Tcb) -> None:
+    """Send what is to be sent now."""
+    state = tcb.state
+    if state == CLOSED:
+        return
+    path = tcb.path
+    if (not path.valid or path.mtu != tcb.snd.path_mtu) and not _find_path(tcb):
+        _keep_time(tcb)
+        return
+    if state in SENDING:
+        _resend(tcb)
+        _send_new(tcb)
+    elif state in (SYN_SENT, SYN_RECEIVED):
+        _send_syn(tcb)
+    if tcb.ack == ACK_NOW:
+        emit(tcb, tcb.snd.nxt_at, (), 0, ACK)
+    _keep_time(tcb)
+
+
+def _find_path(tcb: Tcb) -> bool:
+    """The route or its MTU changed; the local address stays (MUST-45)."""
+    if not tcb.path.valid:
+        path = tcb.protocol.layer_of(tcb).path(tcb.remote, tcb.local, tcb.path.nic)
+        if path is None:
+            return False
+        tcb.path = path
+    options.update_mss(tcb)
+    return True
+
+
+# The handshake.
+
+
+def _send_syn(tcb: Tcb) -> None:
+    """Our SYN, or SYN-ACK, if it has not left yet or is to be sent again."""
+    snd = tcb.snd
+    span = tcb.board.next_lost()
+    if snd.nxt_at and span is None:
+        return
+    now = tcb.protocol.env.now
+    if span is None:
+        snd.sent(1)
+        tcb.board.add(0, 1, now)
+        tcb.progress_at = now
+    else:
+        tcb.board.resend(span, 1, now)
+        tcb.protocol.counters.retrans_segs += 1
+    flags = SYN if tcb.state == SYN_SENT else SYN | ACK
+    emit(tcb, 0, (), 0, flags)
+
+
+# What was lost.
+
+
+def _resend(tcb: Tcb) -> None:
+    """Send lost spans again, first things first, as far as the windows allow."""
+    board, snd = tcb.board, tcb.snd
+    while board.lost:
+        span = board.next_lost()
+        if span is None:
+            return
+        size = _resend_size(tcb, span)
+        if size <= 0:
+            tcb.cwnd_limited = True
+            return
+        now = tcb.protocol.env.now
+        start = span.start
+        board.resend(span, size, now)
+        tcb.probe = False
+        tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
+        _send_span(tcb, start, start + size)
+
+
+def _resend_size(tcb: Tcb, span: Span) -> int:
+    """How much of a lost span may go now; 0 if nothing."""
+    snd = tcb.snd
+    mss = snd.mss
+    pipe = tcb.pipe
+    room = tcb.cc.window - pipe
+    size = span.end - span.start
+    if room < min(size, mss) and pipe > 0:
+        return 0
+    if snd.una_at + snd.wnd <= span.start and not tcb.probe:
+        # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
+        return 0
+    limit = mss if tcb.probe else max(room - room % mss, mss)
+    return min(size, limit, _LARGEST - _LARGEST % mss)
+
+
+def _send_span(tcb: Tcb, start: int, end: int) -> None:
+    """Send offsets [start, end) again: data, and our FIN if it is in there."""
+    flags = ACK
+    data_end = min(end, tcb.sendq.end)
+    if end > tcb.sendq.end:
+        flags |= FIN
+    if data_end == tcb.sendq.end:
+        flags |= PSH
+    size = data_end - start
+    views: Sequence[View] = tcb.sendq.take(start, size) if size > 0 else ()
+    emit(tcb, start, views, max(size, 0), flags)
+
+
+# What is new.
+
+
+def _send_new(tcb: Tcb) -> None:
+    """New data and the FIN, until something says stop."""
+    snd, sendq = tcb.snd, tcb.sendq
+    if snd.nxt_at == snd.una_at:
+        _after_idle(tcb)
+    while True:
+        ready = sendq.end - snd.nxt_at
+        if ready <= 0:
+            if ready == 0 and tcb.fin_wanted:
+                _send_fin(tcb)
+            if ready <= 0:
+                tcb.cwnd_limited = False
+            return
+        size = _how_much(tcb, ready)
+        if size <= 0:
+            return
+        _send_data(tcb, size)
+
+
+def _after_idle(tcb: Tcb) -> None:
+    """Nothing was out for longer than a time-out: the old window proves nothing any more."""
+    idle = tcb.protocol.env.now - tcb.last_sent
+    if tcb.last_sent and idle > tcb.rtt.timeout():
+        tcb.cc.after_idle()
+
+
+def _how_much(tcb: Tcb, ready: int) -> int:
+    """Octets of the next segment out of `ready` ones; 0 to wait.
+
+    RFC 9293 3.8.6.2.1 (sender's silly window avoidance) and 3.7.4 (Nagle, in Minshall's form:
+    a small segment waits only while another small one is unacknowledged).
+    """
+    snd = tcb.snd
+    mss = snd.mss
+    usable = snd.una_at + snd.wnd - snd.nxt_at
+    room = tcb.cc.window - tcb.pipe
+    if tcb.probe:
+        tcb.probe = False
+        return min(ready, max(usable, 1), mss)
+    tcb.cwnd_limited = room < min(ready, mss)
+    if room <= 0 or usable <= 0:
+        return 0
+    size = min(ready, usable, room, _LARGEST)
+    if size >= mss:
+        whole = size - size % mss
+        if size == ready and _small_may_go(tcb, ready):
+            return size
+        return whole
+    if size == ready:
+        return size if _small_may_go(tcb, ready) else 0
+    if usable <= room and usable >= snd.max_wnd >> 1:
+        return size  # the receiver's whole buffer is that small
+    if room < usable and tcb.pipe == 0:
+        return size  # never stall on a window below one segment
+    return 0
+
+
+def _small_may_go(tcb: Tcb, ready: int) -> bool:
+    """The last `ready` octets of the queue may leave in a segment that is not full."""
+    snd = tcb.snd
+    if ready % snd.mss == 0:
+        return True
+    return tcb.nodelay or tcb.fin_wanted or snd.nxt_at < tcb.push_all or snd.small_at <= snd.una_at
+
+
+def _send_data(tcb: Tcb, size: int) -> None:
+    snd, sendq = tcb.snd, tcb.sendq
+    start = snd.nxt_at
+    now = tcb.protocol.env.now
+    if start == snd.una_at:
+        tcb.progress_at = now
+    end = start + size
+    flags = ACK
+    if end == sendq.end:
+        flags |= PSH
+        if tcb.fin_wanted and snd.una_at + snd.wnd > end:
+            flags |= FIN
+    if size % snd.mss:
+        snd.small_at = end
+    views = sendq.take(start, size)
+    if flags & FIN:
+        _note_fin(tcb)
+        tcb.board.add(start, end + 1, now)
+        snd.sent(size + 1)
+    else:
+        tcb.board.add(start, end, now)
+        snd.sent(size)
+    tcb.last_sent = now
+    emit(tcb, start, views, size, flags)
+
+
+def _send_fin(tcb: Tcb) -> None:
+    """The FIN by itself.  It needs no window: it occupies no buffer of the peer's."""
+    snd = tcb.snd
+    now = tcb.protocol.env.now
+    if snd.flight == 0:
+        tcb.progress_at = now
+    start = snd.nxt_at
+    _note_fin(tcb)
+    tcb.board.add(start, start + 1, now)
+    snd.sent(1)
+    tcb.last_sent = now
+    emit(tcb, start, (), 0, ACK | FIN)
+
+
+def _note_fin(tcb: Tcb) -> None:
+    if tcb.state == CLOSE_WAIT:
+        chart.enter(tcb, LAST_ACK)
+
+
+# One segment.
+
+
+def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> None:
+    """Build and send one segment: offsets from `at` on, `size` octets of payload.
+
+    Every segment carries the latest acknowledgment and window, so an ACK that was owed is
+    paid by it.
+    """
+    snd, rcv, protocol = tcb.snd, tcb.rcv, tcb.protocol
+    head = protocol.head
+    head.reset()
+    buf = head.buf
+    end = head.end
+    field = _window_field(tcb, flags & SYN != 0)
+    urgent = 0
+    if snd.up_at > at:
+        flags |= URG
+        urgent = min(snd.up_at - at, 0xFFFF)
+    path = tcb.path
+    number = (snd.iss + at) & 0xFFFFFFFF
+    ack = rcv.nxt if flags & ACK else 0
+    if tcb.ts_ok and not flags & SYN and not tcb.recvq.reordered:
+        start = end - 32
+        length = size + 32
+        stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
+        check = path.pseudo(PROTO, length)
+        _pack_ts(
+            buf,
+            start,
+            tcb.lport,
+            tcb.rport,
+            number,
+            ack,
+            0x8000 | flags,
+            field,
+            check,
+            urgent,
+            _TS_LAYOUT,
+            stamp,
+            tcb.ts_recent,
+        )
+    else:
+        extra = _options(tcb, flags)
+        head.push(extra)
+        start = head.start - HEADER
+        length = size + end - start
+        check = path.pseudo(PROTO, length)
+        _pack(
+            buf,
+            start,
+            tcb.lport,
+            tcb.rport,
+            number,
+            ack,
+            (end - start) << 10 | flags,
+            field,
+            check,
+            urgent,
+        )
+    head.start = head.l4 = start
+    head.csum = _CHECKSUM_AT
+    if size > snd.mss:
+        head.gso_size = snd.mss
+        protocol.counters.out_segs += -(-size // snd.mss)
+    else:
+        protocol.counters.out_segs += 1
+    if flags & ACK:
+        rcv.acked = rcv.nxt
+        rcv.owed = 0
+        tcb.ack = ACK_NONE
+        tcb.delack.disarm()
+    path.send(head, views, length, PROTO, 0, 0, tcb.label)
+
+
+def _options(tcb: Tcb, flags: int) -> bytes:
+    """The options of a segment that is not of the everyday shape."""
+    if flags & SYN:
+        return options.for_syn(tcb, answer=flags & ACK != 0)
+    extra = b""
+    if tcb.ts_ok:
+        extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
+    if tcb.sack_ok and tcb.recvq.reordered:
+        count = _SACK_BLOCKS_WITH_TS if tcb.ts_ok else _SACK_BLOCKS
+        # A full segment of data has no room for blocks; the next pure ACK carries them.
+        base, now = tcb.rcv.nxt, tcb.recvq.next
+        blocks = [
+            ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
+            for left, right in tcb.recvq.blocks(count)
+        ]
+        extra += tcp.sack_option(blocks)
+    return extra
+
+
+def _window_field(tcb: Tcb, syn: bool) -> int:
+    """The window field, and what it promises (RFC 9293 3.8.6.2.2; RFC 7323 2.3).
+
+    What was promised is never taken back (SHLD-14), which with scaling means rounding a
+    promise up; the promise grows only by worthwhile steps (MUST-39).
+    """
+    rcv = tcb.rcv
+    shift = 0 if syn else rcv.wscale
+    free = rcv.limit - tcb.recvq.size - rcv.ungranted
+    wnd = rcv.wnd
+    if free - wnd >= min(rcv.limit >> 1, rcv.mss):
+        field = max(free >> shift, -(-wnd >> shift))
+    else:
+        field = -(-wnd >> shift)
+    if field > 0xFFFF:
+        field = 0xFFFF
+    rcv.wnd = field << shift
+    return field
+
+
+def _keep_time(tcb: Tcb) -> None:
+    """The retransmission timer runs while something is out (RFC 6298 5.1), the persist timer
+    while nothing is and the peer's window is in the way (RFC 9293 3.8.6.1)."""
+    protocol = tcb.protocol
+    timers = protocol.timers
+    now = protocol.env.now
+    if tcb.snd.nxt_at != tcb.snd.una_at:
+        if not tcb.rexmit.armed:
+            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
+        tcb.persist.disarm()
+    elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+        timers.arm(tcb.persist, now + tcb.rtt.timeout())

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: MIT
+"""TCP: receiving, lookup and settling; the `TransportLayer` and `Provider` of TCP.
+
+A segment is checked, its connection found by the bytes of the frame itself, and handed to the
+file that answers for the connection's state.  Once per turn `settle` indicates to users and
+then lets every marked connection send.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base import addr, fate, seq, status
+from stack.base.checksum import data_sum
+from stack.base.counters import Counters
+from stack.base.head import Head
+from stack.base.packet import UNICAST, Packet
+from stack.base.worklist import Worklist
+from stack.ip.layer import IpHost, IpLayer
+from stack.ip.path import Path
+from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
+from stack.tcp import ending, handshake, input, reset, timeouts
+from stack.tcp.congestion import ALGORITHMS
+from stack.tcp.endpoint import TcpStream
+from stack.tcp.indicate import indicate
+from stack.tcp.isn import IsnGenerator
+from stack.tcp.listener import TcpListener
+from stack.tcp.names import PROTO, SYN_RECEIVED, SYN_SENT
+from stack.tcp.output import output
+from stack.tcp.tcb import Tcb
+from stack.tcp.timewait import TimeWait, TimeWaitTable
+from stack.transport.demux import Demux
+from stack.transport.ports import PortTable
+from stack.transport.seam import SOCK_STREAM, Provider
+from stack.transport.soft_errors import HARD, STATUS
+from stack.wire import tcp
+from stack.wire.tcp import Segment
+
+_from_bytes = int.from_bytes
+_MIN_HEADER: Final = 20
+
+
+class TcpCounters(Counters):
+    """RFC 4022 names, and a few of our own at the end."""
+
+    __slots__ = (
+        "active_opens",
+        "attempt_fails",
+        "challenge_acks",
+        "challenge_limited",
+        "curr_estab",
+        "estab_resets",
+        "in_errs",
+        "in_segs",
+        "out_rsts",
+        "out_segs",
+        "passive_opens",
+        "retrans_segs",
+    )
+    active_opens: int
+    attempt_fails: int
+    challenge_acks: int
+    challenge_limited: int
+    curr_estab: int
+    estab_resets: int
+    in_errs: int
+    in_segs: int
+    out_rsts: int
+    out_segs: int
+    passive_opens: int
+    retrans_segs: int
+
+
+class TcpProtocol(TransportLayer, Provider):
+    """TCP of one stack."""
+
+    socket_type = SOCK_STREAM
+    protocol = PROTO
+
+    def __init__(self, host: IpHost) -> None:
+        self.env = host.env
+        self.timers = host.timers
+        self.door = host.door
+        self.config = host.config
+        self.fast_path = host.config.tcp_fast_path
+        self.counters = TcpCounters()
+        self.head = Head()
+        self.bare = reset.Bare()
+        self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
+        self.listeners: Demux[TcpListener] = Demux()
+        self.work: Worklist[Tcb] = Worklist(host.env.executor)
+        self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
+        self.time_wait = TimeWaitTable(self)
+        self._host = host
+        self._isn = IsnGenerator(host.env)
+        self._table: dict[bytes, Tcb | TimeWait] = {}
+
+    # Provider.
+
+    def open_stream(self, families: int) -> TcpStream:
+        return TcpStream(self, families)
+
+    def open_listener(self, families: int) -> TcpListener:
+        return TcpListener(self, families)
+
+    # Receiving.
+
+    def receive(self, pkt: Packet) -> None:
+        frame = pkt.frame
+        l4 = pkt.l4
+        counters = self.counters
+        counters.in_segs += 1
+        if pkt.end - l4 < _MIN_HEADER:
+            counters.in_errs += 1
+            self.door.drop(pkt, fate.TCP_SHORT)
+            return
+        if not pkt.csum_ok and not self._checksum_good(pkt):
+            return
+        seg = tcp.parse(pkt)
+        if seg is None:
+            counters.in_errs += 1
+            self.door.drop(pkt, fate.TCP_HEADER_LENGTH)
+            return
+        if pkt.group != UNICAST:
+            self.door.drop(pkt, fate.TCP_GROUP)  # MUST-57
+            return
+        key = pkt.src + pkt.dst + frame[l4 : l4 + 4]
+        found = self._table.get(key)
+        if found is None:
+            self._no_connection(pkt, seg)
+        elif isinstance(found, Tcb):
+            if found.state == SYN_SENT:
+                handshake.syn_sent(found, seg)
+            else:
+                input.segment_arrives(found, seg)
+        elif self.time_wait.segment_arrives(found, seg):
+            self._no_connection(pkt, seg)
+
+    def _no_connection(self, pkt: Packet, seg: Segment) -> None:
+        """LISTEN, or CLOSED (RFC 9293 3.10.7.1)."""
+        ports = pkt.frame[pkt.l4 : pkt.l4 + 4]
+        if ports[:2] == b"\0\0" or ports[2:] == b"\0\0":
+            self.door.drop(pkt, fate.TCP_PORT_ZERO)
+            return
+        listener = self.listeners.find(pkt.dst, ports[2:])
+        if listener is not None:
+            listener.segment_arrives(pkt, seg)
+            return
+        self.refuse(seg)
+        self.door.drop(pkt, fate.TCP_NO_PORT)
+
+    def _checksum_good(self, pkt: Packet) -> bool:
+        length = pkt.end - pkt.l4
+        total = data_sum(memoryview(pkt.frame)[pkt.l4 : pkt.end])
+        if (total + _from_bytes(pkt.src + pkt.dst, "big") + PROTO + length) % 0xFFFF:
+            self.counters.in_errs += 1
+            self.door.drop(pkt, fate.TCP_CHECKSUM)
+            return False
+        return True
+
+    def refuse(self, seg: Segment) -> None:
+        """Answer `seg` with a reset, unless it is one."""
+        if reset.refuse(self.bare, self.reply_path(seg.pkt), seg):
+            self.counters.out_segs += 1
+            self.counters.out_rsts += 1
+
+    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
+        """RFC 9293 3.9.2.2, RFC 5927: believed if it quotes data that is in flight."""
+        tcb = self._table.get(dst + src + quoted[2:4] + quoted[:2])
+        if not isinstance(tcb, Tcb):
+            return
+        number = _from_bytes(quoted[4:8], "big")
+        ahead = seq.sub(number, tcb.snd.una)
+        if ahead >= max(tcb.snd.flight, 1):
+            return
+        if kind == TOO_BIG:
+            self._path_shrank(tcb, dst, mtu)
+            return
+        result = STATUS.get(kind, status.HOST_UNREACHABLE)
+        opening = tcb.state in (SYN_SENT, SYN_RECEIVED)
+        if opening and (kind in HARD or kind == UNRESOLVED):
+            self.counters.attempt_fails += 1
+            ending.finish(tcb, result)
+        else:
+            tcb.soft_error = result  # told if the connection times out (MUST-56, SHLD-25)
+
+    def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
+        """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
+        before = tcb.path.mtu
+        self._host.pmtu.lower(dst, mtu)
+        if tcb.path.mtu < before:
+            tcb.board.mark_all_lost()
+            self.work.mark(tcb)
+
+    def timer_fired(self, tcb: Tcb, kind: int) -> None:
+        """A timer of `tcb` expired."""
+        timeouts.fired(tcb, kind)
+
+    # Settling.
+
+    def settle(self) -> None:
+        """Indicate, then let everybody who was marked send; each once."""
+        for listener in self.accepting.take():
+            listener.indicate()
+        batch = self.work.take()
+        for tcb in batch:
+            indicate(tcb)
+        for tcb in batch:
+            output(tcb)
+
+    # Connections.
+
+    def connect(
+        self, address: bytes, port: int, scope: int, own: bytes, lport: int
+    ) -> tuple[int, Tcb | None]:
+        """A new Tcb towards `address`, or the status that says why not (RFC 9293 3.10.1)."""
+        layer = self._host.layers[len(address)]
+        if addr.is_multicast(address) or layer.is_broadcast_anywhere(address):
+            return status.INVALID, None  # MUST-46
+        nics = self._host.nics
+        nic = nics[scope - 1] if 0 < scope <= len(nics) else None
+        path = layer.path(address, own, nic)
+        if path is None:
+            return status.NO_ROUTE, None
+        if self.full():
+            return status.NO_MEMORY, None
+        ports = port.to_bytes(2, "big") + lport.to_bytes(2, "big")
+        old = self._table.get(path.dst + path.src + ports)
+        if isinstance(old, Tcb):
+            return status.IN_USE, None
+        if old is not None:
+            # RFC 6191 is the peer's side of it; a fresh ISN is ahead of the old one (RFC 6528).
+            self.time_wait.remove(old)
+        return status.OK, self.new_tcb(path, lport, port)
+
+    def new_tcb(self, path: Path, lport: int, rport: int) -> Tcb:
+        """A Tcb in CLOSED, entered into the table."""
+        ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
+        secrets = self._isn.secrets(path.dst + path.src + ports)
+        tcb = Tcb(self, path, lport, rport, ALGORITHMS["reno"](), secrets)
+        self._table[tcb.key] = tcb
+        return tcb
+
+    def forget(self, tcb: Tcb) -> None:
+        """`tcb` leaves the table."""
+        if tcb.state > SYN_RECEIVED:
+            self.counters.curr_estab -= 1
+        if self._table.get(tcb.key) is tcb:
+            del self._table[tcb.key]
+
+    def rest(self, tcb: Tcb) -> None:
+        """`tcb` enters TIME-WAIT: a record takes its place."""
+        self.counters.curr_estab -= 1
+        self._table[tcb.key] = self.time_wait.add(tcb)
+
+    def release_key(self, key: bytes) -> None:
+        """A TIME-WAIT record is gone."""
+        if isinstance(self._table.get(key), TimeWait):
+            del self._table[key]
+
+    def connections(self) -> list[Tcb]:
+        """Every connection, for those who look."""
+        return [entry for entry in self._table.values() if isinstance(entry, Tcb)]
+
+    def full(self) -> bool:
+        """The table holds as many connections as the configuration allows."""
+        return len(self._table) - len(self.time_wait) >= self.config.tcp_connection_limit
+
+    # Addresses and paths.
+
+    def layer_of(self, tcb: Tcb) -> IpLayer:
+        return self._host.layers[len(tcb.remote)]
+
+    def may_bind(self, address: bytes, families: int) -> bool:
+        """`address` is one of this host's, in a family the endpoint has."""
+        layer = self._host.layers.get(len(address))
+        return layer is not None and bool(layer.mask & families) and address in layer.local
+
+    def reply_path(self, pkt: Packet) -> Path | None:
+        """The way back to whoever sent `pkt`."""
+        return self._host.layers[len(pkt.src)].reply_path(pkt)
+
+    def path_again(self, path: Path) -> Path | None:
+        """The successor of a path that is no longer valid."""
+        return self._host.layers[len(path.dst)].path(path.dst, path.src, path.nic)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""TCP: the round-trip estimator and the retransmission time-out (RFC 6298 2-3, 5.5-5.7).
+
+Samples come from send times in nanoseconds, not from the timestamp option, whose milliseconds
+are coarse on a fast link; the caller obeys Karn's rule.
+"""
+
+from __future__ import annotations
+
+from stack.base.units import MS, SECOND
+
+_GRANULARITY = MS
+_AFTER_LOST_SYN = 3 * SECOND
+
+
+class RttEstimator:
+    """SRTT, RTTVAR and RTO of one connection; all in ns, 0 before the first sample."""
+
+    __slots__ = ("_initial", "_max", "_min", "backoff", "rto", "srtt", "var")
+
+    def __init__(self, initial: int, least: int, most: int) -> None:
+        self._initial = initial
+        self._min = least
+        self._max = most
+        self.srtt = 0
+        self.var = 0
+        self.rto = initial  # before back-off
+        self.backoff = 0  # doublings in force
+
+    def sample(self, rtt: int) -> None:
+        """A measurement (RFC 6298 2.2-2.4).  It also ends the back-off (5.7)."""
+        if self.srtt == 0:
+            self.srtt = rtt
+            self.var = rtt >> 1
+        else:
+            self.var += (abs(self.srtt - rtt) - self.var) >> 2
+            self.srtt += (rtt - self.srtt) >> 3
+        self.rto = min(max(self.srtt + max(_GRANULARITY, 4 * self.var), self._min), self._max)
+        self.backoff = 0
+
+    def timeout(self) -> int:
+        """How long to wait for an acknowledgment now."""
+        return min(self.rto << self.backoff, self._max)
+
+    def back_off(self) -> None:
+        """The time-out expired (5.5)."""
+        if self.rto << self.backoff < self._max:
+            self.backoff += 1
+
+    def syn_was_lost(self) -> None:
+        """The handshake needed a retransmission: data starts with 3 s (RFC 6298 5.7)."""
+        if self.srtt == 0:
+            self.rto = max(self.rto, _AFTER_LOST_SYN)
+        self.backoff = 0

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""TCP: the send queue.  Borrowed views of the user's memory, by offset.
+
+Nothing is copied: a segment is a slice of these views, a retransmission the same slice again.
+A request's token comes back when its last octet has been acknowledged, which is when the user
+may have his memory back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from stack.base.units import View
+
+_COMPACT: Final = 64
+_MAX_VIEWS: Final = 64
+"""More pieces than this in one segment are joined: gathering would cost more than copying."""
+
+
+class SendQueue:
+    """Data between `start` (oldest unacknowledged) and `end` (last queued), as offsets."""
+
+    __slots__ = ("_first", "_starts", "_tokens", "_views", "end", "start")
+
+    def __init__(self) -> None:
+        self.start = 1  # offset 0 is the SYN's
+        self.end = 1
+        self._starts: list[int] = []
+        self._views: list[memoryview | None] = []
+        self._first = 0
+        self._tokens: deque[tuple[int, object, int]] = deque()
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def append(self, views: Sequence[View], count: int, token: object) -> None:
+        """Queue `count` octets, borrowed until `release` hands `token` back."""
+        end = self.end
+        for view in views:
+            if view:
+                self._starts.append(end)
+                self._views.append(memoryview(view))
+                end += len(view)
+        assert end - self.end == count
+        self.end = end
+        self._tokens.append((end, token, count))
+
+    def take(self, offset: int, count: int) -> list[View]:
+        """Views of `count` octets from `offset` on; they must be queued."""
+        index = bisect_right(self._starts, offset, self._first) - 1
+        skip = offset - self._starts[index]
+        views: list[View] = []
+        while count:
+            view = self._views[index]
+            assert view is not None
+            size = len(view) - skip
+            if size > count:
+                views.append(view[skip : skip + count])
+                break
+            views.append(view[skip:] if skip else view)
+            count -= size
+            skip = 0
+            index += 1
+        return views if len(views) <= _MAX_VIEWS else [b"".join(views)]
+
+    def release(self, offset: int) -> list[tuple[object, int]]:
+        """Everything before `offset` was acknowledged: the requests that are complete by it."""
+        self.start = max(self.start, min(offset, self.end))
+        views, starts, first = self._views, self._starts, self._first
+        while first < len(views):
+            view = views[first]
+            assert view is not None
+            if starts[first] + len(view) > offset:
+                break
+            views[first] = None
+            first += 1
+        if first > _COMPACT and first * 2 > len(views):
+            del views[:first]
+            del starts[:first]
+            first = 0
+        self._first = first
+        complete = []
+        tokens = self._tokens
+        while tokens and tokens[0][0] <= offset:
+            _, token, count = tokens.popleft()
+            complete.append((token, count))
+        return complete
+
+    def withdraw(self, token: object, sent: int) -> bool:
+        """Take a request back if none of its octets lies before `sent`."""
+        for index, (end, known, count) in enumerate(self._tokens):
+            if known is not token:
+                continue
+            begin = end - count
+            if begin < sent:
+                return False
+            self._cut(begin, end)
+            later = [(e - count, t, n) for e, t, n in list(self._tokens)[index + 1 :]]
+            self._tokens = deque([*list(self._tokens)[:index], *later])
+            return True
+        return False
+
+    def drain(self) -> list[object]:
+        """Forget everything: the tokens of what was not acknowledged."""
+        tokens = [token for _, token, _ in self._tokens]
+        self._tokens.clear()
+        self._views.clear()
+        self._starts.clear()
+        self._first = 0
+        self.start = self.end
+        return tokens
+
+    def _cut(self, begin: int, end: int) -> None:
+        """Remove whole views in [begin, end) and move what follows down."""
+        starts, views = [], []
+        for start, view in zip(
+            self._starts[self._first :], self._views[self._first :], strict=True
+        ):
+            if start < begin:
+                starts.append(start)
+                views.append(view)
+            elif start >= end:
+                starts.append(start - (end - begin))
+                views.append(view)
+        self._starts, self._views, self._first = starts, views, 0
+        self.end -= end - begin

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+"""TCP: the transmission control block (RFC 9293 3.3.1).  Variables and trivial invariants.
+
+`tcb.snd` and `tcb.rcv` are the RFC's SND.* and RCV.*.  Beside the 32-bit sequence numbers the
+sending side keeps *offsets*: the distance from ISS without wrapping, so that SYN is at 0, data
+starts at 1, and queues and scoreboard can use ordinary integers for streams of any length.
+The pair moves together, in `Send.acked` and `Send.sent` only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stack.base import addr, seq
+from stack.base.seam import TimerOwner
+from stack.base.timers import Timer
+from stack.base.worklist import Workable
+from stack.ip.path import Path
+from stack.tcp.congestion.seam import CongestionControl
+from stack.tcp.loss.scoreboard import Scoreboard
+from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REXMIT
+from stack.tcp.recvq import ReceiveQueue
+from stack.tcp.rtt import RttEstimator
+from stack.tcp.sendq import SendQueue
+
+if TYPE_CHECKING:
+    from stack.tcp.endpoint import TcpStream
+    from stack.tcp.listener import TcpListener
+    from stack.tcp.protocol import TcpProtocol
+
+NO_RECOVERY: Final = -1
+
+
+class Send:
+    """The sending half."""
+
+    __slots__ = (
+        "iss",
+        "max_wnd",
+        "mss",
+        "nxt",
+        "nxt_at",
+        "path_mtu",
+        "peer_mss",
+        "small_at",
+        "una",
+        "una_at",
+        "up_at",
+        "wl1",
+        "wl2",
+        "wnd",
+        "wscale",
+    )
+
+    def __init__(self, iss: int) -> None:
+        self.iss = iss
+        self.una = iss  # oldest unacknowledged
+        self.nxt = iss  # next to be sent
+        self.una_at = 0
+        self.nxt_at = 0
+        self.wnd = 0  # octets the peer accepts beyond una
+        self.wl1 = 0  # segment sequence number of the last window update
+        self.wl2 = 0  # its acknowledgment number
+        self.max_wnd = 0  # the largest window ever offered (RFC 5961 5, SWS avoidance)
+        self.wscale = 0  # how far the peer's window field is shifted
+        self.peer_mss = 0  # the peer's MSS option, or the default
+        self.mss = 0  # payload octets of a full segment now
+        self.path_mtu = 0  # the path MTU `mss` was computed from
+        self.up_at = 0  # offset behind the last urgent octet
+        self.small_at = 0  # offset behind the last segment smaller than mss (Minshall)
+
+    def acked(self, count: int) -> None:
+        """SND.UNA advances."""
+        self.una = seq.add(self.una, count)
+        self.una_at += count
+
+    def sent(self, count: int) -> None:
+        """SND.NXT advances."""
+        self.nxt = seq.add(self.nxt, count)
+        self.nxt_at += count
+
+    def at(self, number: int) -> int:
+        """The offset of a sequence number near SND.UNA."""
+        return self.una_at + seq.diff(number, self.una)
+
+    def number(self, offset: int) -> int:
+        """The sequence number at an offset."""
+        return seq.add(self.iss, offset)
+
+    @property
+    def flight(self) -> int:
+        """Sequence numbers sent and not cumulatively acknowledged."""
+        return self.nxt_at - self.una_at
+
+
+class Receive:
+    """The receiving half."""
+
+    __slots__ = (
+        "acked",
+        "fin",
+        "has_fin",
+        "irs",
+        "limit",
+        "mss",
+        "nxt",
+        "owed",
+        "pushed",
+        "seen",
+        "ungranted",
+        "up",
+        "urgent",
+        "wnd",
+        "wscale",
+    )
+
+    def __init__(self, limit: int) -> None:
+        self.irs = 0
+        self.nxt = 0  # next expected
+        self.wnd = 0  # what we promised to accept beyond nxt; never taken back
+        self.wscale = 0  # how far our window field is shifted
+        self.up = 0  # receive urgent pointer
+        self.urgent = False  # up is ahead of what the user has seen
+        self.limit = limit  # octets we are ready to hold
+        self.mss = 0  # the MSS we announced
+        self.acked = 0  # Last.ACK.sent (RFC 7323 4.3)
+        self.owed = 0  # full-sized segments not yet acknowledged
+        self.seen = 0  # size of a full segment as this peer sends them
+        self.pushed = False  # PSH since the last indication
+        self.has_fin = False  # a FIN was seen, at sequence number `fin`
+        self.fin = 0
+        self.ungranted = 0  # octets taken by the user and not granted back
+
+
+class Tcb(Workable, TimerOwner):
+    """One connection."""
+
+    __slots__ = (
+        "ack",
+        "board",
+        "cc",
+        "challenge_when",
+        "connect_token",
+        "cwnd_limited",
+        "delack",
+        "done",
+        "dup_nxt",
+        "dupacks",
+        "endpoint",
+        "fast",
+        "fin_taken",
+        "fin_token",
+        "fin_told",
+        "fin_wanted",
+        "final",
+        "key",
+        "label",
+        "last_sent",
+        "listener",
+        "local",
+        "lport",
+        "nodelay",
+        "opened",
+        "partials",
+        "path",
+        "paused",
+        "persist",
+        "probe",
+        "progress_at",
+        "protocol",
+        "push_all",
+        "rcv",
+        "recover",
+        "recvq",
+        "remote",
+        "retries",
+        "rexmit",
+        "rport",
+        "rtt",
+        "sack_ok",
+        "sendq",
+        "snd",
+        "soft_error",
+        "state",
+        "told",
+        "ts_offset",
+        "ts_ok",
+        "ts_recent",
+        "ts_recent_at",
+    )
+
+    def __init__(
+        self,
+        protocol: TcpProtocol,
+        path: Path,
+        lport: int,
+        rport: int,
+        cc: CongestionControl,
+        secrets: tuple[int, int, int],
+    ) -> None:
+        """`secrets` is (ISS, timestamp offset, flow label) from `isn`."""
+        super().__init__()
+        iss, self.ts_offset, self.label = secrets
+        config = protocol.config
+        self.protocol = protocol
+        self.path = path
+        self.local = path.src
+        self.remote = path.dst
+        self.lport = lport
+        self.rport = rport
+        ports = lport.to_bytes(2, "big")
+        self.key = path.dst + path.src + rport.to_bytes(2, "big") + ports
+        self.state = CLOSED
+        self.snd = Send(iss)
+        self.rcv = Receive(config.tcp_receive_buffer)
+        self.sendq = SendQueue()
+        self.recvq = ReceiveQueue(config.tcp_reorder_limit)
+        self.board = Scoreboard()
+        self.rtt = RttEstimator(config.tcp_rto_initial, config.tcp_rto_min, config.tcp_rto_max)
+        self.cc = cc
+
+        # Who uses it.
+        self.listener: TcpListener | None = None  # while not accepted
+        self.endpoint: TcpStream | None = None
+        self.connect_token: object = None
+        self.fin_token: object = None
+        self.done: list[tuple[object, int, int]] = []  # answers waiting for the indicate phase
+        self.opened = False  # the user is still to be told that it is established
+        self.paused = False  # the user took less than was there
+        self.fin_told = False  # the user knows of the peer's FIN
+        self.fin_taken = False  # the peer's FIN was processed
+        self.fin_wanted = False  # the user closed
+        self.final = -1  # status of an ended connection, until ...
+        self.told = False  # ... the user knows
+        self.soft_error = 0
+
+        # What the SYNs agreed on.
+        self.ts_ok = False
+        self.sack_ok = False
+        self.ts_recent = 0
+        self.ts_recent_at = 0
+
+        # Marks and policy.
+        self.ack = ACK_NONE
+        self.nodelay = False
+        self.push_all = 0  # offset up to which Nagle is overruled
+        self.probe = False  # the next segment ignores the peer's window
+        self.cwnd_limited = False
+        self.last_sent = 0
+        self.progress_at = 0  # when the peer last acknowledged something new, or nothing was out
+        self.retries = 0  # time-outs in a row
+        self.dupacks = 0
+        self.dup_nxt = 0  # SND.NXT when the first duplicate came (RFC 5681 3.2: FlightSize)
+        self.fast = False  # in fast recovery
+        self.partials = 0  # partial acknowledgments in it
+        self.recover = NO_RECOVERY  # RecoveryPoint (RFC 6675), recover (RFC 6582)
+        self.challenge_when = 0
+
+        self.rexmit = Timer(self, REXMIT)
+        self.delack = Timer(self, DELACK)
+        self.persist = Timer(self, PERSIST)
+
+    def fired(self, timer: Timer) -> None:
+        self.protocol.timer_fired(self, timer.kind)
+
+    def describe(self) -> str:
+        """The flow, for people."""
+        return f"[{addr.text(self.local)}]:{self.lport}-[{addr.text(self.remote)}]:{self.rport}"
+
+    @property
+    def fin_at(self) -> int:
+        """The offset our FIN has, or will have."""
+        return self.sendq.end
+
+    @property
+    def fin_sent(self) -> bool:
+        """Our FIN has left at least once."""
+        return self.snd.nxt_at > self.sendq.end
+
+    @property
+    def fin_acked(self) -> bool:
+        """Our FIN has been acknowledged."""
+        return self.snd.una_at > self.sendq.end
+
+    @property
+    def pipe(self) -> int:
+        """Octets we believe to be in the network (RFC 6675 4)."""
+        board = self.board
+        return self.snd.nxt_at - self.snd.una_at - board.sacked - board.lost - board.credit

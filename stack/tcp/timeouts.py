@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""TCP: what happens when a timer fires (RFC 9293 3.10.8, 3.8.1, 3.8.3, 3.8.6.1; RFC 6298 5).
+
+Retransmission with its thresholds R1 and R2, window probes, delayed ACKs.  Firing only leaves
+marks; `output` sends.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base.status import TIMED_OUT
+from stack.tcp import ending
+from stack.tcp.loss import recovery
+from stack.tcp.names import (
+    ACK_DELAYED,
+    ACK_NOW,
+    DELACK,
+    PERSIST,
+    REXMIT,
+    SYN_RECEIVED,
+    SYN_SENT,
+)
+from stack.tcp.tcb import Tcb
+
+_R1: Final = 3  # SHLD-10: at least three retransmissions before IP is asked to look
+
+
+def fired(tcb: Tcb, kind: int) -> None:
+    """A timer of `tcb` expired."""
+    if kind == REXMIT:
+        _retransmission(tcb)
+    elif kind == DELACK:
+        if tcb.ack == ACK_DELAYED:
+            tcb.ack = ACK_NOW
+    elif kind == PERSIST:
+        # RFC 9293 3.8.6.1: a segment beyond the window asks whether it has opened.  Once sent
+        # it is in flight, and the retransmission timer asks again with back-off (SHLD-30).
+        tcb.probe = True
+    tcb.protocol.work.mark(tcb)
+
+
+def _retransmission(tcb: Tcb) -> None:
+    """RFC 6298 5.4-5.7, and RFC 9293 3.8.3 for when to give up."""
+    snd = tcb.snd
+    if snd.flight == 0:
+        return
+    if _out_of_patience(tcb):
+        ending.finish(tcb, tcb.soft_error or TIMED_OUT)
+        return
+    tcb.retries += 1
+    tcb.rtt.back_off()
+    if tcb.retries >= _R1:
+        tcb.path.doubt()
+    if tcb.state in (SYN_SENT, SYN_RECEIVED):
+        tcb.board.mark_all_lost()
+    elif snd.wnd == 0:
+        tcb.board.mark_all_lost()
+        tcb.probe = True
+    else:
+        recovery.timed_out(tcb)
+
+
+def _out_of_patience(tcb: Tcb) -> bool:
+    """R2 (MUST-20, MUST-23): too long without progress."""
+    protocol = tcb.protocol
+    config = protocol.config
+    waited = protocol.env.now - tcb.progress_at
+    if tcb.state == SYN_SENT:
+        over = waited >= config.tcp_syn_timeout
+        protocol.counters.attempt_fails += over
+        return over
+    if tcb.state == SYN_RECEIVED and tcb.listener is not None:
+        over = tcb.retries >= config.tcp_syn_ack_retries
+        protocol.counters.attempt_fails += over
+        return over
+    return waited >= config.tcp_user_timeout

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: UDP for both families at once (RFC 768, RFC 1122 4.1, RFC 8200 8.1).
+
+Done: checksums with the zero rules of each family, length checks, port unreachable, delivery
+of group datagrams to every endpoint, path MTU reports believed when they quote an endpoint
+that exists.  Called by `ip/layer` with datagrams and by `core` to settle.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base import fate
+from stack.base.checksum import data_sum
+from stack.base.counters import Counters
+from stack.base.head import Head
+from stack.base.packet import UNICAST, Packet
+from stack.base.worklist import Worklist
+from stack.ip.layer import IpHost
+from stack.ip.path import Path
+from stack.ip.seam import TOO_BIG, TransportLayer
+from stack.transport.demux import Demux
+from stack.transport.ports import PortTable
+from stack.transport.seam import SOCK_DGRAM, Provider
+from stack.udp.endpoint import UdpEndpoint
+from stack.wire import udp
+
+_unpack: Final = udp.HEADER.unpack_from
+_PROTO: Final = 17
+
+
+class UdpCounters(Counters):
+    """RFC 4113 names."""
+
+    __slots__ = ("in_datagrams", "in_errors", "no_ports", "out_datagrams")
+    in_datagrams: int
+    in_errors: int
+    no_ports: int
+    out_datagrams: int
+
+
+class UdpProtocol(TransportLayer, Provider):
+    """UDP of one stack."""
+
+    socket_type = SOCK_DGRAM
+    protocol = _PROTO
+
+    def __init__(self, host: IpHost) -> None:
+        self.env = host.env
+        self.door = host.door
+        self.counters = UdpCounters()
+        self.head = Head()
+        self.receive_buffer = host.config.udp_receive_buffer
+        self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
+        self.bound: Demux[UdpEndpoint] = Demux()
+        self.work: Worklist[UdpEndpoint] = Worklist(host.env.executor)
+        self._host = host
+
+    # Provider.
+
+    def open_datagram(self, families: int) -> UdpEndpoint:
+        return UdpEndpoint(self, families)
+
+    # Receiving.
+
+    def receive(self, pkt: Packet) -> None:
+        frame = pkt.frame
+        l4 = pkt.l4
+        room = pkt.end - l4
+        if room < 8:
+            self._error(pkt, fate.UDP_SHORT)
+            return
+        sport, dport, length, check = _unpack(frame, l4)
+        if length != room:
+            if not 8 <= length < room:
+                self._error(pkt, fate.UDP_LENGTH)
+                return
+            pkt.end = l4 + length
+        if not pkt.csum_ok and not self._checksum_good(pkt, check, length):
+            return
+        if dport == 0:
+            self._error(pkt, fate.UDP_PORT_ZERO)
+            return
+        if pkt.group != UNICAST:
+            self._deliver_to_group(pkt, sport)
+            return
+        endpoint = self.bound.find(pkt.dst, frame[l4 + 2 : l4 + 4])
+        if endpoint is None:
+            self.counters.no_ports += 1
+            self._host.layers[len(pkt.dst)].port_unreachable(pkt)
+            self.door.drop(pkt, fate.UDP_NO_PORT)
+            return
+        endpoint.deliver(pkt, sport)
+
+    def _deliver_to_group(self, pkt: Packet, sport: int) -> None:
+        endpoints = self.bound.find_all(pkt.dst, pkt.frame[pkt.l4 + 2 : pkt.l4 + 4])
+        if not endpoints:
+            self.counters.no_ports += 1
+            self.door.drop(pkt, fate.UDP_NO_PORT)
+        for endpoint in endpoints:
+            endpoint.deliver(pkt, sport)
+
+    def _checksum_good(self, pkt: Packet, check: int, length: int) -> bool:
+        """Zero means "none" in IPv4 and is forbidden in IPv6 (RFC 8200 8.1)."""
+        if check == 0:
+            if self._host.layers[len(pkt.src)].checksum_optional:
+                return True
+            self._error(pkt, fate.UDP_NO_CHECKSUM)
+            return False
+        total = data_sum(memoryview(pkt.frame)[pkt.l4 : pkt.end])
+        total += int.from_bytes(pkt.src + pkt.dst, "big") + _PROTO + length
+        if total % 0xFFFF:
+            self._error(pkt, fate.UDP_CHECKSUM)
+            return False
+        return True
+
+    def _error(self, pkt: Packet, reason: int) -> None:
+        self.counters.in_errors += 1
+        self.door.drop(pkt, reason)
+
+    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
+        if kind == TOO_BIG and self.bound.find(src, quoted[:2]) is not None:
+            self._host.pmtu.lower(dst, mtu)
+
+    # For endpoints.
+
+    def may_bind(self, address: bytes, families: int) -> bool:
+        """`address` is one of this host's, in a family the endpoint has."""
+        layer = self._host.layers.get(len(address))
+        return layer is not None and bool(layer.mask & families) and address in layer.local
+
+    def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
+        """The way to `dst`; `scope` names an interface for link-local destinations."""
+        nics = self._host.nics
+        nic = nics[scope - 1] if 0 < scope <= len(nics) else None
+        return self._host.layers[len(dst)].path(dst, src, nic)
+
+    def is_broadcast(self, path: Path) -> bool:
+        """Datagrams on `path` go to everybody."""
+        return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
+
+    # Settling.
+
+    def settle(self) -> None:
+        """Indicate to every endpoint that received something."""
+        for endpoint in self.work.take():
+            endpoint.indicate()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Floor 1: the IPv4 header (RFC 791 3.1)::
+
+     0                   1                   2                   3
+    +-------+-------+---------------+-------------------------------+
+    |Version|  IHL  |type of service|          total length         |
+    +-------+-------+---------------+-----+-------------------------+
+    |         identification        |flags|     fragment offset     |
+    +---------------+---------------+-----+-------------------------+
+    |  time to live |    protocol   |        header checksum        |
+    +---------------+---------------+-------------------------------+
+    |                        source address                         |
+    +---------------------------------------------------------------+
+    |                     destination address                       |
+    +---------------------------------------------------------------+
+
+Read straight into the `Packet`, which is the record of a received datagram.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from stack.base import addr, checksum, fate
+from stack.base.packet import Packet
+
+HEADER: Final = Struct("!BBHHHBBH4s4s")
+LENGTH: Final = HEADER.size  # 20
+MAX_LENGTH: Final = 65535
+
+DF: Final = 0x4000
+MF: Final = 0x2000
+OFFSET: Final = 0x1FFF
+
+PROTO_ICMP: Final = 1
+PROTO_IGMP: Final = 2
+PROTO_TCP: Final = 6
+PROTO_UDP: Final = 17
+
+OPT_END: Final = 0
+OPT_NOP: Final = 1
+OPT_LSRR: Final = 131
+OPT_SSRR: Final = 137
+
+_unpack = HEADER.unpack_from
+_from_bytes = int.from_bytes
+
+
+UNUSUAL: Final = -1
+"""What `read` returns for a sound header that is followed by options."""
+
+
+def read(pkt: Packet) -> int:
+    """Fill `pkt` from its IPv4 header.  Returns a drop reason, DELIVERED, or UNUSUAL.
+
+    RFC 1122 3.2.1.1-2: version, header length, total length and checksum must be right.
+    Octets after the total length (Ethernet padding) are cut off by moving `pkt.end`.
+    """
+    frame = pkt.frame
+    net = pkt.net
+    room = pkt.end - net
+    if room < LENGTH:
+        return fate.IP_SHORT
+    first, tos, total, ident, frag, ttl, proto, _, src, dst = _unpack(frame, net)
+    if first != 0x45:
+        if first >> 4 != 4:
+            return fate.IP_VERSION
+        length = (first & 15) * 4
+        if length < LENGTH or length > room:
+            return fate.IP_HEADER_LENGTH
+    else:
+        length = LENGTH
+    if total < length or total > room:
+        return fate.IP_TOTAL_LENGTH
+    if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
+        return fate.IP_CHECKSUM
+    pkt.end = net + total
+    pkt.l4 = net + length
+    pkt.src = src
+    pkt.dst = dst
+    pkt.proto = proto
+    pkt.tos = tos
+    pkt.ttl = ttl
+    if frag & 0x3FFF:
+        pkt.fragment = (ident, (frag & OFFSET) * 8, frag & MF != 0)
+    return fate.DELIVERED if length == LENGTH else UNUSUAL
+
+
+def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | None:
+    """The options in frame[start:end] as (type, offset, length), or None if malformed.
+
+    NOP is passed over and END stops, as RFC 791 has it.
+    """
+    found: list[tuple[int, int, int]] = []
+    at = start
+    while at < end:
+        kind = frame[at]
+        if kind == OPT_END:
+            break
+        if kind == OPT_NOP:
+            at += 1
+            continue
+        if at + 1 >= end:
+            return None
+        length = frame[at + 1]
+        if length < 2 or at + length > end:
+            return None
+        found.append((kind, at, length))
+        at += length
+    return found
+
+
+def build(
+    tos: int, total: int, ident: int, frag: int, ttl: int, proto: int, src: bytes, dst: bytes
+) -> bytes:
+    """A header without options, checksum included."""
+    bare = HEADER.pack(0x45, tos, total, ident, frag, ttl, proto, 0, src, dst)
+    check = checksum.finish(_from_bytes(bare, "big"))
+    return bare[:10] + check.to_bytes(2, "big") + bare[12:]
+
+
+def describe(frame: bytes, start: int, end: int) -> str:
+    """One line for a trace, without what the packet carries."""
+    if end - start < LENGTH:
+        return "ip4 short"
+    _, _, total, ident, frag, ttl, proto, _, src, dst = _unpack(frame, start)
+    line = f"{addr.text(src)} > {addr.text(dst)} ttl {ttl} len {total} proto {proto}"
+    if frag & 0x3FFF:
+        more = "+" if frag & MF else ""
+        line += f" frag {ident}@{(frag & OFFSET) * 8}{more}"
+    return line

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""Floor 1: the TCP header and its options (RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2; RFC 2018)::
+
+     0                   1                   2                   3
+    +-------------------------------+-------------------------------+
+    |          source port          |       destination port        |
+    +-------------------------------+-------------------------------+
+    |                        sequence number                        |
+    +---------------------------------------------------------------+
+    |                    acknowledgment number                      |
+    +-------+-------+-+-+-+-+-+-+-+-+-------------------------------+
+    | data  |       |C|E|U|A|P|R|S|F|                               |
+    | offset| rsrvd |W|C|R|C|S|S|Y|I|            window             |
+    |       |       |R|E|G|K|H|T|N|N|                               |
+    +-------+-------+-+-+-+-+-+-+-+-+-------------------------------+
+    |           checksum            |        urgent pointer         |
+    +-------------------------------+-------------------------------+
+    |                           options ...                         |
+    +---------------------------------------------------------------+
+
+Options are parsed wherever they start and on any segment (MUST-5, MUST-64); unknown ones are
+skipped by their length (MUST-6); a length that cannot be right ends the parse and leaves what
+came before it (MUST-7).  Not done: authentication options (RFC 2385, RFC 5925) are skipped.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from stack.base.packet import Packet
+
+HEADER: Final = Struct("!HHIIHHHH")
+LENGTH: Final = HEADER.size  # 20
+CHECKSUM_AT: Final = 16
+MAX_OPTIONS: Final = 40
+
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+PSH: Final = 0x08
+ACK: Final = 0x10
+URG: Final = 0x20
+ECE: Final = 0x40
+CWR: Final = 0x80
+
+OPT_END: Final = 0
+OPT_NOP: Final = 1
+OPT_MSS: Final = 2
+OPT_WSCALE: Final = 3
+OPT_SACK_PERMITTED: Final = 4
+OPT_SACK: Final = 5
+OPT_TIMESTAMPS: Final = 8
+
+_TS_LAYOUT: Final = 0x0101080A  # NOP NOP TS 10: how everybody sends timestamps
+_MAX_WSCALE: Final = 14  # RFC 7323 2.3: a larger shift is treated as 14
+
+_FIXED: Final = Struct("!4xIIHH2xH")
+_TS: Final = Struct("!III")
+_PAIR: Final = Struct("!II")
+
+_unpack_fixed = _FIXED.unpack_from
+_unpack_ts = _TS.unpack_from
+
+NO_SACKS: Final[tuple[tuple[int, int], ...]] = ()
+
+
+class Segment:
+    """One received segment.
+
+    seq, ack, flags, wnd, up   the header's fields; `wnd` as it stands, unscaled
+    start, end                 bounds of the payload in `pkt.frame`
+    length                     octets of payload (SEG.LEN also counts SYN and FIN: `space`)
+    ts_val, ts_ecr             timestamps; valid if `has_ts`
+    mss                        0 if absent
+    wscale                     -1 if absent
+    sacks                      (left, right) sequence number pairs as they came
+    """
+
+    __slots__ = (
+        "ack",
+        "end",
+        "flags",
+        "has_ts",
+        "length",
+        "mss",
+        "pkt",
+        "sack_permitted",
+        "sacks",
+        "seq",
+        "start",
+        "ts_ecr",
+        "ts_val",
+        "up",
+        "wnd",
+        "wscale",
+    )
+
+    def __init__(
+        self, pkt: Packet, seq: int, ack: int, flags: int, wnd: int, up: int, start: int, end: int
+    ) -> None:
+        self.pkt = pkt
+        self.seq = seq
+        self.ack = ack
+        self.flags = flags
+        self.wnd = wnd
+        self.up = up
+        self.start = start
+        self.end = end
+        self.length = end - start
+        self.has_ts = False
+        self.ts_val = 0
+        self.ts_ecr = 0
+        self.mss = 0
+        self.wscale = -1
+        self.sack_permitted = False
+        self.sacks = NO_SACKS
+
+    @property
+    def space(self) -> int:
+        """SEG.LEN: sequence numbers the segment occupies, SYN and FIN included."""
+        return self.length + (self.flags & FIN) + (self.flags >> 1 & 1)
+
+
+def parse(pkt: Packet) -> Segment | None:
+    """The segment at pkt.frame[pkt.l4:pkt.end], or None if its header does not fit.
+
+    The caller has made sure of twenty octets.
+    """
+    frame = pkt.frame
+    at = pkt.l4
+    seq, ack, bits, wnd, up = _unpack_fixed(frame, at)
+    start = at + (bits >> 12) * 4
+    size = start - at
+    if size < LENGTH or start > pkt.end:
+        return None
+    segment = Segment(pkt, seq, ack, bits & 0xFF, wnd, up, start, pkt.end)
+    if size == 32:
+        layout, val, ecr = _unpack_ts(frame, at + LENGTH)
+        if layout == _TS_LAYOUT:
+            segment.has_ts = True
+            segment.ts_val = val
+            segment.ts_ecr = ecr
+            return segment
+    if size > LENGTH:
+        _parse_options(segment, frame, at + LENGTH, start)
+    return segment
+
+
+def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
+    while at < end:
+        kind = frame[at]
+        if kind == OPT_END:
+            return
+        if kind == OPT_NOP:
+            at += 1
+            continue
+        if at + 1 >= end:
+            return
+        size = frame[at + 1]
+        if size < 2 or at + size > end:
+            return
+        if kind == OPT_TIMESTAMPS and size == 10:
+            segment.has_ts = True
+            segment.ts_val, segment.ts_ecr = _PAIR.unpack_from(frame, at + 2)
+        elif kind == OPT_SACK and size >= 10 and size % 8 == 2:
+            segment.sacks = tuple(_PAIR.iter_unpack(frame[at + 2 : at + size]))
+        elif kind == OPT_MSS and size == 4:
+            segment.mss = frame[at + 2] << 8 | frame[at + 3]
+        elif kind == OPT_WSCALE and size == 3:
+            segment.wscale = min(frame[at + 2], _MAX_WSCALE)
+        elif kind == OPT_SACK_PERMITTED and size == 2:
+            segment.sack_permitted = True
+        at += size
+
+
+def mss_option(mss: int) -> bytes:
+    """Maximum segment size, four octets."""
+    return bytes((OPT_MSS, 4, mss >> 8, mss & 0xFF))
+
+
+def wscale_option(shift: int) -> bytes:
+    """Window scale with a NOP in front: four octets."""
+    return bytes((OPT_NOP, OPT_WSCALE, 3, shift))
+
+
+SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
+"""SACK-permitted, two octets."""
+
+
+def timestamps_option(val: int, ecr: int) -> bytes:
+    """Timestamps in the customary layout of twelve octets."""
+    return _TS.pack(_TS_LAYOUT, val, ecr)
+
+
+def sack_option(blocks: list[tuple[int, int]]) -> bytes:
+    """SACK blocks with two NOPs in front: four octets and eight for each block."""
+    head = bytes((OPT_NOP, OPT_NOP, OPT_SACK, 2 + 8 * len(blocks)))
+    return head + b"".join(_PAIR.pack(left, right) for left, right in blocks)
+
+
+def flag_text(flags: int) -> str:
+    """Flags the way tcpdump writes them: S, F, R, P, U, E, W, and a dot for ACK."""
+    letters = "".join(
+        letter
+        for bit, letter in (
+            (SYN, "S"),
+            (FIN, "F"),
+            (RST, "R"),
+            (PSH, "P"),
+            (URG, "U"),
+            (ECE, "E"),
+            (CWR, "W"),
+            (ACK, "."),
+        )
+        if flags & bit
+    )
+    return letters or "-"
+
+
+def describe(frame: bytes, start: int, end: int) -> str:
+    """One line for a trace, absolute sequence numbers."""
+    if end - start < LENGTH:
+        return "tcp short"
+    sport, dport, seq, ack, bits, wnd, _, up = HEADER.unpack_from(frame, start)
+    size = (bits >> 12) * 4
+    text = max(0, end - start - size)
+    line = f"tcp {sport} > {dport} {flag_text(bits & 0xFF)} seq {seq} len {text}"
+    if bits & ACK:
+        line += f" ack {ack}"
+    if bits & URG:
+        line += f" urg {up}"
+    return line + f" win {wnd}"

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The turn: frames, calls, timers, settling; and its twin on a virtual clock.
+
+    now -> frames (a bounded batch) -> calls from elsewhere -> timers -> indicate -> output
+
+`Loop` knows no clock and never waits: a runtime (`thread`, `aio`, or `VirtualLoop` here) sets
+the time, calls `turn`, and sleeps as long as `deadline` allows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from stack.base.seam import Env, Executor
+from stack.base.timers import NEVER
+from stack.core import Stack
+from stack.link.nic import Nic
+from tap.port import Port
+
+BATCH: Final = 64
+"""Frames read from one port in one turn."""
+
+
+class Loop:
+    """Drives any number of stacks that share one `Env`."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self.stacks: list[Stack] = []
+        self.ports: list[Port] = []
+        self._inputs: list[tuple[Nic, Port]] = []
+        self._calls: deque[Callable[[], None]] = deque()
+
+    def add(self, stack: Stack, nic: Nic, port: Port) -> None:
+        """Feed `nic` of `stack` from `port`, and drive `stack`."""
+        self._inputs.append((nic, port))
+        self.ports.append(port)
+        if stack not in self.stacks:
+            self.stacks.append(stack)
+
+    def call(self, task: Callable[[], None]) -> None:
+        """Run `task` in the next turn.  Any thread."""
+        self._calls.append(task)
+
+    def turn(self) -> bool:
+        """One turn at `env.now`.  True if there is more to do at once."""
+        now = self.env.now
+        more = False
+        for nic, port in self._inputs:
+            port.poll(now)
+            read = port.read
+            receive = nic.receive
+            for _ in range(BATCH):
+                frame = read()
+                if frame is None:
+                    break
+                receive(frame)
+            else:
+                more = True
+        for _ in range(len(self._calls)):
+            self._calls.popleft()()
+        for stack in self.stacks:
+            if stack.step():
+                more = True
+        return more or bool(self._calls)
+
+    def deadline(self) -> int:
+        """When the next turn is due if nothing arrives before."""
+        when = NEVER
+        if self._calls:
+            return 0
+        for stack in self.stacks:
+            when = min(when, 0 if stack.busy() else stack.next_deadline())
+        for port in self.ports:
+            when = min(when, port.deadline())
+        return when
+
+    def close(self) -> None:
+        """Give all devices back."""
+        for port in self.ports:
+            port.close()
+
+
+class VirtualExecutor(Executor):
+    """The executor of a virtual world: one thread, and waiting means running the world."""
+
+    def __init__(self) -> None:
+        self.loop: VirtualLoop | None = None
+
+    def inside(self) -> bool:
+        return True
+
+    def submit(self, task: Callable[[], None]) -> None:
+        assert self.loop is not None
+        self.loop.call(task)
+
+    def wanted(self) -> None:
+        return
+
+    def wait(self, done: Callable[[], bool], timeout: int | None) -> bool:
+        loop = self.loop
+        assert loop is not None
+        if loop.turning:
+            return done()
+        limit = NEVER if timeout is None else loop.env.now + timeout
+        loop.run_until(done, limit)
+        return done()
+
+
+class VirtualLoop(Loop):
+    """A loop whose clock jumps from one event to the next: hours pass in milliseconds."""
+
+    def __init__(self, env: Env, executor: VirtualExecutor) -> None:
+        super().__init__(env)
+        executor.loop = self
+        self.turning = False
+        self.turns = 0
+
+    def run(self, until: int = NEVER) -> None:
+        """Run to idleness, or to `until` (ns), where the clock then stands."""
+        self.run_until(lambda: False, until)
+        if until != NEVER and self.env.now < until:
+            self.env.now = until
+
+    def run_until(self, done: Callable[[], bool], limit: int) -> None:
+        """Run until `done()`, or nothing is left to do before `limit`."""
+        while not done():
+            self.turning = True
+            try:
+                more = self.turn()
+            finally:
+                self.turning = False
+            self.turns += 1
+            if more:
+                continue
+            when = self.deadline()
+            if when >= NEVER or when > limit:
+                return
+            if when > self.env.now:
+                self.env.now = when

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""The virtual world: stacks, wires and a segment-writing peer on one seeded, virtual clock."""
+
+from tests.harness.peer import Peer, Seen
+from tests.harness.world import Host, World
+
+__all__ = ["Host", "Peer", "Seen", "World"]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""`World`: everything a test needs around a stack, in virtual time and from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from stack import Config, Env, Stack, Trace
+from stack.base import addr, fate
+from stack.base.units import SECOND
+from stack.link.nic import Nic
+from stack.tcp.names import STATE_NAMES
+from stack.transport.seam import Datagram, Listener, Stream
+from stack.wire import describe
+from tap.impair import PERFECT, ImpairedPort, Impairment
+from tap.loop import VirtualExecutor, VirtualLoop
+from tap.memory import wire
+from tap.port import Port
+from tests.harness.peer import Peer
+
+QUIET = Config(dad=False)
+
+
+class VirtualEnv(Env):
+    """Time that is set, randomness that repeats."""
+
+    def __init__(self, seed: int) -> None:
+        self.now = SECOND  # not 0, which would hide "never set" bugs
+        self.executor = VirtualExecutor()
+        self._random = Random(seed)
+
+    def random(self, count: int) -> bytes:
+        return self._random.randbytes(count)
+
+
+class Recorder(Trace):
+    """Keeps what happened, readable."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.arrows: list[tuple[int, int]] = []
+
+    def dropped(self, reason: int, frame: bytes, offset: int) -> None:
+        self.lines.append(f"drop {fate.NAMES[reason]}")
+
+    def address(self, nic: str, address: bytes, state: str) -> None:
+        self.lines.append(f"{nic} {addr.text(address)} {state}")
+
+    def tcp_state(self, flow: str, old: int, new: int) -> None:
+        self.arrows.append((old, new))
+        self.lines.append(f"{flow} {STATE_NAMES[old]} -> {STATE_NAMES[new]}")
+
+
+class Host:
+    """A stack on one end of a wire."""
+
+    def __init__(self, stack: Stack, nic: Nic, port: Port) -> None:
+        self.stack = stack
+        self.nic = nic
+        self.port = port
+        self.v4 = b""
+        self.v6 = b""
+
+    def address(self, family: int) -> bytes:
+        """This host's address of a family."""
+        return self.v4 if family == addr.V4 else self.v6
+
+    def drops(self) -> dict[str, int]:
+        """What was dropped, by reason."""
+        return self.stack.door.snapshot()
+
+    def stream(self) -> Stream:
+        return self.stack.tcp.open_stream(addr.V4 | addr.V6)
+
+    def listener(self) -> Listener:
+        return self.stack.tcp.open_listener(addr.V4 | addr.V6)
+
+    def datagram(self) -> Datagram:
+        return self.stack.udp.open_datagram(addr.V4 | addr.V6)
+
+
+class World:
+    """A clock, a seed, and what lives by them."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.seed = seed
+        self.env = VirtualEnv(seed)
+        self.trace = Recorder()
+        self.env.trace = self.trace
+        self.loop = VirtualLoop(self.env, self.env.executor)  # type: ignore[arg-type]
+        self._hosts = 0
+
+    @property
+    def now(self) -> int:
+        return self.env.now
+
+    def run(self, span: int | None = None) -> None:
+        """Run to idleness, or for `span` ns."""
+        if span is None:
+            self.loop.run()
+        else:
+            self.loop.run(self.env.now + span)
+
+    def pair(
+        self,
+        config: Config | None = None,
+        config_b: Config | None = None,
+        mtu: int = 1500,
+        offload: bool = True,
+        there: Impairment | None = None,
+        back: Impairment | None = None,
+    ) -> tuple[Host, Host]:
+        """Two stacks on one wire; `there` impairs a to b, `back` b to a."""
+        config = config or QUIET
+        port_a, port_b = self._wire(mtu, offload, there, back)
+        a = self._host(port_a, config, 1)
+        b = self._host(port_b, config_b or config, 2)
+        return a, b
+
+    def host(
+        self, config: Config | None = None, mtu: int = 1500, offload: bool = False
+    ) -> tuple[Host, Peer]:
+        """One stack, and a peer made of nothing but frames at the other end of the wire."""
+        port_a, port_b = self._wire(mtu, offload, None, None)
+        host = self._host(port_a, config or QUIET, 1)
+        peer = Peer(self, port_b, host, 2)
+        return host, peer
+
+    def _wire(
+        self, mtu: int, offload: bool, there: Impairment | None, back: Impairment | None
+    ) -> tuple[Port, Port]:
+        self._hosts += 2
+        base = bytes((2, 0, 0, 0, 0))
+        a: Port
+        b: Port
+        a, b = wire(base + bytes((self._hosts - 1,)), base + bytes((self._hosts,)), mtu, offload)
+        if there or back:
+            a = ImpairedPort(a, lambda: self.env.now, there or PERFECT, back or PERFECT, self.seed)
+        return a, b
+
+    def _host(self, port: Port, config: Config, number: int) -> Host:
+        stack = Stack(self.env, config)
+        nic = stack.add_nic(port, f"wsk{number}")
+        host = Host(stack, nic, port)
+        host.v4 = addr.parse(f"10.77.0.{number}")
+        host.v6 = addr.parse(f"fd77::{number}")
+        stack.add_address(nic, addr.text(host.v4), 24)
+        if port.mtu >= 1280:
+            stack.add_address(nic, addr.text(host.v6), 64)
+        self.loop.add(stack, nic, port)
+        return host
+
+
+def quiet(**settings: object) -> Config:
+    """The usual test configuration with some settings changed."""
+    return replace(QUIET, **settings)  # type: ignore[arg-type]
+
+
+def line(frame: bytes, header: int) -> str:
+    """A frame as one line."""
+    return describe.frame(frame, header)
