@@ -37,6 +37,9 @@ class TcpStream(Stream):
         self._tcb: Tcb | None = None
         self._nodelay = False
 
+    def attach(self, sink: StreamSink) -> None:
+        self.sink = sink
+
     def adopt(self, tcb: Tcb) -> None:
         """This stream is for `tcb`."""
         self._tcb = tcb
@@ -52,7 +55,7 @@ class TcpStream(Stream):
         return result
 
     def connect(self, address: bytes, port: int, scope: int, token: object) -> int:
-        if self._binding is None or self._tcb is not None:
+        if self._binding is None or not self._may_connect():
             return status.STATE
         if not 0 < port < 65536 or not addr.family(address) & self._families:
             return status.INVALID
@@ -65,6 +68,11 @@ class TcpStream(Stream):
         self.adopt(tcb)
         user.open_active(tcb, token)
         return status.PENDING
+
+    def _may_connect(self) -> bool:
+        """Not connected yet, or an attempt failed: then it may be made again."""
+        tcb = self._tcb
+        return tcb is None or (tcb.state == CLOSED and not tcb.snd.una_at)
 
     def send(self, views: Sequence[View], count: int, flags: int, token: object) -> int:
         if self._tcb is None:

@@ -53,6 +53,9 @@ class TcpListener(Workable, Listener):
 
     # The user's side.
 
+    def attach(self, sink: ListenerSink) -> None:
+        self.sink = sink
+
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         if self._binding is not None:
             return status.STATE
@@ -69,6 +72,11 @@ class TcpListener(Workable, Listener):
             self._offered = False
             return None
         return self._hand_over(self._waiting.popleft())
+
+    def resume(self) -> None:
+        self._offered = False
+        if self._waiting:
+            self._protocol.accepting.mark(self)
 
     def close(self) -> None:
         self.sink = _SILENT

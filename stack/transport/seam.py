@@ -87,7 +87,9 @@ class Stream:
 
     __slots__ = ()
 
-    sink: StreamSink
+    def attach(self, sink: StreamSink) -> None:
+        """What happens is told to `sink` from now on."""
+        raise NotImplementedError
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         """Take a local address (empty: any) and port (0: an ephemeral one).
@@ -172,7 +174,9 @@ class Listener:
 
     __slots__ = ()
 
-    sink: ListenerSink
+    def attach(self, sink: ListenerSink) -> None:
+        """What happens is told to `sink` from now on."""
+        raise NotImplementedError
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         """Take a local name and start listening.  Statuses as `Stream.bind`."""
@@ -180,6 +184,10 @@ class Listener:
 
     def accept(self) -> Stream | None:
         """The oldest connection that waits, or None.  Its sink is a silent one until set."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Offer again, in the next indicate phase, what the sink left waiting."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -236,7 +244,9 @@ class Datagram:
 
     __slots__ = ()
 
-    sink: DatagramSink
+    def attach(self, sink: DatagramSink) -> None:
+        """What happens is told to `sink` from now on."""
+        raise NotImplementedError
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         """Take a local name.  Statuses as `Stream.bind`."""

@@ -60,6 +60,9 @@ class UdpEndpoint(Workable, Datagram):
 
     # The user's side.
 
+    def attach(self, sink: DatagramSink) -> None:
+        self.sink = sink
+
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         if self._binding is not None:
             return status.STATE

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Opening and naming a TAP (Linux tun driver, Documentation/networking/tuntap).
+
+python-pytun opens the device where it has a wheel (x86-64); elsewhere the same two ioctls are
+made here.  Afterwards there is only a descriptor: non-blocking, close-on-exec, with as much
+offload as the kernel grants.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from typing import Final
+
+from stack.link.seam import CSUM, TSO4, TSO6
+from stack.wire import vnet
+
+NODE: Final = "/dev/net/tun"
+
+IFF_TAP: Final = 0x0002
+IFF_NO_PI: Final = 0x1000
+IFF_VNET_HDR: Final = 0x4000
+
+_TUNSETIFF: Final = 0x400454CA
+_TUNSETOFFLOAD: Final = 0x400454D0
+_TUNGETIFF: Final = 0x800454D2
+_TUNSETVNETHDRSZ: Final = 0x400454D8
+
+_F_CSUM: Final = 0x01
+_F_TSO4: Final = 0x02
+_F_TSO6: Final = 0x04
+_F_TSO_ECN: Final = 0x08
+
+_SIOCGIFMTU: Final = 0x8921
+_IFREQ: Final = struct.Struct("16sH22x")
+
+
+class OpenTap:
+    """An open TAP.
+
+    header     octets of virtio-net header on every frame, 0 if the kernel offers none
+    features   what it finishes for us on sending (`link/seam` bits)
+    """
+
+    def __init__(self, fd: int, name: str, header: int, features: int) -> None:
+        self.fd = fd
+        self.name = name
+        self.header = header
+        self.features = features
+
+
+def open_tap(name: str = "wsk%d", node: str = NODE, offload: bool = True) -> OpenTap:
+    """Open the TAP `name` (a pattern like ``wsk%d`` takes the first free one).
+
+    Raises OSError: ENOENT or EACCES for the node, EPERM without the right to make an interface,
+    EBUSY if somebody else has it.
+    """
+    flags = IFF_TAP | IFF_NO_PI
+    if offload:
+        flags |= IFF_VNET_HDR
+    fd, actual = _open(name, flags, node)
+    os.set_blocking(fd, False)
+    if not offload:
+        return OpenTap(fd, actual, 0, 0)
+    fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", vnet.LENGTH))
+    for wanted in (_F_CSUM | _F_TSO4 | _F_TSO6 | _F_TSO_ECN, _F_CSUM, 0):
+        try:
+            fcntl.ioctl(fd, _TUNSETOFFLOAD, wanted)
+            break
+        except OSError:
+            continue
+    # What *we* send may always carry a checksum to finish and a segment size.
+    return OpenTap(fd, actual, vnet.LENGTH, CSUM | TSO4 | TSO6)
+
+
+def adopt_tap(fd: int) -> OpenTap:
+    """Take over a TAP that somebody opened and passed as a descriptor.
+
+    Raises OSError if it is none (EBADFD, ENOTTY), ValueError if it is not an Ethernet TAP
+    without packet information.
+    """
+    raw = fcntl.ioctl(fd, _TUNGETIFF, _IFREQ.pack(b"", 0))
+    name_bytes, flags = _IFREQ.unpack(raw)
+    name = name_bytes.rstrip(b"\0").decode()
+    if not flags & IFF_TAP or not flags & IFF_NO_PI:
+        raise ValueError(f"{name}: open it with IFF_TAP | IFF_NO_PI (this one is 0x{flags:x})")
+    os.set_blocking(fd, False)
+    os.set_inheritable(fd, False)
+    if not flags & IFF_VNET_HDR:
+        return OpenTap(fd, name, 0, 0)
+    fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", vnet.LENGTH))
+    return OpenTap(fd, name, vnet.LENGTH, CSUM | TSO4 | TSO6)
+
+
+def interface_mtu(name: str) -> int:
+    """The MTU of an interface in this namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        raw = fcntl.ioctl(probe.fileno(), _SIOCGIFMTU, struct.pack("16si20x", name.encode(), 0))
+    return int(struct.unpack("16si20x", raw)[1])
+
+
+def _open(name: str, flags: int, node: str) -> tuple[int, str]:
+    try:
+        import pytun
+    except ImportError:
+        return _open_without_pytun(name, flags, node)
+    try:
+        device = pytun.TunTapDevice(name=name, flags=flags, dev=node)
+    except pytun.Error as error:
+        raise OSError(*error.args) from None
+    # The descriptor is all we keep; a duplicate is close-on-exec, pytun's own is not.
+    fd = os.dup(device.fileno())
+    actual = device.name
+    device.close()
+    return fd, actual
+
+
+def _open_without_pytun(name: str, flags: int, node: str) -> tuple[int, str]:
+    fd = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        raw = fcntl.ioctl(fd, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd, _IFREQ.unpack(raw)[0].rstrip(b"\0").decode()

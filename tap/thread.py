@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""A runtime on a thread of its own.
+
+    runtime = ThreadRuntime()
+    stack = Stack(runtime.env)
+    runtime.loop.add(stack, stack.add_nic(port), port)
+    with runtime: ...
+
+The thread sleeps in `select`, whose time-outs are as fine as the kernel's timers, until a
+descriptor is readable, a deadline is reached or another thread submits a call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from stack.base.seam import Executor, Trace
+from stack.base.timers import NEVER
+from stack.base.units import SECOND
+from tap.clock import SystemEnv
+from tap.loop import Loop
+
+log = logging.getLogger("wskstack.tap")
+
+_LONGEST: Final = 3600.0
+_SELECT_LIMIT: Final = 1024
+
+
+class ThreadRuntime(Executor):
+    """Turns a loop on a thread, and is the `Executor` of its stacks."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        self.env = SystemEnv(self, trace)
+        self.loop = Loop(self.env)
+        self.failure: BaseException | None = None
+        """What ended the thread, if it was a bug."""
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._thread: threading.Thread | None = None
+        self._ident = threading.get_ident()  # until it starts, whoever builds the stack
+        self._stopping = False
+        self._asleep = False
+        self._turned = threading.Condition()
+        self._waiters = 0
+
+    def start(self) -> None:
+        """Begin turning.  Until now the stack belonged to the calling thread."""
+        self._thread = threading.Thread(target=self._run, name="wskstack", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop turning and give the devices back.  Any thread but the stack's own."""
+        self._stopping = True
+        self._wake()
+        if self._thread is not None:
+            self._thread.join()
+        self.loop.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def __enter__(self) -> ThreadRuntime:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Executor.
+
+    def inside(self) -> bool:
+        return threading.get_ident() == self._ident
+
+    def submit(self, task: Callable[[], None]) -> None:
+        self.loop.call(task)
+        self._wake()
+
+    def wanted(self) -> None:
+        return  # only the stack's own thread marks work, and it looks before it sleeps
+
+    def wait(self, done: Callable[[], bool], timeout: int | None) -> bool:
+        if self.inside():
+            return done()
+        limit = None if timeout is None else time.monotonic_ns() + timeout
+        with self._turned:
+            self._waiters += 1
+            try:
+                while not done() and self.failure is None and not self._stopping:
+                    left = None
+                    if limit is not None:
+                        left = (limit - time.monotonic_ns()) / SECOND
+                        if left <= 0:
+                            break
+                    self._turned.wait(left)
+            finally:
+                self._waiters -= 1
+        return done()
+
+    # The thread.
+
+    def _run(self) -> None:
+        self._ident = threading.get_ident()
+        env, loop = self.env, self.loop
+        try:
+            while not self._stopping:
+                env.tick()
+                more = loop.turn()
+                if self._waiters:
+                    with self._turned:
+                        self._turned.notify_all()
+                if not more:
+                    self._sleep()
+        except BaseException as error:
+            # Our own bug.  It is not hidden: the thread ends, and everybody who waits is told.
+            self.failure = error
+            log.exception("the stack's thread ended by an error of its own")
+        finally:
+            with self._turned:
+                self._turned.notify_all()
+
+    def _sleep(self) -> None:
+        when = self.loop.deadline()
+        timeout = _LONGEST
+        if when < NEVER:
+            timeout = min((when - time.monotonic_ns()) / SECOND, _LONGEST)
+            if timeout <= 0:
+                return
+        fds = [port.fileno() for port in self.loop.ports if port.fileno() >= 0]
+        self._asleep = True
+        if max(fds, default=0) < _SELECT_LIMIT and self._wake_read < _SELECT_LIMIT:
+            ready, _, _ = select.select([self._wake_read, *fds], (), (), timeout)
+            woken = self._wake_read in ready
+        else:
+            woken = self._poll(fds, timeout)
+        self._asleep = False
+        if woken:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 4096)
+
+    def _poll(self, fds: list[int], timeout: float) -> bool:
+        poller = select.poll()
+        for fd in (self._wake_read, *fds):
+            poller.register(fd, select.POLLIN)
+        return any(fd == self._wake_read for fd, _ in poller.poll(timeout * 1000))
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it will wake all the same
+            os.write(self._wake_write, b"\0")

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""Datagram sockets: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
+
+Not done: WskSendMessages, ancillary data (ControlInfo is accepted empty and returned empty),
+fixed remote addresses, raw sockets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from stack.base.packet import BROADCAST, MULTICAST
+from stack.transport.seam import OPTION_BROADCAST, Datagram, DatagramSink, Received
+from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
+from wsk_api.buffers import Filler, views
+from wsk_api.constants import (
+    MSG_BCAST,
+    MSG_MCAST,
+    MSG_TRUNC,
+    WSK_EVENT_RECEIVE_FROM,
+    WSK_FLAG_AT_DISPATCH_LEVEL,
+)
+from wsk_api.irp import IRP
+from wsk_api.ntstatus import (
+    STATUS_DATA_NOT_ACCEPTED,
+    STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_IMPLEMENTED,
+    STATUS_NOT_SUPPORTED,
+    STATUS_PENDING,
+    STATUS_SUCCESS,
+    ntstatus,
+)
+from wsk_api.sockets import Socket
+from wsk_api.types import MDL, SOCKADDR, WSK_BUF, WSK_DATAGRAM_INDICATION, Ref
+
+_GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
+
+
+def WskBind(Socket: DatagramSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
+    """Bind; required before sending or receiving.  Statuses as for listening sockets."""
+    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
+
+
+def WskSendTo(
+    Socket: DatagramSocket,
+    Buffer: WSK_BUF | None,
+    Flags: int,
+    RemoteAddress: SOCKADDR | None,
+    ControlInfoLength: int,
+    ControlInfo: Any,
+    Irp: IRP | None,
+) -> int:
+    """Send one datagram; Information is its length.
+
+    STATUS_INVALID_DEVICE_STATE (not bound), STATUS_INVALID_PARAMETER (address, buffer),
+    STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
+    (broadcast without SO_BROADCAST), STATUS_NOT_SUPPORTED (flags, control information).
+    """
+    return Socket.engine.issue(
+        Irp,
+        lambda _: Socket.send_to(Buffer, Flags, RemoteAddress, ControlInfoLength),
+    )
+
+
+def WskReceiveFrom(
+    Socket: DatagramSocket,
+    Buffer: WSK_BUF | None,
+    Flags: int,
+    RemoteAddress: Ref[SOCKADDR] | None,
+    ControlLength: Ref[int] | None,
+    ControlInfo: Any,
+    ControlFlags: Ref[int] | None,
+    Irp: IRP | None,
+) -> int:
+    """Receive one datagram; Information is how much of it is in the buffer.
+
+    What does not fit is lost and MSG_TRUNC set in ControlFlags, with STATUS_SUCCESS.
+    """
+    outs = (RemoteAddress, ControlLength, ControlFlags)
+    return Socket.engine.issue(Irp, lambda irp: Socket.receive_from(Buffer, Flags, outs, irp))
+
+
+def WskRelease(Socket: DatagramSocket, DatagramIndication: WSK_DATAGRAM_INDICATION | None) -> int:
+    """Give back a list that WskReceiveFromEvent retained, by its head.  Any thread.
+
+    STATUS_SUCCESS, or STATUS_INVALID_PARAMETER if it is not retained.
+    """
+    return Socket.release(DatagramIndication)
+
+
+def WskGetLocalAddress(
+    Socket: DatagramSocket, LocalAddress: Ref[SOCKADDR] | None, Irp: IRP | None
+) -> int:
+    """The bound address.  STATUS_INVALID_DEVICE_STATE before bind."""
+    return Socket.engine.issue(Irp, lambda _: Socket.local_address(LocalAddress))
+
+
+class WSK_PROVIDER_DATAGRAM_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
+    """The table of a datagram socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.WskBind = WskBind
+        self.WskSendTo = WskSendTo
+        self.WskReceiveFrom = WskReceiveFrom
+        self.WskRelease = WskRelease
+        self.WskGetLocalAddress = WskGetLocalAddress
+
+
+DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH()
+
+_Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Ref[int] | None]
+
+
+class DatagramSocket(Socket, DatagramSink):
+    """A datagram socket."""
+
+    __slots__ = ("_broadcast", "_datagram", "_receives", "_retained")
+
+    Dispatch = DISPATCH
+    category_events = WSK_EVENT_RECEIVE_FROM
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._datagram: Datagram | None = None
+        self._broadcast = 0
+        self._receives: deque[tuple[IRP, Filler, _Outs]] = deque()
+        self._retained: dict[WSK_DATAGRAM_INDICATION, int] = {}
+
+    # Requests.
+
+    def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
+        if self.bound:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        status, target = self.target(address)
+        if target is None or flags:
+            return status or STATUS_INVALID_PARAMETER, 0
+        datagram = self.client.transports.datagram(self, self.families(target))
+        if datagram is None:
+            return STATUS_NOT_IMPLEMENTED, 0
+        result = datagram.bind(target.address, target.port, self.sharing)
+        if result:
+            return self.transport_status(result)
+        datagram.attach(self)
+        datagram.set_option(OPTION_BROADCAST, self._broadcast)
+        self._datagram = datagram
+        self.bound = True
+        return STATUS_SUCCESS, 0
+
+    def send_to(
+        self, buffer: WSK_BUF | None, flags: int, remote: SOCKADDR | None, control: int
+    ) -> tuple[int, int]:
+        if flags or control:
+            return STATUS_NOT_SUPPORTED, 0
+        if self._datagram is None:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        pieces = views(buffer)
+        status, target = self.target(remote)
+        if pieces is None or buffer is None or target is None or not target.address:
+            return status or STATUS_INVALID_PARAMETER, 0
+        size = buffer.Length
+        result = self._datagram.send(pieces, size, target.address, target.port, target.scope)
+        return ntstatus(result), 0 if result else size
+
+    def receive_from(
+        self, buffer: WSK_BUF | None, flags: int, outs: _Outs, irp: IRP
+    ) -> tuple[int, int]:
+        if flags:
+            return STATUS_NOT_SUPPORTED, 0
+        if self._datagram is None:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        pieces = views(buffer, writable=True)
+        if pieces is None or buffer is None:
+            return STATUS_INVALID_PARAMETER, 0
+        self._receives.append((irp, Filler(pieces, buffer.Length), outs))
+        self.hold(irp, self._withdraw)
+        self._datagram.resume()
+        return STATUS_PENDING, 0
+
+    def local_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
+        return self.tell_name(self._datagram.local_name() if self._datagram else None, out)
+
+    def _withdraw(self, irp: IRP) -> bool:
+        for entry in self._receives:
+            if entry[0] is irp:
+                self._receives.remove(entry)
+                return True
+        return False
+
+    # What arrives.
+
+    def received(self, batch: list[Received]) -> int:
+        """Queued requests first, then the event; the rest stays in the transport."""
+        taken = 0
+        while self._receives and taken < len(batch):
+            self._answer_receive(batch[taken])
+            taken += 1
+        while taken < len(batch) and self._listening():
+            group = self._same_group(batch, taken)
+            if not self._indicate(group):
+                break
+            taken += len(group)
+        return taken
+
+    def _answer_receive(self, datagram: Received) -> None:
+        irp, filler, (remote, control_length, control_flags) = self._receives.popleft()
+        filler.put(datagram.view)
+        flags = _GROUP_FLAGS.get(datagram.group, 0)
+        if filler.filled < len(datagram.view):
+            flags |= MSG_TRUNC
+        if remote is not None:
+            remote.value = self.shown(datagram.address, datagram.port, datagram.scope)
+        if control_length is not None:
+            control_length.value = 0
+        if control_flags is not None:
+            control_flags.value = flags
+        self._grant(datagram.charge)
+        self.answer(irp, STATUS_SUCCESS, filler.filled)
+
+    def _listening(self) -> bool:
+        return (
+            bool(self.enabled & WSK_EVENT_RECEIVE_FROM)
+            and self.dispatch is not None
+            and self.dispatch.WskReceiveFromEvent is not None
+        )
+
+    @staticmethod
+    def _same_group(batch: list[Received], start: int) -> list[Received]:
+        """The flags of an event hold for its whole list: unicast, broadcast or multicast."""
+        end = start + 1
+        while end < len(batch) and batch[end].group == batch[start].group:
+            end += 1
+        return batch[start:end]
+
+    def _indicate(self, group: list[Received]) -> bool:
+        """WskReceiveFromEvent; False if the datagrams stay with the transport."""
+        head: WSK_DATAGRAM_INDICATION | None = None
+        charge = 0
+        for datagram in reversed(group):
+            shown = self.shown(datagram.address, datagram.port, datagram.scope)
+            view = datagram.view
+            node = WSK_DATAGRAM_INDICATION(WSK_BUF(MDL(view), 0, len(view)), shown)
+            node.Next = head
+            head = node
+            charge += datagram.charge
+        assert head is not None
+        self._retained[head] = charge
+        status = self.callback(
+            WSK_EVENT_RECEIVE_FROM,
+            self.dispatch.WskReceiveFromEvent,
+            STATUS_DATA_NOT_ACCEPTED,
+            self.context,
+            _GROUP_FLAGS.get(group[0].group, 0) | WSK_FLAG_AT_DISPATCH_LEVEL,
+            head,
+        )
+        if status == STATUS_PENDING:
+            return True
+        self._retained.pop(head, None)
+        if status != STATUS_SUCCESS and not self.static & WSK_EVENT_RECEIVE_FROM:
+            self.enabled &= ~WSK_EVENT_RECEIVE_FROM
+            return False
+        # Consumed; or refused by a static callback, which stays enabled: then they are lost.
+        self._grant(charge)
+        return True
+
+    def release(self, head: WSK_DATAGRAM_INDICATION | None) -> int:
+        if head is None:
+            return STATUS_INVALID_PARAMETER
+        charge = self._retained.pop(head, None)
+        if charge is None:
+            return STATUS_INVALID_PARAMETER
+        self.engine.later(lambda: self._grant(charge))
+        return STATUS_SUCCESS
+
+    def _grant(self, charge: int) -> None:
+        if self._datagram is not None:
+            self._datagram.grant(charge)
+
+    # What a socket must say.
+
+    def events_enabled(self, mask: int) -> None:
+        if self._datagram is not None:
+            self._datagram.resume()
+
+    def transport_option(self, option: int, value: int) -> int:
+        if option != OPTION_BROADCAST:
+            return super().transport_option(option, value)
+        self._broadcast = int(bool(value))
+        if self._datagram is None:
+            return STATUS_SUCCESS
+        return ntstatus(self._datagram.set_option(option, self._broadcast))
+
+    def transport_option_value(self, option: int) -> tuple[int, int]:
+        if option != OPTION_BROADCAST:
+            return super().transport_option_value(option)
+        return STATUS_SUCCESS, self._broadcast
+
+    def release_transport(self) -> None:
+        self._receives.clear()
+        datagram, self._datagram = self._datagram, None
+        if datagram is not None:
+            datagram.close()

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+"""Listening sockets: table, functions, WskAcceptEvent (wsk.md 2.6, 3.4).
+
+Bind starts listening.  Connections go to queued WskAccept requests first, then to WskAcceptEvent
+if it is enabled, and otherwise wait in the transport.
+Not done: conditional accept (WskInspectEvent, WskInspectComplete answers STATUS_NOT_SUPPORTED).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from stack.transport.seam import (
+    OPTION_NODELAY,
+    Listener,
+    ListenerSink,
+    Stream,
+    StreamSink,
+)
+from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
+from wsk_api.connection import ConnectionSocket
+from wsk_api.constants import (
+    WSK_EVENT_ACCEPT,
+    WSK_FLAG_AT_DISPATCH_LEVEL,
+)
+from wsk_api.irp import IRP
+from wsk_api.ntstatus import (
+    STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_IMPLEMENTED,
+    STATUS_NOT_SUPPORTED,
+    STATUS_REQUEST_NOT_ACCEPTED,
+    STATUS_SUCCESS,
+)
+from wsk_api.sockets import Socket
+from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, Ref
+
+
+def WskBind(Socket: ListenSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
+    """Bind, and start listening at once.
+
+    STATUS_SUCCESS; STATUS_INVALID_PARAMETER (flags, address), STATUS_INVALID_DEVICE_STATE (bound
+    already), STATUS_ADDRESS_ALREADY_EXISTS or STATUS_ACCESS_DENIED (taken, see wsk.md 2.9),
+    STATUS_INVALID_ADDRESS_COMPONENT (not local), STATUS_NOT_IMPLEMENTED (no such transport).
+    """
+    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
+
+
+def WskAccept(
+    ListenSocket: ListenSocket,
+    Flags: int,
+    AcceptSocketContext: Any,
+    AcceptSocketDispatch: WSK_CLIENT_CONNECTION_DISPATCH | None,
+    LocalAddress: Ref[SOCKADDR] | None,
+    RemoteAddress: Ref[SOCKADDR] | None,
+    Irp: IRP | None,
+) -> int:
+    """Accept a connection; Information is the new socket.  Queued if none waits; any number
+    may be queued, first come, first served.  Outputs are written at completion.
+
+    STATUS_INVALID_DEVICE_STATE if the socket is not bound.
+    """
+    request = AcceptRequest(AcceptSocketContext, AcceptSocketDispatch, LocalAddress, RemoteAddress)
+    return ListenSocket.engine.issue(Irp, lambda irp: ListenSocket.accept(Flags, request, irp))
+
+
+def WskInspectComplete(
+    ListenSocket: ListenSocket, InspectID: Any, Action: int, Irp: IRP | None
+) -> int:
+    """Conditional accept is not done yet: STATUS_NOT_SUPPORTED."""
+    return ListenSocket.engine.issue(Irp, lambda _: (STATUS_NOT_SUPPORTED, 0))
+
+
+def WskGetLocalAddress(
+    Socket: ListenSocket, LocalAddress: Ref[SOCKADDR] | None, Irp: IRP | None
+) -> int:
+    """The bound address.  STATUS_INVALID_DEVICE_STATE before bind."""
+    return Socket.engine.issue(Irp, lambda _: Socket.local_address(LocalAddress))
+
+
+class WSK_PROVIDER_LISTEN_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
+    """The table of a listening socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.WskBind = WskBind
+        self.WskAccept = WskAccept
+        self.WskInspectComplete = WskInspectComplete
+        self.WskGetLocalAddress = WskGetLocalAddress
+
+
+DISPATCH = WSK_PROVIDER_LISTEN_DISPATCH()
+
+
+class AcceptRequest:
+    """What a queued WskAccept wants to know."""
+
+    __slots__ = ("context", "dispatch", "local", "remote")
+
+    def __init__(
+        self,
+        context: Any,
+        dispatch: WSK_CLIENT_CONNECTION_DISPATCH | None,
+        local: Ref[SOCKADDR] | None,
+        remote: Ref[SOCKADDR] | None,
+    ) -> None:
+        self.context = context
+        self.dispatch = dispatch
+        self.local = local
+        self.remote = remote
+
+
+class ListenSocket(Socket, ListenerSink):
+    """A listening socket."""
+
+    __slots__ = ("_accepts", "_inherited", "_listener", "_nodelay")
+
+    Dispatch = DISPATCH
+    category_events = WSK_EVENT_ACCEPT
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._listener: Listener | None = None
+        self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
+        self._inherited = 0
+        self._nodelay = 0
+
+    # Requests.
+
+    def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
+        if self.bound:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        status, target = self.target(address)
+        if target is None or flags:
+            return status or STATUS_INVALID_PARAMETER, 0
+        listener = self.client.transports.listener(self, self.families(target))
+        if listener is None:
+            return STATUS_NOT_IMPLEMENTED, 0
+        listener.attach(self)
+        result = listener.bind(target.address, target.port, self.sharing)
+        if result:
+            return self.transport_status(result)
+        self._listener = listener
+        self.bound = True
+        return STATUS_SUCCESS, 0
+
+    def accept(self, flags: int, request: AcceptRequest, irp: IRP) -> tuple[int, Any]:
+        if flags:
+            return STATUS_INVALID_PARAMETER, 0
+        if self._listener is None:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        stream = None if self._accepts else self._listener.accept()
+        if stream is not None:
+            return STATUS_SUCCESS, self._take(stream, request)
+        self._accepts.append((irp, request))
+        return self.hold(irp, self._withdraw)
+
+    def local_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
+        name = None if self._listener is None else self._listener.local_name()
+        return self.tell_name(name, out)
+
+    def _withdraw(self, irp: IRP) -> bool:
+        for entry in self._accepts:
+            if entry[0] is irp:
+                self._accepts.remove(entry)
+                return True
+        return False
+
+    def _take(self, stream: Stream, request: AcceptRequest) -> ConnectionSocket:
+        socket = self._socket(stream, request.context, request.dispatch)
+        for out, name in (
+            (request.local, stream.local_name()),
+            (request.remote, stream.remote_name()),
+        ):
+            if out is not None and name is not None:
+                out.value = self.shown(name.address, name.port, name.scope)
+        return socket
+
+    def _socket(self, stream: Stream, context: Any, dispatch: Any) -> ConnectionSocket:
+        socket = ConnectionSocket(
+            self.client, self.family, self.socket_type, self.protocol, context, dispatch
+        )
+        socket.v6only = self.v6only
+        socket.adopt(stream, self._nodelay)
+        return socket
+
+    # Events.
+
+    def accepted(self, stream: Stream) -> StreamSink | None:
+        if self._accepts:
+            irp, request = self._accepts.popleft()
+            socket = self._take(stream, request)
+            self.answer(irp, STATUS_SUCCESS, socket)
+            return socket
+        if self.enabled & WSK_EVENT_ACCEPT and self.dispatch is not None:
+            return self._offer(stream)
+        return None
+
+    def _offer(self, stream: Stream) -> StreamSink | None:
+        """WskAcceptEvent.  A refused socket is closed by the provider."""
+        function = self.dispatch.WskAcceptEvent
+        local, remote = stream.local_name(), stream.remote_name()
+        if function is None or local is None or remote is None:
+            return None
+        socket = self._socket(stream, None, None)
+        socket.enabled |= self._inherited
+        context: Ref[Any] = Ref()
+        dispatch: Ref[WSK_CLIENT_CONNECTION_DISPATCH] = Ref()
+        socket.out_parameters = (context, dispatch)
+        status = self.callback(
+            WSK_EVENT_ACCEPT,
+            function,
+            STATUS_REQUEST_NOT_ACCEPTED,
+            self.context,
+            WSK_FLAG_AT_DISPATCH_LEVEL,
+            self.shown(local.address, local.port, local.scope),
+            self.shown(remote.address, remote.port, remote.scope),
+            socket,
+            context,
+            dispatch,
+        )
+        socket.take_out_parameters()
+        if status != STATUS_SUCCESS:
+            socket.discard()
+        return socket
+
+    def allowed_events(self) -> int:
+        return self.category_events | ConnectionSocket.category_events
+
+    def enable(self, mask: int) -> int:
+        """Connection events enabled here are inherited through WskAcceptEvent."""
+        own = mask & self.category_events
+        theirs = mask & ConnectionSocket.category_events
+        if mask != own | theirs or not mask:
+            return STATUS_INVALID_PARAMETER
+        if not self.bound:
+            return STATUS_INVALID_DEVICE_STATE
+        if own:
+            status = super().enable(own)
+            if status != STATUS_SUCCESS:
+                return status
+        self._inherited |= theirs
+        return STATUS_SUCCESS
+
+    def events_enabled(self, mask: int) -> None:
+        if self._listener is not None:
+            self._listener.resume()
+
+    # Options and closing.
+
+    def transport_option(self, option: int, value: int) -> int:
+        if option != OPTION_NODELAY:
+            return super().transport_option(option, value)
+        self._nodelay = int(bool(value))  # accepted sockets inherit it
+        return STATUS_SUCCESS
+
+    def transport_option_value(self, option: int) -> tuple[int, int]:
+        if option != OPTION_NODELAY:
+            return super().transport_option_value(option)
+        return STATUS_SUCCESS, self._nodelay
+
+    def release_transport(self) -> None:
+        self._accepts.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None

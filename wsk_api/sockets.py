@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""What every socket has, whatever its category (wsk.md 2.2, 2.5, 3.2, 3.6).
+
+Queued requests and how they are withdrawn, event masks, callbacks with their guard, and closing:
+cancel what is queued, wait for callbacks in progress, only then complete the close.
+
+A category subclasses `Socket` and fills in its transport endpoint and its events.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from stack.transport.seam import SHARE_DEFAULT, Name
+from wsk_api.addresses import Target, families_of, from_transport, to_transport
+from wsk_api.constants import (
+    AF_INET6,
+    WSK_EVENT_DISABLE,
+)
+from wsk_api.irp import IRP
+from wsk_api.ntstatus import (
+    STATUS_CANCELLED,
+    STATUS_EVENT_PENDING,
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER,
+    STATUS_PENDING,
+    STATUS_SUCCESS,
+    ntstatus,
+)
+from wsk_api.types import SOCKADDR, WSK_SOCKET, Ref
+
+if TYPE_CHECKING:
+    from wsk_api.provider import Client
+
+log = logging.getLogger("wskstack.wsk")
+
+Withdraw = Callable[[IRP], bool]
+"""Takes a queued request back; False if it has gone too far."""
+
+
+class Socket(WSK_SOCKET):
+    """The part of a socket that does not depend on its category."""
+
+    __slots__ = (
+        "bound",
+        "client",
+        "closing",
+        "context",
+        "disabling",
+        "dispatch",
+        "enabled",
+        "engine",
+        "family",
+        "pending",
+        "protocol",
+        "running",
+        "sharing",
+        "socket_type",
+        "static",
+        "v6only",
+    )
+
+    category_events = 0
+    """Event bits this category knows."""
+
+    socket_type: int
+    protocol: int
+
+    def __init__(
+        self,
+        client: Client,
+        family: int,
+        socket_type: int,
+        protocol: int,
+        context: Any,
+        dispatch: Any,
+    ) -> None:
+        self.client = client
+        self.engine = client.engine
+        self.family = family
+        self.socket_type = socket_type
+        self.protocol = protocol
+        self.context = context
+        self.dispatch = dispatch
+        self.static = client.static_events & self.category_events
+        self.enabled = self.static
+        self.pending: dict[IRP, Withdraw] = {}
+        self.running: list[int] = []  # event bits of callbacks in progress, innermost last
+        self.disabling: list[tuple[int, IRP]] = []
+        self.closing: IRP | None = None
+        self.v6only = family == AF_INET6
+        self.sharing = SHARE_DEFAULT
+        self.bound = False
+        client.sockets.add(self)
+
+    # Requests.
+
+    def hold(self, irp: IRP, withdraw: Withdraw) -> tuple[int, int]:
+        """Keep `irp` queued; `withdraw` takes it back when it is cancelled."""
+        self.pending[irp] = withdraw
+        irp.set_cancel(self._cancel)
+        return STATUS_PENDING, 0
+
+    def answer(self, irp: IRP, status: int, information: Any = 0) -> None:
+        """Complete a queued request."""
+        self.pending.pop(irp, None)
+        self.engine.complete(irp, status, information)
+
+    def _cancel(self, irp: IRP) -> None:
+        withdraw = self.pending.get(irp)
+        if withdraw is not None and withdraw(irp):
+            self.answer(irp, STATUS_CANCELLED)
+        elif withdraw is not None:
+            irp.set_cancel(self._cancel)
+
+    # Names.
+
+    def target(self, sockaddr: object) -> tuple[int, Target | None]:
+        """The transport name of a SOCKADDR given to this socket."""
+        return to_transport(sockaddr, self.family, self.v6only)
+
+    def shown(self, address: bytes, port: int, scope: int = 0) -> SOCKADDR:
+        """The SOCKADDR this socket shows for a transport name."""
+        return from_transport(address, port, scope, self.family)
+
+    def families(self, target: Target) -> int:
+        """The families an endpoint bound to `target` serves."""
+        return target.families & families_of(self.family, self.v6only)
+
+    def tell_name(self, name: Name | None, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
+        """Answer a get-address request."""
+        if name is None:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        if out is None:
+            return STATUS_INVALID_PARAMETER, 0
+        out.value = self.shown(name.address, name.port, name.scope)
+        return STATUS_SUCCESS, 0
+
+    # Events.
+
+    def enable(self, mask: int) -> int:
+        """SO_WSK_EVENT_CALLBACK without WSK_EVENT_DISABLE."""
+        if mask == 0 or mask & ~self.allowed_events():
+            return STATUS_INVALID_PARAMETER
+        if not self.may_enable():
+            return STATUS_INVALID_DEVICE_STATE
+        if mask & self.static:
+            return STATUS_INVALID_DEVICE_REQUEST
+        self.enabled |= mask
+        self.events_enabled(mask)
+        return STATUS_SUCCESS
+
+    def disable(self, mask: int, irp: IRP | None) -> int:
+        """SO_WSK_EVENT_CALLBACK with WSK_EVENT_DISABLE: one event, IRP optional.
+
+        With an IRP the answer is its completion: STATUS_PENDING is returned if the callback is
+        running.  Without, STATUS_EVENT_PENDING says so.
+        """
+        event = mask & ~WSK_EVENT_DISABLE
+        if event == 0 or event & (event - 1) or event & ~self.category_events:
+            return STATUS_INVALID_PARAMETER
+        if event & self.static:
+            return STATUS_INVALID_DEVICE_REQUEST
+        self.enabled &= ~event
+        if event not in self.running:
+            return STATUS_SUCCESS
+        if irp is None:
+            return STATUS_EVENT_PENDING
+        self.disabling.append((event, irp))
+        self.hold(irp, lambda _: False)
+        return STATUS_PENDING
+
+    def allowed_events(self) -> int:
+        """Event bits that may be enabled on this socket."""
+        return self.category_events
+
+    def may_enable(self) -> bool:
+        """Whether the socket has come far enough for events."""
+        return self.bound
+
+    def events_enabled(self, mask: int) -> None:
+        """Events were enabled: what waits is to be indicated."""
+
+    def callback(self, event: int, function: Any, failure: int, *arguments: Any) -> int:
+        """Call a client's event callback.
+
+        What it raises is logged and counts as `failure`, as does an answer that is no status.
+        """
+        self.running.append(event)
+        try:
+            result = function(*arguments)
+            if not isinstance(result, int):
+                log.error("%s returned %r, which is no NTSTATUS", _name(function), result)
+                result = failure
+        except Exception:
+            log.exception("%s raised; it counts as refused", _name(function))
+            result = failure
+        self.running.pop()
+        if event not in self.running:
+            self._callback_ended(event)
+        return result
+
+    def _callback_ended(self, event: int) -> None:
+        waiting, self.disabling = self.disabling, []
+        for bit, irp in waiting:
+            if bit == event:
+                self.answer(irp, STATUS_SUCCESS)
+            else:
+                self.disabling.append((bit, irp))
+        if self.closing is not None and not self.running:
+            self._closed()
+
+    # Closing.
+
+    def close(self, irp: IRP) -> tuple[int, int]:
+        """WskCloseSocket: cancel what is queued, then complete once no callback runs."""
+        if self.closing is not None or self not in self.client.sockets:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        self.closing = irp
+        self.enabled = 0
+        self.release_transport()
+        for queued in list(self.pending):
+            if queued.queued:
+                self.answer(queued, STATUS_CANCELLED)
+        if self.running:
+            return STATUS_PENDING, 0
+        self.client.sockets.discard(self)
+        return STATUS_SUCCESS, 0
+
+    def _closed(self) -> None:
+        irp, self.closing = self.closing, None
+        self.client.sockets.discard(self)
+        if irp is not None:
+            self.engine.complete(irp, STATUS_SUCCESS)
+
+    def release_transport(self) -> None:
+        """Let go of the transport endpoint."""
+
+    def transport_option(self, option: int, value: int) -> int:
+        """Set an option of the transport, now or as soon as there is an endpoint."""
+        return STATUS_INVALID_DEVICE_REQUEST
+
+    def transport_option_value(self, option: int) -> tuple[int, int]:
+        """(status, value) of an option of the transport."""
+        return STATUS_INVALID_DEVICE_REQUEST, 0
+
+    def transport_status(self, result: int) -> tuple[int, int]:
+        """A transport's answer as the result of an operation."""
+        return ntstatus(result), 0
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", function))
