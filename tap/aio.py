@@ -19,6 +19,7 @@ from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from tap.clock import SystemEnv
 from tap.loop import Loop
+from tap.waiting import Waiters
 
 
 class AsyncioRuntime(Executor):
@@ -34,6 +35,7 @@ class AsyncioRuntime(Executor):
         self._timer_at = NEVER
         self._turning = False
         self._watched: list[int] = []
+        self._waiters = Waiters()
 
     def start(self) -> None:
         """Begin turning."""
@@ -52,6 +54,7 @@ class AsyncioRuntime(Executor):
         for handle in (self._turn_handle, self._timer):
             if handle is not None:
                 handle.cancel()
+        self._waiters.end()
         self.loop.close()
 
     # Executor.
@@ -68,12 +71,7 @@ class AsyncioRuntime(Executor):
             self._schedule()
 
     def wait(self, done: Callable[[], bool], timeout: int | None) -> bool:
-        if self.inside():
-            return done()
-        limit = None if timeout is None else time.monotonic_ns() + timeout
-        while not done() and (limit is None or time.monotonic_ns() < limit):
-            time.sleep(0.001)
-        return done()
+        return done() if self.inside() else self._waiters.wait(done, timeout)
 
     # Turns.
 
@@ -91,6 +89,7 @@ class AsyncioRuntime(Executor):
             more = self.loop.turn()
         finally:
             self._turning = False
+        self._waiters.turned()
         if more:
             self._schedule()
         else:

@@ -27,6 +27,7 @@ from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from tap.clock import SystemEnv
 from tap.loop import Loop
+from tap.waiting import Waiters
 
 log = logging.getLogger("wskstack.tap")
 
@@ -48,9 +49,7 @@ class ThreadRuntime(Executor):
         self._thread: threading.Thread | None = None
         self._ident = threading.get_ident()  # until it starts, whoever builds the stack
         self._stopping = False
-        self._asleep = False
-        self._turned = threading.Condition()
-        self._waiters = 0
+        self._waiters = Waiters()
 
     def start(self) -> None:
         """Begin turning.  Until now the stack belonged to the calling thread."""
@@ -92,22 +91,7 @@ class ThreadRuntime(Executor):
         return  # only the stack's own thread marks work, and it looks before it sleeps
 
     def wait(self, done: Callable[[], bool], timeout: int | None) -> bool:
-        if self.inside():
-            return done()
-        limit = None if timeout is None else time.monotonic_ns() + timeout
-        with self._turned:
-            self._waiters += 1
-            try:
-                while not done() and self.failure is None and not self._stopping:
-                    left = None
-                    if limit is not None:
-                        left = (limit - time.monotonic_ns()) / SECOND
-                        if left <= 0:
-                            break
-                    self._turned.wait(left)
-            finally:
-                self._waiters -= 1
-        return done()
+        return done() if self.inside() else self._waiters.wait(done, timeout)
 
     # The thread.
 
@@ -118,9 +102,7 @@ class ThreadRuntime(Executor):
             while not self._stopping:
                 env.tick()
                 more = loop.turn()
-                if self._waiters:
-                    with self._turned:
-                        self._turned.notify_all()
+                self._waiters.turned()
                 if not more:
                     self._sleep()
         except BaseException as error:
@@ -128,8 +110,7 @@ class ThreadRuntime(Executor):
             self.failure = error
             log.exception("the stack's thread ended by an error of its own")
         finally:
-            with self._turned:
-                self._turned.notify_all()
+            self._waiters.end()
 
     def _sleep(self) -> None:
         when = self.loop.deadline()
@@ -139,13 +120,11 @@ class ThreadRuntime(Executor):
             if timeout <= 0:
                 return
         fds = [port.fileno() for port in self.loop.ports if port.fileno() >= 0]
-        self._asleep = True
         if max(fds, default=0) < _SELECT_LIMIT and self._wake_read < _SELECT_LIMIT:
             ready, _, _ = select.select([self._wake_read, *fds], (), (), timeout)
             woken = self._wake_read in ready
         else:
             woken = self._poll(fds, timeout)
-        self._asleep = False
         if woken:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""`tools/demo`: bring up a wire, a stack and the services; say what to type; wait for Ctrl-C.
+
+tools/demo                     the best wire that works here
+tools/demo --check             bring it up, try everything against it, take it down
+tools/demo --wire userns       exactly this wire, or fail saying why
+tools/demo --pcap FILE         capture everything for Wireshark
+tools/demo --impair loss=1%,delay=20ms
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from stack.base.units import MS, SECOND, US
+from tap.impair import Impairment
+from tap.ladder import RUNGS, Attachment, Refused, Wish, attach
+from tap.logtrace import LogTrace
+from tools import check, state
+from tools.world import DemoWorld, MemoryWorld
+
+_TIMES: Final = {"us": US, "ms": MS, "s": SECOND}
+_RATES: Final = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    level = logging.INFO if options.trace else logging.WARNING
+    logging.basicConfig(format="%(asctime)s %(message)s", level=level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    wish = Wish(
+        wire=options.wire,
+        tap=options.tap,
+        fd=options.fd,
+        mtu=options.mtu,
+        offload=not options.no_offload and options.impair is None,
+    )
+    try:
+        attachment = attach(wish)
+    except Refused as why:
+        print(f"tools/demo: --wire {options.wire}: {why}", file=sys.stderr)
+        return 2
+    kind = DemoWorld if attachment.peer is None else MemoryWorld
+    world = kind(
+        attachment,
+        trace=LogTrace() if options.trace else None,
+        pcap=options.pcap,
+        impairment=options.impair,
+        seed=options.seed,
+    )
+    tell_wire(attachment)
+    try:
+        world.start()
+        with state.published(attachment):
+            if options.check:
+                return check.run(world)
+            tell(world, options.pcap)
+            stop.wait()
+        return 0
+    finally:
+        world.stop()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    text = argparse.ArgumentParser(
+        prog="tools/demo",
+        description="A TCP/IP stack in Python on a TAP, with services to try: HTTP 80, echo 7, "
+        "discard 9, characters 19, the WSK echo sample 40007.",
+    )
+    text.add_argument("--check", action="store_true", help="try everything, print, and exit")
+    text.add_argument(
+        "--wire", choices=RUNGS, default="", help="take exactly this wire (default: the best)"
+    )
+    text.add_argument("--tap", default="", metavar="NAME", help="an existing TAP to use")
+    text.add_argument("--fd", type=int, default=-1, metavar="N", help="an open TAP's descriptor")
+    text.add_argument("--mtu", type=mtu, default=1500, help="of the wire, 1280 to 65521")
+    text.add_argument("--no-offload", action="store_true", help="plain frames, no super-frames")
+    text.add_argument("--pcap", type=Path, metavar="FILE", help="capture to a pcapng file")
+    text.add_argument(
+        "--impair",
+        type=impairment,
+        metavar="WHAT",
+        help="loss=1%%,delay=20ms,jitter=5ms,rate=10mbit,reorder=2%%,duplicate=1%%,corrupt=1%%",
+    )
+    text.add_argument("--seed", type=int, default=0, help="of the impairments")
+    text.add_argument("--trace", action="store_true", help="log drops and TCP state changes")
+    return text
+
+
+def mtu(text: str) -> int:
+    """An MTU both families can live with."""
+    value = int(text)
+    if not 1280 <= value <= 65521:
+        raise argparse.ArgumentTypeError("an MTU lies between 1280 (IPv6) and 65521 (a TAP)")
+    return value
+
+
+def impairment(text: str) -> Impairment:
+    """Parse what `--impair` takes."""
+    values: dict[str, float | int] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        match = re.fullmatch(r"([0-9.]+)\s*(%|us|ms|s|kbit|mbit|gbit)?", value.strip())
+        if match is None:
+            raise argparse.ArgumentTypeError(f"{part!r}: write it like loss=1% or delay=20ms")
+        number, unit = float(match[1]), match[2] or ""
+        if name in ("loss", "reorder", "duplicate", "corrupt"):
+            values[name] = number / 100 if unit == "%" else number
+        elif name in ("delay", "jitter") and unit in _TIMES:
+            values[name] = int(number * _TIMES[unit])
+        elif name == "rate" and unit in _RATES:
+            values[name] = int(number * _RATES[unit])
+        else:
+            raise argparse.ArgumentTypeError(f"{part!r}: unknown, or without its unit")
+    if "reorder" in values:
+        values["reorder_by"] = 5 * MS
+    if "rate" in values:
+        values["queue"] = max(64_000, int(values["rate"]) // 80)
+    try:
+        return Impairment(**values)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def tell_wire(attachment: Attachment) -> None:
+    """Which rung, and why not a higher one."""
+    print(attachment.line)
+    for rung, why in attachment.refused:
+        if rung != "given":
+            print(f"      not {rung}: {why}")
+
+
+def tell(world: DemoWorld, pcap: Path | None) -> None:
+    """What is there, and what to type next."""
+    if world.kernel_peer:
+        local = next(a.address for a in world.stack.v6.local.values() if a.address[0] == 0xFE)
+        print("kernel 10.77.0.1, fd77::1 | stack 10.77.0.2, fd77::2,", _text(local))
+    print("services: HTTP 80, echo 7 (TCP, UDP), discard 9, characters 19, WSK echo 40007")
+    if pcap is not None:
+        print(f"capturing to {pcap}")
+    print("try:")
+    for hint in world.hints():
+        print(f"  {hint}")
+    print("Ctrl-C ends it and leaves nothing behind.", flush=True)
+
+
+def _text(address: bytes) -> str:
+    from stack.base import addr
+
+    return addr.text(address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

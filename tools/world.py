@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MIT
+"""What the demo brings up: a wire, a stack, WSK over it, and the services.
+
+`DemoWorld` has a kernel on the other side of the wire, `MemoryWorld` a second stack with
+forwarded loopback ports.  `start` and `stop` are symmetric: nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from stack import Config, Stack, Trace
+from stack.base import addr
+from stack.base.units import SECOND
+from tap.aio import AsyncioRuntime
+from tap.impair import ImpairedPort, Impairment
+from tap.ladder import KERNEL_ADDRESSES, STACK_ADDRESSES, Attachment
+from tap.pcapng import Capture, CapturingPort
+from tap.port import Port
+from tap.thread import ThreadRuntime
+from tools.gateway import Gateway
+from tools.services.echo import CharacterSource, Discard, Echo, UdpEcho
+from tools.services.http import Http
+from tools.services.wskecho import EchoServer
+from wsk_api import Subsystem
+
+TCP_PORTS: Final = {80: 8080, 7: 8007, 9: 8009, 19: 8019, 40007: 40007}
+"""Service ports and where the in-memory rung forwards them to."""
+UDP_PORTS: Final = {7: 8007}
+
+Host = Callable[[str, int], tuple[str, int]]
+"""(protocol, service port) -> (address, port) to use."""
+
+
+class Service(Protocol):
+    """Anything that can be stopped."""
+
+    def stop(self) -> None: ...
+
+
+class DemoWorld:
+    """The stack behind a wire to the kernel."""
+
+    kernel_peer = True
+
+    def __init__(
+        self,
+        attachment: Attachment,
+        trace: Trace | None = None,
+        pcap: Path | None = None,
+        impairment: Impairment | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.attachment = attachment
+        self._trace = trace
+        self._pcap = pcap
+        self._impairment = impairment
+        self._seed = seed
+        self._services: list[Service] = []
+        self._runtime: ThreadRuntime
+        self.stack: Stack
+
+    def start(self) -> None:
+        """Bring everything up."""
+        self._runtime = ThreadRuntime(self._trace)
+        # A wire that somebody gave us may lead to other stations: look before taking an address.
+        config = Config(dad=self.attachment.rung == "given")
+        self.stack = Stack(self._runtime.env, config)
+        port = self.wrap(self.attachment.port, lambda: self._runtime.env.now)
+        nic = self.stack.add_nic(port, "wsk0")
+        for address, length in STACK_ADDRESSES:
+            self.stack.add_address(nic, address, length)
+        self.stack.add_route("0.0.0.0", 0, nic, KERNEL_ADDRESSES[0][0])
+        self.stack.add_route("::", 0, nic, KERNEL_ADDRESSES[1][0])
+        self._runtime.loop.add(self.stack, nic, port)
+        self._runtime.start()
+        subsystem = Subsystem()
+        subsystem.attach(self.stack.providers, self._runtime)
+        self.start_services(subsystem)
+
+    def start_services(self, subsystem: Subsystem) -> None:
+        """Every service, each a WSK client of its own."""
+        self._services = [
+            Http(subsystem, 80),
+            Echo(subsystem, 7),
+            UdpEcho(subsystem, 7),
+            Discard(subsystem, 9),
+            CharacterSource(subsystem, 19),
+            EchoServer(subsystem),
+        ]
+
+    def stop_services(self) -> None:
+        """In reverse order."""
+        while self._services:
+            self._services.pop().stop()
+
+    def stop(self) -> None:
+        """Take everything down, from whatever point `start` reached."""
+        self.stop_services()
+        time.sleep(0.02)  # let the last resets leave
+        self._runtime.stop()
+        self.attachment.close()
+
+    def wrap(self, port: Port, now: Callable[[], int]) -> Port:
+        """Impair and capture, as asked for."""
+        if self._impairment is not None:
+            port = ImpairedPort(port, now, self._impairment, self._impairment, self._seed)
+        if self._pcap is not None:
+            port = CapturingPort(port, Capture(self._pcap.open("wb")), time.time_ns)
+        return port
+
+    def hosts(self) -> Iterator[tuple[int, Host]]:
+        """(4 or 6, where to find a service) for both families."""
+        for (address, _), family in zip(STACK_ADDRESSES, (4, 6), strict=True):
+            yield family, lambda protocol, port, at=address: (at, port)  # type: ignore[misc]
+
+    def own_checks(self) -> Iterator[tuple[str, str]]:
+        """Checks that need no peer process: (what, "ok ..." or what is wrong)."""
+        yield from ()
+
+    def not_possible(self) -> Iterator[tuple[str, str]]:
+        """(what cannot be shown on this wire, the cure)."""
+        yield from ()
+
+    def hints(self) -> Iterator[str]:
+        """What to type next."""
+        inside = "tools/wsk in " if self.attachment.pid else ""
+        yield f"{inside}ping -c3 10.77.0.2"
+        yield f"{inside}curl http://10.77.0.2/"
+        yield f"{inside}curl -g 'http://[fd77::2]/'"
+        if self.attachment.pid:
+            yield "tools/wsk shell"
+
+
+class MemoryWorld(DemoWorld):
+    """Two stacks on a wire in memory, and loopback ports of the real machine."""
+
+    kernel_peer = False
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._ports: dict[tuple[str, int, int], tuple[str, int]] = {}
+        self._aio: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._gateway: Gateway
+        self._aio_runtime: AsyncioRuntime
+        self._peer: Stack
+
+    def start(self) -> None:
+        self._aio = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="wskstack", daemon=True)
+        self._thread.start()
+        subsystem = self._call(self._bring_up())
+        self.start_services(subsystem)
+        self._call(self._open_ports())
+
+    def stop(self) -> None:
+        if self._aio is None or self._thread is None:
+            return
+        self.stop_services()
+        self._call(self._take_down())
+        self._aio.call_soon_threadsafe(self._aio.stop)
+        self._thread.join()
+        self._aio.close()
+        self._aio = None
+
+    def hosts(self) -> Iterator[tuple[int, Host]]:
+        for family in (4, 6):
+            yield family, lambda protocol, port, f=family: self._ports[protocol, port, f]  # type: ignore[misc]
+
+    def own_checks(self) -> Iterator[tuple[str, str]]:
+        for (address, _), family in zip(STACK_ADDRESSES, (4, 6), strict=True):
+            yield f"ping between the stacks, IPv{family}", self._call(self._ping(address))
+
+    def not_possible(self) -> Iterator[tuple[str, str]]:
+        cure = "needs a kernel on the wire: " + "; ".join(
+            f"{rung}: {why}" for rung, why in self.attachment.refused if rung in ("tap", "veth")
+        )
+        yield "ping from the kernel", cure.removesuffix(": ") or "run without --wire memory"
+        yield "the kernel's own TCP as peer", "the same"
+
+    def hints(self) -> Iterator[str]:
+        address, port = self._ports["tcp", 80, 4]
+        yield f"curl http://{address}:{port}/"
+        address, port = self._ports["tcp", 80, 6]
+        host = f"[{address}]" if ":" in address else address
+        yield f"curl -g 'http://{host}:{port}/'        (to the stack over IPv6)"
+        for service in (7, 9, 19, 40007):
+            address, port = self._ports["tcp", service, 4]
+            yield f"nc {address} {port}        (TCP port {service} of the stack)"
+
+    # On the event loop's thread.
+
+    def _run(self) -> None:
+        assert self._aio is not None
+        asyncio.set_event_loop(self._aio)
+        self._aio.run_forever()
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        assert self._aio is not None
+        return asyncio.run_coroutine_threadsafe(work, self._aio).result(30)
+
+    async def _bring_up(self) -> Subsystem:
+        runtime = self._aio_runtime = AsyncioRuntime(self._trace)
+        config = Config(dad=False)
+        now = lambda: runtime.env.now  # noqa: E731
+        self.stack = Stack(runtime.env, config)
+        port = self.wrap(self.attachment.port, now)
+        nic = self.stack.add_nic(port, "wsk0")
+        for address, length in STACK_ADDRESSES:
+            self.stack.add_address(nic, address, length)
+        runtime.loop.add(self.stack, nic, port)
+        assert self.attachment.peer is not None
+        self._peer = Stack(runtime.env, config)
+        peer_nic = self._peer.add_nic(self.attachment.peer, "gw0")
+        for address, length in KERNEL_ADDRESSES:
+            self._peer.add_address(peer_nic, address, length)
+        runtime.loop.add(self._peer, peer_nic, self.attachment.peer)
+        runtime.start()
+        outside = Subsystem()
+        outside.attach(self._peer.providers, runtime)
+        self._gateway = Gateway(outside)
+        subsystem = Subsystem()
+        subsystem.attach(self.stack.providers, runtime)
+        return subsystem
+
+    async def _open_ports(self) -> None:
+        v6_host = "::1" if _has_loopback6() else "127.0.0.1"
+        for family, host, (address, _) in zip(
+            (4, 6), ("127.0.0.1", v6_host), STACK_ADDRESSES, strict=True
+        ):
+            for service, port in TCP_PORTS.items():
+                actual = await self._gateway.forward_tcp(host, port, address, service)
+                self._ports["tcp", service, family] = (host, actual)
+            for service, port in UDP_PORTS.items():
+                actual = await self._gateway.forward_udp(host, port, address, service)
+                self._ports["udp", service, family] = (host, actual)
+
+    async def _take_down(self) -> None:
+        self._gateway.close()
+        await asyncio.sleep(0.02)
+        self._aio_runtime.stop()
+
+    async def _ping(self, address: str) -> str:
+        """The gateway's stack pings the other."""
+        packed = addr.parse(address)
+        icmp = self._peer.icmp_for(packed)
+        times: list[int] = []
+        icmp.listen(1, lambda src, seq, size, ttl, when: times.append(when))
+        began = self._aio_runtime.env.now
+        for number in range(3):
+            icmp.echo(packed, 1, number, bytes(56))
+            self._aio_runtime.wanted()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_until(lambda n=number: len(times) > n), 2)  # type: ignore[misc]
+        icmp.unlisten(1)
+        took = (self._aio_runtime.env.now - began) / SECOND
+        if len(times) != 3:
+            return f"{len(times)}/3 answered"
+        return f"ok 3/3 answered in {took * 1e3:.1f} ms"
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.0005)
+
+
+def _has_loopback6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
