@@ -2,6 +2,6 @@
 """The virtual world: stacks, wires and a segment-writing peer on one seeded, virtual clock."""
 
 from tests.harness.peer import Peer, Seen
-from tests.harness.world import Host, World
+from tests.harness.world import Host, RecordingPort, World, quiet
 
-__all__ = ["Host", "Peer", "Seen", "World"]
+__all__ = ["Host", "Peer", "RecordingPort", "Seen", "World", "quiet"]

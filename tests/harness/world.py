@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
 from stack import Config, Env, Stack, Trace
 from stack.base import addr, fate
-from stack.base.units import SECOND
+from stack.base.head import Head
+from stack.base.units import SECOND, View
 from stack.link.nic import Nic
 from stack.tcp.names import STATE_NAMES
 from stack.transport.seam import Datagram, Listener, Stream
 from stack.wire import describe
+from tap.frames import join
 from tap.impair import PERFECT, ImpairedPort, Impairment
 from tap.loop import VirtualExecutor, VirtualLoop
 from tap.memory import wire
-from tap.port import Port
+from tap.port import Port, Wrapper
 from tests.harness.peer import Peer
 
 QUIET = Config(dad=False)
@@ -50,6 +53,18 @@ class Recorder(Trace):
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         self.arrows.append((old, new))
         self.lines.append(f"{flow} {STATE_NAMES[old]} -> {STATE_NAMES[new]}")
+
+
+class RecordingPort(Wrapper):
+    """Keeps a copy of every frame that leaves through it."""
+
+    def __init__(self, inner: Port) -> None:
+        super().__init__(inner)
+        self.frames: list[bytes] = []
+
+    def transmit(self, head: Head, views: Sequence[View]) -> bool:
+        self.frames.append(join(head, views, 0))
+        return super().transmit(head, views)
 
 
 class Host:
@@ -110,10 +125,13 @@ class World:
         offload: bool = True,
         there: Impairment | None = None,
         back: Impairment | None = None,
+        wrap: Callable[[Port], Port] | None = None,
     ) -> tuple[Host, Host]:
-        """Two stacks on one wire; `there` impairs a to b, `back` b to a."""
+        """Two stacks on one wire; `there` impairs a to b, `back` b to a; `wrap` wraps both ends."""
         config = config or QUIET
         port_a, port_b = self._wire(mtu, offload, there, back)
+        if wrap is not None:
+            port_a, port_b = wrap(port_a), wrap(port_b)
         a = self._host(port_a, config, 1)
         b = self._host(port_b, config_b or config, 2)
         return a, b
