@@ -108,7 +108,7 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
     rcv = tcb.rcv
     if tcb.ts_ok and not _timestamp_good(tcb, seg):
         return False
-    if not acceptable(rcv.nxt, rcv.wnd, seg) and not _excused(tcb, seg):
+    if not (acceptable(rcv.nxt, rcv.wnd, seg) or _crossing(tcb, seg) or _excused(tcb, seg)):
         if seg.flags & RST:
             _drop(tcb, seg, fate.TCP_RST_INVALID)
             return False
@@ -140,6 +140,21 @@ def acceptable(nxt: int, wnd: int, seg: Segment) -> bool:
     if wnd == 0:
         return False
     return start < wnd or seq.sub(seq.add(seg.seq, space - 1), nxt) < wnd
+
+
+def _crossing(tcb: Tcb, seg: Segment) -> bool:
+    """The SYN-ACK of a simultaneous open (RFC 9293 3.5, figure 7).
+
+    It repeats a SYN that has been taken, which table 6 would refuse, and brings the
+    acknowledgment that the handshake waits for.
+    """
+    snd = tcb.snd
+    return (
+        tcb.state == SYN_RECEIVED
+        and seg.flags & (SYN | ACK | RST) == SYN | ACK
+        and seg.seq == tcb.rcv.irs
+        and 0 < seq.sub(seg.ack, snd.una) <= snd.flight
+    )
 
 
 def _excused(tcb: Tcb, seg: Segment) -> bool:

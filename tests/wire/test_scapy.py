@@ -35,7 +35,7 @@ def recompute(packet: ScapyPacket) -> bytes:
         for field in ("chksum", "cksum", "len", "plen", "ihl", "dataofs"):
             if field in layer.fields:
                 delattr(layer, field)
-        if IPv6ExtHdrFragment in layer and layer.name.startswith("IPv6 Ext"):
+        if isinstance(layer, IPv6ExtHdrFragment):
             break
         if layer.name == "IP" and (layer.flags & 1 or layer.frag):
             break
