@@ -31,6 +31,7 @@ def advance(tcb: Tcb, seg: Segment, acked: int) -> None:
             tcb.done.append((token, OK, count))
     tcb.progress_at = now
     tcb.retries = 0
+    tcb.soft_error = 0
     restart = recovery.acknowledged(tcb, result, acked, flight, rtt)
     if snd.nxt_at == snd.una_at:
         tcb.rexmit.disarm()

@@ -91,8 +91,9 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         _note_timestamp(tcb, seg)
     if acked:
         acking.advance(tcb, seg, acked)
-    snd.wl1 = seg.seq
-    snd.wl2 = seg.ack
+    if not seq.gt(snd.wl1, seg.seq):
+        snd.wl1 = seg.seq
+        snd.wl2 = seg.ack
     if length:
         view = memoryview(seg.pkt.frame)[seg.start : seg.end]
         tcb.recvq.append(view)
@@ -370,9 +371,9 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
     if seg.flags & PSH:
         rcv.pushed = True
     length = seg.length
-    size = seg.pkt.gso_size or length
+    size = seg.pkt.gso_size or min(length, rcv.mss)
     if size > rcv.seen:
-        rcv.seen = min(size, rcv.mss)
+        rcv.seen = size
     if length >= rcv.seen:
         rcv.owed += -(-length // size) if size else 1
     if disorder or rcv.owed >= 2:

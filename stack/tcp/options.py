@@ -76,6 +76,8 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     else:
         snd.wscale = 0
         rcv.wscale = 0
+    # What the window field cannot say need not be held ready.
+    rcv.limit = min(rcv.limit, _MAX_FIELD << rcv.wscale)
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.ts_ok = seg.has_ts and config.tcp_timestamps
     if tcb.ts_ok:

@@ -55,8 +55,10 @@ def output(tcb: Tcb) -> None:
         _keep_time(tcb)
         return
     if state in SENDING:
-        _resend(tcb)
-        _send_new(tcb)
+        if tcb.board.lost:
+            _resend(tcb)
+        if not tcb.board.lost:
+            _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
     if tcb.ack == ACK_NOW:
@@ -113,7 +115,7 @@ def _resend(tcb: Tcb) -> None:
         now = tcb.protocol.env.now
         start = span.start
         board.resend(span, size, now)
-        tcb.probe = False
+        tcb.probe = tcb.urge = False
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
         _send_span(tcb, start, start + size)
 
@@ -125,7 +127,7 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
     pipe = tcb.pipe
     room = tcb.cc.window - pipe
     size = span.end - span.start
-    if room < min(size, mss) and pipe > 0:
+    if room < min(size, mss) and pipe > 0 and not tcb.urge:
         return 0
     if snd.una_at + snd.wnd <= span.start and not tcb.probe:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
@@ -140,9 +142,9 @@ def _send_span(tcb: Tcb, start: int, end: int) -> None:
     data_end = min(end, tcb.sendq.end)
     if end > tcb.sendq.end:
         flags |= FIN
-    if data_end == tcb.sendq.end:
-        flags |= PSH
     size = data_end - start
+    if size > 0 and data_end == tcb.sendq.end:
+        flags |= PSH
     views: Sequence[View] = tcb.sendq.take(start, size) if size > 0 else ()
     emit(tcb, start, views, max(size, 0), flags)
 
@@ -160,8 +162,7 @@ def _send_new(tcb: Tcb) -> None:
         if ready <= 0:
             if ready == 0 and tcb.fin_wanted:
                 _send_fin(tcb)
-            if ready <= 0:
-                tcb.cwnd_limited = False
+            tcb.cwnd_limited = False
             return
         size = _how_much(tcb, ready)
         if size <= 0:
@@ -227,8 +228,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         flags |= PSH
         if tcb.fin_wanted and snd.una_at + snd.wnd > end:
             flags |= FIN
-    if size % snd.mss:
-        snd.small_at = end
+    if size % snd.mss and end <= snd.una_at + snd.wnd:
+        snd.small_at = end  # a window probe does not count
     views = sendq.take(start, size)
     if flags & FIN:
         _note_fin(tcb)

@@ -92,7 +92,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
         self.time_wait = TimeWaitTable(self)
         self._host = host
-        self._isn = IsnGenerator(host.env)
+        self.isn: IsnGenerator = IsnGenerator(host.env)
         self._table: dict[bytes, Tcb | TimeWait] = {}
 
     # Provider.
@@ -236,7 +236,7 @@ class TcpProtocol(TransportLayer, Provider):
     def new_tcb(self, path: Path, lport: int, rport: int) -> Tcb:
         """A Tcb in CLOSED, entered into the table."""
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
-        secrets = self._isn.secrets(path.dst + path.src + ports)
+        secrets = self.isn.secrets(path.dst + path.src + ports)
         tcb = Tcb(self, path, lport, rport, ALGORITHMS["reno"](), secrets)
         self._table[tcb.key] = tcb
         return tcb

@@ -63,15 +63,16 @@ class ReceiveQueue:
 
         Returns how far `next` advanced, or -1 if there was no room for another piece.
         """
-        if offset == self.next:
-            before = self.next
-            if self._ooo_starts:
-                view = self._before_first(offset, view)
-            if view:
-                self.append(view)
+        if offset != self.next:
+            return self._keep(offset, view)
+        before = self.next
+        end = offset + len(view)
+        while self.next < end:
+            # What is held already stays; the new data fills what lies between.
+            limit = self._ooo_starts[0] if self._ooo_starts else end
+            self.append(view[self.next - offset : limit - offset])
             self._drain()
-            return self.next - before
-        return self._keep(offset, view)
+        return self.next - before
 
     def take(self) -> list[memoryview]:
         """All data in order; the queue's part of it is empty afterwards."""
@@ -131,10 +132,6 @@ class ReceiveQueue:
             tail = ready[-_JOIN:]
             ready[-_JOIN:] = [memoryview(b"".join(tail))]
             self._small = 0
-
-    def _before_first(self, offset: int, view: memoryview) -> memoryview:
-        """The part of in-order data that lies before the first piece held already."""
-        return view[: max(0, self._ooo_starts[0] - offset)]
 
     def _drain(self) -> None:
         """Pieces that have become in order move over."""

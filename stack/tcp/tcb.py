@@ -187,6 +187,7 @@ class Tcb(Workable, TimerOwner):
         "ts_ok",
         "ts_recent",
         "ts_recent_at",
+        "urge",
     )
 
     def __init__(
@@ -244,6 +245,7 @@ class Tcb(Workable, TimerOwner):
         self.ack = ACK_NONE
         self.nodelay = False
         self.push_all = 0  # offset up to which Nagle is overruled
+        self.urge = False  # the next retransmission ignores the congestion window
         self.probe = False  # the next segment ignores the peer's window
         self.cwnd_limited = False
         self.last_sent = 0

@@ -10,7 +10,7 @@ given as the wire has them; `peer.iss` remembers the stack's once a SYN was seen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack.base import addr
 from stack.base.checksum import finish, pseudo_sum
@@ -239,11 +239,12 @@ class Peer:
                 return self.inbox
             self.world.run(0)
 
-    def handshake(self, seq: int = 100, win: int = 65535, **options: object) -> Segment:
+    def handshake(self, seq: int = 100, win: int = 65535, **options: Any) -> Segment:
         """Open a connection to a listener of the stack; returns its SYN-ACK."""
         self.sends(SYN, seq=seq, win=win, **options)
         synack = self.sees(SYN | ACK, ack=(seq + 1) & 0xFFFFFFFF)
-        ts = (2, synack.ts_val) if synack.has_ts else None
+        given = options.get("ts")
+        ts = (given[0] + 1, synack.ts_val) if given else None
         self.sends(ACK, seq=seq + 1, ack=synack.seq + 1, win=win, ts=ts)
         return synack
 

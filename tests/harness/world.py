@@ -10,9 +10,11 @@ from random import Random
 from stack import Config, Env, Stack, Trace
 from stack.base import addr, fate
 from stack.base.head import Head
+from stack.base.timers import Timer
 from stack.base.units import SECOND, View
 from stack.link.nic import Nic
 from stack.tcp.names import STATE_NAMES
+from stack.tcp.tcb import Tcb
 from stack.transport.seam import Datagram, Listener, Stream
 from stack.wire import describe
 from tap.frames import join
@@ -84,6 +86,10 @@ class Host:
     def drops(self) -> dict[str, int]:
         """What was dropped, by reason."""
         return self.stack.door.snapshot()
+
+    def tcp_timers(self) -> list[Timer]:
+        """The armed timers of connections."""
+        return [t for t in self.stack.timers.armed() if isinstance(t.owner, Tcb)]
 
     def stream(self) -> Stream:
         return self.stack.tcp.open_stream(addr.V4 | addr.V6)

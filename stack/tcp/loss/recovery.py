@@ -47,6 +47,7 @@ def _begin(tcb: Tcb) -> None:
     flight = (tcb.dup_nxt or snd.nxt_at) - snd.una_at
     tcb.cc.on_loss(flight, tcb.protocol.env.now)
     tcb.board.mark_first_lost(snd.mss)
+    tcb.urge = True  # the first retransmission goes whatever the pipe (RFC 6675 5, step 4.3)
 
 
 def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> bool:
@@ -85,6 +86,7 @@ def _partial(tcb: Tcb, acked: int) -> bool:
     board.credit = max(0, board.credit - max(acked - snd.mss, 0))
     board.credit = min(board.credit, snd.flight - board.lost)
     board.mark_first_lost(snd.mss)
+    tcb.urge = True
     return tcb.partials == 1  # the "impatient" variant
 
 

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""What is sent is received: any bytes, any wire, both families; and nothing is left behind."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stack.base import addr
+from stack.base.units import MS, SECOND
+from stack.tcp.isn import IsnGenerator
+from stack.transport.seam import SEND_NODELAY
+from tap.impair import Impairment
+from tests.harness import Host, World, quiet
+from tests.tcp.users import Acceptor, User, connect, serve
+
+wires = st.builds(
+    Impairment,
+    loss=st.sampled_from((0.0, 0.01, 0.05, 0.2)),
+    duplicate=st.sampled_from((0.0, 0.05)),
+    corrupt=st.sampled_from((0.0, 0.02)),
+    reorder=st.sampled_from((0.0, 0.1, 0.3)),
+    reorder_by=st.sampled_from((MS, 20 * MS)),
+    delay=st.sampled_from((0, 100_000, 10 * MS, 100 * MS)),
+    jitter=st.sampled_from((0, MS)),
+    rate=st.sampled_from((0, 10**7)),
+)
+# Patience: on the worst of these wires two minutes without progress do happen.
+PATIENT = {
+    "tcp_user_timeout": 100_000 * SECOND,
+    "tcp_syn_timeout": 100_000 * SECOND,
+    "tcp_syn_ack_retries": 100,
+}
+configs = st.fixed_dictionaries(
+    {
+        "tcp_timestamps": st.booleans(),
+        "tcp_sack": st.booleans(),
+        "tcp_window_scaling": st.booleans(),
+        "tcp_receive_buffer": st.sampled_from((3000, 50_000, 2_000_000)),
+    }
+)
+
+
+def opened(world: World, a: Host, b: Host, family: int) -> tuple[User, User]:
+    """Both ends of a connection, however long that takes on this wire.
+
+    On a very bad one address resolution may give up; then the attempt is made again.
+    """
+    acceptor: Acceptor = serve(b)
+    user = connect(a, b.address(family))
+    for _ in range(2000):
+        world.run(SECOND)
+        if user.events == [("connect", "OK", 0)]:
+            if acceptor.users and acceptor.users[-1].stream.remote_name() is not None:
+                return user, acceptor.users[-1]
+        elif user.events:
+            assert user.events[0] == ("connect", "HOST_UNREACHABLE", 0)
+            user.stream.close()
+            user = connect(a, b.address(family))
+    raise AssertionError(f"no connection after 2000 s: {user.events} {world.trace.lines[-5:]}")
+
+
+def finish(world: World, a: Host, b: Host, *users: User) -> None:
+    """Both directions close; everything is gone afterwards."""
+    for user in users:
+        user.stream.disconnect("bye")
+    for _ in range(5000):
+        world.run(SECOND)
+        if all(("bye", "OK", 0) in user.events and "finished" in user.events for user in users):
+            break
+    else:
+        raise AssertionError([user.events for user in users])
+    for user in users:
+        user.stream.close()
+    world.run(10 * 60 * SECOND)
+    for host in (a, b):
+        assert host.stack.tcp.connections() == []
+        assert len(host.stack.tcp.time_wait) == 0
+        assert host.tcp_timers() == []
+        assert not host.stack.busy()
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
+    st.lists(st.integers(1, 3000), max_size=4),
+    wires,
+    wires,
+    configs,
+    configs,
+    st.sampled_from((addr.V4, addr.V6)),
+    st.booleans(),
+)
+def test_bytes_sent_equal_bytes_received(
+    seed: int,
+    there: list[int],
+    back: list[int],
+    out: Impairment,
+    home: Impairment,
+    config_a: dict[str, object],
+    config_b: dict[str, object],
+    family: int,
+    offload: bool,
+) -> None:
+    world = World(seed)
+    a, b = world.pair(
+        quiet(**config_a, **PATIENT),
+        quiet(**config_b, **PATIENT),
+        offload=offload,
+        there=out,
+        back=home,
+    )
+    client, server = opened(world, a, b, family)
+    rng = random.Random(seed)
+    sent: list[list[bytes]] = [[], []]
+    for index, (user, sizes) in enumerate(((client, there), (server, back))):
+        for number, size in enumerate(sizes):
+            data = rng.randbytes(size)
+            sent[index].append(data)
+            user.send(data, ("part", number), SEND_NODELAY if number % 2 else 0)
+    for _ in range(5000):
+        world.run(SECOND)
+        if len(server.data) == sum(there) and len(client.data) == sum(back):
+            break
+    assert server.data == b"".join(sent[0])
+    assert client.data == b"".join(sent[1])
+    finish(world, a, b, client, server)
+    for user, parts in zip((client, server), sent, strict=True):
+        done = [event for event in user.events if isinstance(event, tuple) and event[0] != "bye"]
+        answered = [e[1:] for e in done if isinstance(e[0], tuple)]
+        assert answered == [("OK", len(part)) for part in parts]
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), wires, st.sampled_from((addr.V4, addr.V6)), st.data())
+def test_fast_path_and_slow_path_agree(
+    seed: int, wire: Impairment, family: int, data: st.DataObject
+) -> None:
+    """The same run with and without header prediction ends in the same Tcb, variable for
+    variable."""
+    plan = data.draw(
+        st.lists(
+            st.tuples(st.booleans(), st.integers(1, 9000), st.sampled_from((0, MS, 300 * MS))),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    shots = []
+    for fast in (True, False):
+        world = World(seed)
+        a, b = world.pair(quiet(tcp_fast_path=fast, **PATIENT), there=wire, back=wire)
+        client, server = opened(world, a, b, family)
+        rng = random.Random(seed)
+        for from_client, size, pause in plan:
+            (client if from_client else server).send(rng.randbytes(size))
+            world.run(pause)
+        world.run(SECOND)
+        tcbs = [host.stack.tcp.connections()[0] for host in (a, b)]
+        shots.append([_picture(tcb) for tcb in tcbs] + [client.data, server.data, world.now])
+    assert shots[0] == shots[1]
+
+
+def _picture(tcb: object) -> dict[str, object]:
+    """Every plain variable of a Tcb and of its halves."""
+    found: dict[str, object] = {}
+    for part in (tcb, tcb.snd, tcb.rcv, tcb.rtt, tcb.cc, tcb.board):  # type: ignore[attr-defined]
+        for cls in type(part).__mro__:
+            for name in getattr(cls, "__slots__", ()):
+                value = getattr(part, name, None)
+                if isinstance(value, int | bytes | bool):
+                    found[f"{type(part).__name__}.{name}"] = value
+    return found
+
+
+class HighIsn(IsnGenerator):
+    """Secrets whose ISS lies just below the wrap."""
+
+    def secrets(self, key: bytes) -> tuple[int, int, int]:
+        return 2**32 - 3_000_000, 7, 9
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.02])
+def test_sequence_numbers_wrap_in_both_directions(family: int, loss: float) -> None:
+    wire = Impairment(loss=loss, delay=MS)
+    world = World(3)
+    a, b = world.pair(there=wire, back=wire)
+    for host in (a, b):
+        host.stack.tcp.isn = HighIsn(world.env)
+    client, server = opened(world, a, b, family)
+    block = random.Random(1).randbytes(1 << 20)
+    for _ in range(5):
+        client.send(block)
+        server.send(block)
+    for _ in range(600):
+        world.run(SECOND)
+        if len(server.data) == len(client.data) == 5 << 20:
+            break
+    assert server.data == block * 5
+    assert client.data == block * 5
+    assert a.stack.tcp.connections()[0].snd.nxt < 2**31
+    finish(world, a, b, client, server)
