@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stack.base.checksum import data_sum, finish
 from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
 from stack.wire import vnet
@@ -56,3 +57,18 @@ class Unjoin:
                 head.gso_size = gso_size
                 head.gso_type = gso_type
         return head, (view[keep:],)
+
+
+def finished(frame: bytes, header: int) -> bytes:
+    """A joined frame whose transport checksum is complete, as it would be on a real wire."""
+    if not header:
+        return frame
+    flags, gso_type, length, gso_size, start, offset = vnet.HEADER.unpack_from(frame)
+    if not flags & vnet.NEEDS_CSUM:
+        return frame
+    at = header + start
+    check = finish(data_sum(frame[at:])) or 0xFFFF
+    data = bytearray(frame)
+    data[at + offset : at + offset + 2] = check.to_bytes(2, "big")
+    vnet.HEADER.pack_into(data, 0, 0, gso_type, length, gso_size, 0, 0)
+    return bytes(data)

@@ -16,7 +16,7 @@ from random import Random
 from stack.base.head import Head
 from stack.base.timers import NEVER
 from stack.base.units import SECOND, View
-from tap.frames import Unjoin, join
+from tap.frames import Unjoin, finished, join
 from tap.port import Port, Wrapper
 
 
@@ -118,8 +118,11 @@ class Direction:
         return self._free_at
 
     def _flip(self, frame: bytes) -> bytes:
-        """One bit wrong, anywhere behind the virtio-net header."""
-        data = bytearray(frame)
+        """One bit wrong, anywhere behind the virtio-net header.
+
+        On a wire there are no unfinished checksums, which could not tell that anything is wrong.
+        """
+        data = bytearray(finished(frame, self._header))
         at = self._random.randrange(self._header, len(data))
         data[at] ^= 1 << self._random.randrange(8)
         return bytes(data)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stack.base import addr, status
 from stack.base.units import View
 from stack.tcp import ending, user
-from stack.tcp.names import CLOSED, TIME_WAIT
+from stack.tcp.names import CLOSING, LAST_ACK
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
 from stack.transport.seam import OPTION_NODELAY, Name, Stream, StreamSink
@@ -104,7 +104,7 @@ class TcpStream(Stream):
         tcb = self._tcb
         if tcb is not None:
             tcb.endpoint = None
-            if tcb.state not in (CLOSED, TIME_WAIT):
+            if tcb.state not in (CLOSING, LAST_ACK) or tcb.sendq:
                 ending.abort(tcb)
             tcb.recvq.clear()
             tcb.done.clear()

@@ -43,6 +43,8 @@ _LARGEST: Final = 65535 - 60 - 60
 """Payload of the largest super-segment: an IP packet less both headers at their longest."""
 _SACK_BLOCKS: Final = 4
 _SACK_BLOCKS_WITH_TS: Final = 3
+_SACK_BLOCK: Final = 8
+_SACK_FRAME: Final = 4  # the option's kind and length, and two NOPs before them
 
 
 def output(tcb: Tcb) -> None:
@@ -283,7 +285,9 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    if tcb.ts_ok and not flags & SYN and not tcb.recvq.reordered:
+    reordered = tcb.recvq.reordered and tcb.sack_ok
+    blocks = _room_for_blocks(tcb, size) if reordered else 0
+    if tcb.ts_ok and not flags & SYN and not blocks:
         start = end - 32
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
@@ -304,7 +308,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
             tcb.ts_recent,
         )
     else:
-        extra = _options(tcb, flags)
+        extra = _options(tcb, flags, blocks)
         head.push(extra)
         start = head.start - HEADER
         length = size + end - start
@@ -331,27 +335,37 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     if flags & ACK:
         rcv.acked = rcv.nxt
         rcv.owed = 0
-        tcb.ack = ACK_NONE
-        tcb.delack.disarm()
+        if blocks or not reordered:
+            tcb.ack = ACK_NONE
+            tcb.delack.disarm()
     path.send(head, views, length, PROTO, 0, 0, tcb.label)
 
 
-def _options(tcb: Tcb, flags: int) -> bytes:
+def _room_for_blocks(tcb: Tcb, size: int) -> int:
+    """How many SACK blocks fit beside `size` octets of payload.
+
+    Into a full segment none does; an ACK that was owed then stays owed, and the pure ACK at the
+    end of the pass carries them.
+    """
+    most = _SACK_BLOCKS_WITH_TS if tcb.ts_ok else _SACK_BLOCKS
+    return min(most, max(tcb.snd.mss - size - _SACK_FRAME, 0) // _SACK_BLOCK)
+
+
+def _options(tcb: Tcb, flags: int, blocks: int) -> bytes:
     """The options of a segment that is not of the everyday shape."""
     if flags & SYN:
         return options.for_syn(tcb, answer=flags & ACK != 0)
     extra = b""
     if tcb.ts_ok:
         extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
-    if tcb.sack_ok and tcb.recvq.reordered:
-        count = _SACK_BLOCKS_WITH_TS if tcb.ts_ok else _SACK_BLOCKS
-        # A full segment of data has no room for blocks; the next pure ACK carries them.
+    if blocks:
         base, now = tcb.rcv.nxt, tcb.recvq.next
-        blocks = [
-            ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
-            for left, right in tcb.recvq.blocks(count)
-        ]
-        extra += tcp.sack_option(blocks)
+        extra += tcp.sack_option(
+            [
+                ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
+                for left, right in tcb.recvq.blocks(blocks)
+            ]
+        )
     return extra
 
 

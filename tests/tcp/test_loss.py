@@ -226,6 +226,28 @@ def test_sack_recovery_sends_exactly_the_holes(world: World, family: int) -> Non
     assert again == [0, 1000, 4000]
 
 
+def test_sack_blocks_and_full_segments_do_not_share_a_packet(world: World, family: int) -> None:
+    """Both directions lose: blocks must never push a full segment over the MTU."""
+    mss = 1460 if family == addr.V4 else 1440
+    scene = Scene(world, family, {"sack_ok": True, "mss": mss})
+    scene.user.send(bytes(2 * mss))
+    world.run(0)
+    scene.sent()
+    scene.sends(seq=1000, data=b"ahead")
+    assert scene.sees(ACK, ack=0).sacks
+    scene.sends(ack=2 * mss, seq=2000, data=b"further ahead")
+    assert scene.sees(ACK).sacks
+    scene.user.send(bytes(2 * mss))
+    scene.sends(ack=2 * mss, seq=3000, data=b"and more")
+    world.run(0)
+    full = [scene.sees(length=mss, sacks=()), scene.sees(length=mss, sacks=())]
+    assert all(seg.length == mss for seg in full)
+    assert len(scene.sees(ACK, length=0).sacks) == 3  # what was owed is still said
+    scene.user.send(bytes(500))
+    world.run(0)
+    assert scene.sees(length=500).sacks
+
+
 def test_a_super_segment_is_split_by_sack(world: World, family: int) -> None:
     """One span on the scoreboard, one hole in the middle: only the hole goes again."""
     scene = Scene(world, family, {"sack_ok": True})
