@@ -40,6 +40,7 @@ class AsyncioRuntime(Executor):
     def start(self) -> None:
         """Begin turning."""
         for port in self.loop.ports:
+            port.announce_to(self.wanted)
             fd = port.fileno()
             if fd >= 0:
                 self._aio.add_reader(fd, self._turn)

@@ -145,11 +145,14 @@ class ImpairedPort(Wrapper):
         self.out = Direction(outbound, seed * 2, inner.header)
         self.into = Direction(inbound, seed * 2 + 1, inner.header)
         self._unjoin = Unjoin()
+        self._notify: Callable[[], None] | None = None
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
         now = self._now()
         self.out.put(join(head, views, self.header), now)
         self._release(now)
+        if self._notify is not None:
+            self._notify()
         return True
 
     def read(self) -> bytes | None:
@@ -163,6 +166,10 @@ class ImpairedPort(Wrapper):
     def poll(self, now: int) -> None:
         self._release(now)
         self.inner.poll(now)
+
+    def announce_to(self, notify: Callable[[], None]) -> None:
+        self._notify = notify
+        self.inner.announce_to(notify)
 
     def deadline(self) -> int:
         return min(self.out.due(), self.into.due(), self.inner.deadline())

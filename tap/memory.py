@@ -8,7 +8,7 @@ virtio-net header, exactly as on a TAP; without, frames are what a plain Etherne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from stack.base.head import Head
@@ -32,6 +32,7 @@ class MemoryPort(Port):
         self.features = CSUM | TSO4 | TSO6 if offload else 0
         self._inbox: deque[bytes] = deque()
         self._peer = self
+        self._notify: Callable[[], None] | None = None
 
     def join(self, peer: MemoryPort) -> None:
         """What is sent here arrives at `peer`."""
@@ -45,10 +46,15 @@ class MemoryPort(Port):
         if len(self._inbox) >= QUEUE_LIMIT:
             return False
         self._inbox.append(frame)
+        if self._notify is not None:
+            self._notify()
         return True
 
     def read(self) -> bytes | None:
         return self._inbox.popleft() if self._inbox else None
+
+    def announce_to(self, notify: Callable[[], None]) -> None:
+        self._notify = notify
 
     def deadline(self) -> int:
         return 0 if self._inbox else super().deadline()

@@ -7,7 +7,7 @@ and are one, so they stack in any order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stack.base.head import Head
 from stack.base.timers import NEVER
@@ -32,6 +32,9 @@ class Port(Device):
     def deadline(self) -> int:
         """When `poll` or `read` should be called next even if nothing becomes readable."""
         return NEVER
+
+    def announce_to(self, notify: Callable[[], None]) -> None:
+        """Call `notify` when `deadline` may have come nearer outside of a turn."""
 
     def close(self) -> None:
         """Give the device back."""
@@ -61,6 +64,9 @@ class Wrapper(Port):
 
     def deadline(self) -> int:
         return self.inner.deadline()
+
+    def announce_to(self, notify: Callable[[], None]) -> None:
+        self.inner.announce_to(notify)
 
     def close(self) -> None:
         self.inner.close()

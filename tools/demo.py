@@ -24,7 +24,7 @@ from tap.impair import Impairment
 from tap.ladder import RUNGS, Attachment, Refused, Wish, attach
 from tap.logtrace import LogTrace
 from tools import check, state
-from tools.world import DemoWorld, MemoryWorld
+from tools.world import AddressTaken, DemoWorld, MemoryWorld
 
 _TIMES: Final = {"us": US, "ms": MS, "s": SECOND}
 _RATES: Final = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
@@ -59,12 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
     )
     tell_wire(attachment)
     try:
+        if attachment.rung == "given":
+            print("asking whether anybody on this wire has our addresses (some seconds) ...")
+        sys.stdout.flush()
         world.start()
         with state.published(attachment):
             if options.check:
                 return check.run(world)
             tell(world, options.pcap)
             stop.wait()
+    except AddressTaken as why:
+        print(f"tools/demo: {why}", file=sys.stderr)
+        return 2
+    else:
         return 0
     finally:
         world.stop()

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from stack.base import addr
 from tools.services.client import then
@@ -110,16 +111,17 @@ class Gateway:
     async def forward_udp(self, host: str, port: int, address: str, to_port: int) -> int:
         """The same for datagrams."""
         loop = asyncio.get_running_loop()
-
-        def make() -> Relay:
-            return Relay(self, address, to_port)
-
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            transport, _ = await loop.create_datagram_endpoint(make, local_addr=(host, port))
+            sock.bind((host, port))
         except OSError:
-            transport, _ = await loop.create_datagram_endpoint(make, local_addr=(host, 0))
+            sock.bind((host, 0))
+        sock.setblocking(False)
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: Relay(self, address, to_port, sock), sock=sock
+        )
         self._relays.append(transport)
-        return int(transport.get_extra_info("sockname")[1])
+        return int(sock.getsockname()[1])
 
     def connect(self, address: str, port: int, dispatch: Any, context: Any, irp: IRP) -> None:
         """WskSocketConnect."""
@@ -300,27 +302,21 @@ _EVENTS: Final = WSK_CLIENT_CONNECTION_DISPATCH(_receive, _disconnect)
 class Relay(asyncio.DatagramProtocol):
     """Datagrams from loopback clients, each through a WSK socket of its own."""
 
-    def __init__(self, gateway: Gateway, address: str, port: int) -> None:
+    def __init__(self, gateway: Gateway, address: str, port: int, sock: socket.socket) -> None:
         self._gateway = gateway
         self._address = address
         self._remote = sockaddr(address, port)
-        self._kernel: asyncio.DatagramTransport | None = None
+        self._kernel = sock
         self._peers: dict[Any, WSK_SOCKET] = {}
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not all of asyncio's datagram transports are instances of their own base class.
-        self._kernel = cast(asyncio.DatagramTransport, transport)
-
     def datagram_received(self, data: bytes, source: Any) -> None:
-        socket = self._peers.get(source)
-        if socket is None:
+        ours = self._peers.get(source)
+        if ours is None:
             if len(self._peers) >= _UDP_PEERS:
                 self._forget(next(iter(self._peers)))
             dispatch = WSK_CLIENT_DATAGRAM_DISPATCH(self._answer(source))
-            socket = self._peers[source] = self._gateway.datagram(self._address, dispatch, None)
-        socket.Dispatch.WskSendTo(
-            socket, wsk_buf(data), 0, self._remote, 0, None, then(lambda _: None)
-        )
+            ours = self._peers[source] = self._gateway.datagram(self._address, dispatch, None)
+        ours.Dispatch.WskSendTo(ours, wsk_buf(data), 0, self._remote, 0, None, then(lambda _: None))
 
     def connection_lost(self, exc: Exception | None) -> None:
         for source in list(self._peers):
@@ -328,14 +324,16 @@ class Relay(asyncio.DatagramProtocol):
 
     def _answer(self, source: Any) -> Callable[..., int]:
         def event(context: Any, flags: int, node: WSK_DATAGRAM_INDICATION | None) -> int:
-            while node is not None and self._kernel is not None:
+            while node is not None:
                 assert node.Buffer.Mdl is not None
-                self._kernel.sendto(bytes(node.Buffer.Mdl.view), source)
+                # Not through the transport, which never sends an empty datagram.
+                with contextlib.suppress(OSError):
+                    self._kernel.sendto(node.Buffer.Mdl.view, source)
                 node = node.Next
             return STATUS_SUCCESS
 
         return event
 
     def _forget(self, source: Any) -> None:
-        socket = self._peers.pop(source)
-        socket.Dispatch.WskCloseSocket(socket, then(lambda _: None))
+        ours = self._peers.pop(source)
+        ours.Dispatch.WskCloseSocket(ours, then(lambda _: None))

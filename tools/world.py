@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from stack import Config, Stack, Trace
 from stack.base import addr
 from stack.base.units import SECOND
+from stack.ip.addrconf import TENTATIVE
 from tap.aio import AsyncioRuntime
 from tap.impair import ImpairedPort, Impairment
 from tap.ladder import KERNEL_ADDRESSES, STACK_ADDRESSES, Attachment
@@ -39,6 +40,10 @@ Host = Callable[[str, int], tuple[str, int]]
 """(protocol, service port) -> (address, port) to use."""
 
 
+class AddressTaken(Exception):
+    """Duplicate address detection found somebody."""
+
+
 class Service(Protocol):
     """Anything that can be stopped."""
 
@@ -57,33 +62,51 @@ class DemoWorld:
         pcap: Path | None = None,
         impairment: Impairment | None = None,
         seed: int = 0,
+        config: Config | None = None,
     ) -> None:
+        # A wire that somebody gave us may lead to other stations: look before taking an address.
+        self._config = config or Config(dad=attachment.rung == "given")
         self.attachment = attachment
         self._trace = trace
         self._pcap = pcap
         self._impairment = impairment
         self._seed = seed
         self._services: list[Service] = []
-        self._runtime: ThreadRuntime
+        self.runtime: ThreadRuntime
         self.stack: Stack
 
     def start(self) -> None:
         """Bring everything up."""
-        self._runtime = ThreadRuntime(self._trace)
-        # A wire that somebody gave us may lead to other stations: look before taking an address.
-        config = Config(dad=self.attachment.rung == "given")
-        self.stack = Stack(self._runtime.env, config)
-        port = self.wrap(self.attachment.port, lambda: self._runtime.env.now)
+        self.runtime = ThreadRuntime(self._trace)
+        self.stack = Stack(self.runtime.env, self._config)
+        port = self.wrap(self.attachment.port, lambda: self.runtime.env.now)
         nic = self.stack.add_nic(port, "wsk0")
         for address, length in STACK_ADDRESSES:
             self.stack.add_address(nic, address, length)
         self.stack.add_route("0.0.0.0", 0, nic, KERNEL_ADDRESSES[0][0])
         self.stack.add_route("::", 0, nic, KERNEL_ADDRESSES[1][0])
-        self._runtime.loop.add(self.stack, nic, port)
-        self._runtime.start()
+        self.runtime.loop.add(self.stack, nic, port)
+        self.runtime.start()
+        self.await_addresses()
         subsystem = Subsystem()
-        subsystem.attach(self.stack.providers, self._runtime)
+        subsystem.attach(self.stack.providers, self.runtime)
         self.start_services(subsystem)
+
+    def await_addresses(self) -> None:
+        """Wait until nobody has objected to our addresses.  Raises AddressTaken."""
+        mine = [addr.parse(address) for address, _ in STACK_ADDRESSES]
+        layers = [self.stack.v4 if len(address) == 4 else self.stack.v6 for address in mine]
+        pairs = list(zip(mine, layers, strict=True))
+
+        def settled() -> bool:
+            return all(layer.addresses.all[own].state != TENTATIVE for own, layer in pairs)
+
+        self.runtime.wait(settled, 15 * SECOND)
+        for own, layer in pairs:
+            if own not in layer.local:
+                raise AddressTaken(
+                    f"another station on this wire has {addr.text(own)}, which the stack wants"
+                )
 
     def start_services(self, subsystem: Subsystem) -> None:
         """Every service, each a WSK client of its own."""
@@ -105,7 +128,7 @@ class DemoWorld:
         """Take everything down, from whatever point `start` reached."""
         self.stop_services()
         time.sleep(0.02)  # let the last resets leave
-        self._runtime.stop()
+        self.runtime.stop()
         self.attachment.close()
 
     def wrap(self, port: Port, now: Callable[[], int]) -> Port:
@@ -209,16 +232,15 @@ class MemoryWorld(DemoWorld):
 
     async def _bring_up(self) -> Subsystem:
         runtime = self._aio_runtime = AsyncioRuntime(self._trace)
-        config = Config(dad=False)
         now = lambda: runtime.env.now  # noqa: E731
-        self.stack = Stack(runtime.env, config)
+        self.stack = Stack(runtime.env, self._config)
         port = self.wrap(self.attachment.port, now)
         nic = self.stack.add_nic(port, "wsk0")
         for address, length in STACK_ADDRESSES:
             self.stack.add_address(nic, address, length)
         runtime.loop.add(self.stack, nic, port)
         assert self.attachment.peer is not None
-        self._peer = Stack(runtime.env, config)
+        self._peer = Stack(runtime.env, self._config)
         peer_nic = self._peer.add_nic(self.attachment.peer, "gw0")
         for address, length in KERNEL_ADDRESSES:
             self._peer.add_address(peer_nic, address, length)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stack.base import addr, status
 from stack.base.units import View
 from stack.tcp import ending, user
-from stack.tcp.names import CLOSING, LAST_ACK
+from stack.tcp.names import CLOSED, CLOSING, LAST_ACK
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
 from stack.transport.seam import OPTION_NODELAY, Name, Stream, StreamSink

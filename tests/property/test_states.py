@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,7 @@ from tests.tcp.users import Acceptor, User, connect, serve
 class Stage:
     """One connection and what its two ends know."""
 
-    def __init__(self, family: int, seed: int, options: dict[str, object]) -> None:
+    def __init__(self, family: int, seed: int, options: dict[str, Any]) -> None:
         self.world = World(seed)
         self.host: Host
         self.peer: Peer
@@ -232,7 +233,7 @@ def call(stage: Stage, number: int, what: str) -> None:
     st.lists(deeds, max_size=12),
 )
 def test_nothing_breaks_and_nothing_is_left(
-    road: str, family: int, options: dict[str, object], plan: list[object]
+    road: str, family: int, options: dict[str, Any], plan: list[object]
 ) -> None:
     state, way = ROADS[road]
     stage = Stage(family, 1, options)

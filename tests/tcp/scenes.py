@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stack.tcp.tcb import Tcb
 from stack.wire.tcp import ACK
 from tests.harness import Host, Peer, World, quiet
@@ -16,7 +18,7 @@ class Scene:
         self,
         world: World,
         family: int,
-        options: dict[str, object] | None = None,
+        options: dict[str, Any] | None = None,
         **settings: object,
     ) -> None:
         self.world = world

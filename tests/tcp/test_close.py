@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stack.base import seq as sequence
@@ -305,7 +307,7 @@ def test_close_after_both_fins_is_quiet(world: World, family: int) -> None:
 def resting(world: World, family: int, **options: object) -> Scene:
     """In TIME-WAIT."""
     scene = Scene(world, family, options)
-    ts = {"ts": (5002, 0)} if "ts" in options else {}
+    ts: dict[str, Any] = {"ts": (5002, 0)} if "ts" in options else {}
     scene.user.stream.disconnect("d")
     world.run(0)
     scene.sees(ACK | FIN)

@@ -48,7 +48,8 @@ def test_time_out_sends_the_first_segment_and_backs_off(world: World, family: in
     scene.user.send(bytes(3000))
     world.run(0)
     assert len(scene.sent()) == 3
-    start, times = world.now, []
+    start = world.now
+    times: list[float] = []
     rto = scene.tcb.rtt.rto
     while len(times) < 4:
         world.run(MS)
@@ -369,7 +370,8 @@ def test_zero_window_is_probed_with_backoff_and_for_ever(world: World, family: i
     scene.user.send(bytes(5000))
     world.run(0)
     assert scene.sent() == []
-    start, times = world.now, []
+    start = world.now
+    times: list[float] = []
     while len(times) < 12:
         world.run(20 * MS)
         for found in scene.sent():

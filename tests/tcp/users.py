@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stack.base import status
 from stack.base.status import OK, PENDING
 from stack.transport.seam import ListenerSink, Stream, StreamSink
@@ -19,7 +21,7 @@ class User(StreamSink):
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.parts: list[bytes] = []
-        self.events: list[object] = []
+        self.events: list[Any] = []
         self.limit = 1 << 62
         self.keep = False
         self.kept = 0

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel's side does in the traffic tests: ``python -m tests.kernel.client PID NAME JSON``
+
+Joins the namespaces of PID, performs one deed with ordinary kernel sockets, and prints its result
+as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tap.netns import join
+from tools import peer
+
+Result = dict[str, Any]
+
+
+def check(name: str, **arguments: Any) -> Result:
+    """One of `tools/peer`'s checks."""
+    ok, text = peer.perform(name, arguments)
+    return {"ok": ok, "text": text}
+
+
+def program(words: list[str]) -> Result:
+    """An ordinary program: ping, curl."""
+    result = subprocess.run(words, capture_output=True, timeout=30, check=False)
+    out = result.stdout.decode(errors="replace")
+    return {"status": result.returncode, "out": out, "err": result.stderr.decode()}
+
+
+def crowd(address: str, port: int, count: int, size: int) -> Result:
+    """`count` connections open at once, each echoing its own `size` octets."""
+    socks = [socket.create_connection((address, port), timeout=20) for _ in range(count)]
+    messages = [os.urandom(size) for _ in socks]
+    back = [bytearray() for _ in socks]
+    with selectors.DefaultSelector() as waiting:
+        for index, sock in enumerate(socks):
+            sock.sendall(messages[index])
+            sock.shutdown(socket.SHUT_WR)
+            waiting.register(sock, selectors.EVENT_READ, index)
+        until = time.monotonic() + 30
+        left = count
+        while left and time.monotonic() < until:
+            for key, _ in waiting.select(1):
+                data = socks[key.data].recv(65536)
+                if data:
+                    back[key.data] += data
+                else:
+                    waiting.unregister(key.fileobj)
+                    left -= 1
+    for sock in socks:
+        sock.close()
+    return {"right": sum(bytes(b) == m for b, m in zip(back, messages, strict=True))}
+
+
+def churn(address: str, port: int, count: int) -> Result:
+    """`count` connections one after the other; every other one is reset instead of closed."""
+    right = 0
+    for number in range(count):
+        with socket.create_connection((address, port), timeout=10) as sock:
+            sock.sendall(b"%d" % number)
+            right += sock.recv(100) == b"%d" % number
+            if number % 2:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    return {"right": right}
+
+
+def vanish(address: str, port: int, link: str) -> Result:
+    """Connect, keep data coming, and go away without a word: the link is taken down."""
+    sock = socket.create_connection((address, port), timeout=10)
+    sock.recv(1000)
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        route.link("set", index=route.link_lookup(ifname=link)[0], state="down")
+    return {"gone": True}
+
+
+def lazy(address: str, port: int, pause: float, size: int) -> Result:
+    """Connect and do not read for `pause` seconds, then read `size` octets."""
+    sock = socket.create_connection((address, port), timeout=10)
+    sock.settimeout(10)
+    time.sleep(pause)
+    digest, got = hashlib.sha256(), 0
+    while got < size and (data := sock.recv(min(1 << 20, size - got))):
+        digest.update(data)
+        got += len(data)
+    sock.close()
+    return {"got": got, "digest": digest.hexdigest()}
+
+
+def main() -> None:
+    join(int(sys.argv[1]))
+    deed = globals()[sys.argv[2]]
+    print(json.dumps(deed(**json.loads(sys.argv[3]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Every rung of the ladder, forced: `tools/demo --check` in namespaces made for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tap.ioctls import NODE
+from tests.kernel.conftest import ROOT, impossible
+
+pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
+
+DEMO = [sys.executable, "-m", "tools.demo", "--check"]
+
+
+def check(how: list[str], arguments: list[str]) -> str:
+    """The output of a check that must succeed."""
+    words = [sys.executable, "-m", "tests.kernel.inside", *how, *DEMO, *arguments]
+    result = subprocess.run(
+        words, capture_output=True, text=True, timeout=110, cwd=ROOT, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "everything holds" in result.stdout
+    assert "FAIL" not in result.stdout
+    return result.stdout
+
+
+def tap_node() -> None:
+    if not os.access(NODE, os.R_OK | os.W_OK):
+        impossible(f"{NODE} is not accessible")
+
+
+def test_tap() -> None:
+    tap_node()
+    out = check([], ["--wire", "tap"])
+    assert "(created, removed at exit)" in out
+    assert "ping, IPv6" in out
+
+
+def test_userns() -> None:
+    tap_node()
+    assert "in a private namespace, no root needed" in check([], ["--wire", "userns"])
+
+
+def test_veth() -> None:
+    assert "a veth pair in a private namespace" in check([], ["--wire", "veth"])
+
+
+def test_memory() -> None:
+    out = check([], ["--wire", "memory"])
+    assert "ping from the kernel" in out
+    assert "needs a kernel on the wire" in out
+
+
+def test_given_by_descriptor() -> None:
+    tap_node()
+    assert "by descriptor" in check(["--tap-fd"], ["--wire", "given", "--fd"])
+
+
+def test_given_by_name() -> None:
+    tap_node()
+    assert "wskq0 (yours)" in check(["--tap-name"], ["--wire", "given", "--tap", "wskq0"])
+
+
+def test_the_best_one_is_taken_and_the_others_explained() -> None:
+    out = check([], [])
+    assert out.startswith("wire: ")
+
+
+@pytest.mark.parametrize("more", [["--no-offload"], ["--mtu", "1280"], ["--mtu", "9000"]])
+def test_other_shapes_of_wire(more: list[str]) -> None:
+    check([], ["--wire", "veth", *more])
+
+
+def test_a_rung_that_does_not_work_says_why() -> None:
+    words = [sys.executable, "-m", "tests.kernel.inside", *DEMO, "--wire", "given"]
+    result = subprocess.run(
+        words, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
+    )
+    assert result.returncode == 2
+    assert "no TAP was given" in result.stderr
