@@ -32,9 +32,34 @@ FLOORS: Final = {
     "tests": 10,
 }
 SANS_IO: Final = frozenset(
-    "asyncio concurrent ctypes datetime fcntl importlib io logging multiprocessing os pathlib "
-    "queue random sched secrets select selectors shutil signal socket ssl subprocess sys "
-    "tempfile threading time".split()
+    (
+        "asyncio",
+        "concurrent",
+        "ctypes",
+        "datetime",
+        "fcntl",
+        "importlib",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "queue",
+        "random",
+        "sched",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+    )
 )
 """Not under `stack/`: time, chance, threads and the outside come in through `Env`."""
 NARROW: Final = {

@@ -38,7 +38,7 @@ def faults(path: Path) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             size = (node.end_lineno or node.lineno) - node.lineno + 1
             if size > FUNCTION_LINES:
-                yield f"{name}:{node.lineno}: {node.name} has {size} lines, {FUNCTION_LINES} is most"
+                yield f"{name}:{node.lineno}: {node.name} has {size} lines, over {FUNCTION_LINES}"
 
 
 def main() -> int:
