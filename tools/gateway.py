@@ -183,6 +183,7 @@ class Pipe(asyncio.Protocol):
         self._finished = [False, False]  # the kernel's direction, the stack's direction
         self._retained: list[WSK_DATA_INDICATION] = []
         self._stuck = False  # the kernel's socket takes no more
+        self._early: list[bytes] = []  # came before the stack's side was connected
 
     # From the kernel.
 
@@ -195,6 +196,8 @@ class Pipe(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._socket is None:
+            # Reading is paused, which before Python 3.11.4 does not hold this early.
+            self._early.append(data)
             return
         self._sending += 1
         if self._sending >= _AHEAD and self._kernel is not None:
@@ -203,11 +206,14 @@ class Pipe(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._finished[0] = True
+        self._disconnect()
+        return not self._finished[1]  # half-close: the other direction may live on
+
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._disconnecting = True
             irp = then(self._disconnected)
             self._socket.Dispatch.WskDisconnect(self._socket, None, 0, irp)
-        return not self._finished[1]  # half-close: the other direction may live on
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._kernel = None
@@ -233,7 +239,13 @@ class Pipe(asyncio.Protocol):
         self._socket = irp.IoStatus.Information
         if self._kernel is None:
             self._close()
-        else:
+            return
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+        if self._finished[0]:
+            self._disconnect()
+        elif self._sending < _AHEAD:
             self._kernel.resume_reading()
 
     def _sent(self, irp: IRP) -> None:

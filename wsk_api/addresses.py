@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base.addr import ANY4, ANY6, V4, V6, is_mapped
+from stack.base.addr import ANY4, ANY6, V4, V6, is_link_scope, is_mapped
 from wsk_api.constants import AF_INET
 from wsk_api.ntstatus import STATUS_INVALID_ADDRESS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS
 from wsk_api.types import SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6
@@ -69,9 +69,12 @@ def to_transport(sockaddr: object, family: int, v6only: bool) -> tuple[int, Targ
 
 
 def from_transport(address: bytes, port: int, scope: int, family: int) -> SOCKADDR:
-    """The SOCKADDR a socket of `family` shows for a transport name."""
+    """The SOCKADDR a socket of `family` shows for a transport name.
+
+    A scope is shown only where an address means nothing without one (RFC 4007 6).
+    """
     if family == AF_INET:
         return SOCKADDR_IN(port, address or ANY4)
     if len(address) == 4:
         return SOCKADDR_IN6(port, _MAPPED + address)
-    return SOCKADDR_IN6(port, address or ANY6, 0, scope)
+    return SOCKADDR_IN6(port, address or ANY6, 0, scope if is_link_scope(address) else 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from stack.base.seam import Executor
 from wsk_api.irp import IRP, Completions
@@ -21,6 +21,10 @@ from wsk_api.ntstatus import (
 )
 
 log = logging.getLogger("wskstack.wsk")
+
+_WRONG_TYPES: Final = (AttributeError, TypeError, ValueError)
+"""What Python says where a C compiler would have refused.  The caller gets a status, the log the
+place; the stack's thread lives on."""
 
 Operation = Callable[[IRP], tuple[int, Any]]
 """Does the work for an IRP: (status, information); (STATUS_PENDING, _) if the IRP is kept."""
@@ -49,9 +53,9 @@ class Engine:
     def call(self, operation: Callable[[], int]) -> int:
         """Run an operation that has no IRP and answers at once."""
         if self.executor.inside():
-            return operation()
+            return _guarded(operation)
         box: list[int] = []
-        self.executor.submit(lambda: box.append(operation()))
+        self.executor.submit(lambda: box.append(_guarded(operation)))
         if not self.executor.wait(lambda: bool(box), None):
             return STATUS_UNSUCCESSFUL  # the stack stopped
         return box[0]
@@ -73,7 +77,19 @@ class Engine:
     def _run(self, irp: IRP, operation: Operation) -> int:
         if irp.Cancel:
             return self.complete(irp, STATUS_CANCELLED)
-        status, information = operation(irp)
+        try:
+            status, information = operation(irp)
+        except _WRONG_TYPES:
+            log.exception("a WSK function was given an argument of a wrong kind")
+            status, information = STATUS_INVALID_PARAMETER, 0
         if status == STATUS_PENDING:
             return STATUS_PENDING
         return self.complete(irp, status, information)
+
+
+def _guarded(operation: Callable[[], int]) -> int:
+    try:
+        return operation()
+    except _WRONG_TYPES:
+        log.exception("a WSK function was given an argument of a wrong kind")
+        return STATUS_INVALID_PARAMETER

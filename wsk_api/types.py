@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from stack.base import addr
 from stack.base.units import View
 from wsk_api.constants import AF_INET, AF_INET6, NPI_WSK_INTERFACE_ID
 
@@ -51,7 +52,7 @@ class SOCKADDR_IN:
         return hash((self.sin_port, self.sin_addr))
 
     def __repr__(self) -> str:
-        return f"SOCKADDR_IN({self.sin_port}, {self.sin_addr!r})"
+        return f"SOCKADDR_IN({addr.text(self.sin_addr)} port {self.sin_port})"
 
 
 class SOCKADDR_IN6:
@@ -83,7 +84,8 @@ class SOCKADDR_IN6:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        return f"SOCKADDR_IN6({self.sin6_port}, {self.sin6_addr!r})"
+        scope = f"%{self.sin6_scope_id}" if self.sin6_scope_id else ""
+        return f"SOCKADDR_IN6({addr.text(self.sin6_addr)}{scope} port {self.sin6_port})"
 
 
 SOCKADDR = SOCKADDR_IN | SOCKADDR_IN6

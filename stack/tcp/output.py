@@ -64,7 +64,7 @@ def output(tcb: Tcb) -> None:
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
     if tcb.ack == ACK_NOW:
-        emit(tcb, tcb.snd.nxt_at, (), 0, ACK)
+        emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
     _keep_time(tcb)
 
 

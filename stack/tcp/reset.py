@@ -72,13 +72,18 @@ def refuse(bare: Bare, path: Path | None, seg: Segment) -> bool:
 
 
 def abort(tcb: Tcb) -> None:
-    """<SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5), with timestamps if agreed (RFC 7323 3.2)."""
+    """<SEQ=SND.NXT><CTL=RST,ACK> (RFC 9293 3.10.5), with timestamps if agreed (RFC 7323 3.2).
+
+    Behind an unaccepted window probe SND.NXT is not what the peer expects next, and a reset
+    must be exactly that (RFC 5961 3.2).
+    """
     extra = b""
     if tcb.ts_ok:
         extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
     protocol = tcb.protocol
     protocol.counters.out_segs += 1
     protocol.counters.out_rsts += 1
+    number = tcb.snd.number(tcb.snd.acceptable_at)
     protocol.bare.send(
-        tcb.path, tcb.lport, tcb.rport, tcb.snd.nxt, tcb.rcv.nxt, RST | ACK, 0, extra, tcb.label
+        tcb.path, tcb.lport, tcb.rport, number, tcb.rcv.nxt, RST | ACK, 0, extra, tcb.label
     )

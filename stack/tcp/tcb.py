@@ -79,6 +79,12 @@ class Send:
         self.nxt = seq.add(self.nxt, count)
         self.nxt_at += count
 
+    @property
+    def acceptable_at(self) -> int:
+        """Where a segment without data is sure to be accepted: SND.NXT, or the right edge of the
+        window where that has been overrun by a probe or has shrunk below it."""
+        return min(self.nxt_at, max(self.una_at, 1) + self.wnd)
+
     def at(self, number: int) -> int:
         """The offset of a sequence number near SND.UNA."""
         return self.una_at + seq.diff(number, self.una)

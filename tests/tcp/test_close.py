@@ -281,6 +281,20 @@ def test_ack_too_old_to_be_true(world: World, family: int) -> None:
     assert scene.user.data == b"y"
 
 
+def test_a_reset_behind_an_unaccepted_probe_is_exactly_what_is_expected(
+    world: World, family: int
+) -> None:
+    """RFC 5961 3.2: a reset that is not at the peer's RCV.NXT would only be challenged."""
+    scene = Scene(world, family)
+    scene.sends(win=0)
+    scene.user.send(bytes(100))
+    world.run(10 * SECOND)
+    assert (0, 1) in scene.sent()  # the probe, for which there is no room
+    scene.user.stream.abort()
+    world.run(0)
+    scene.sees(RST | ACK, seq=0)
+
+
 def test_close_before_the_fins_is_an_abort(world: World, family: int) -> None:
     scene = Scene(world, family)
     scene.user.stream.close()
