@@ -77,4 +77,5 @@ def from_transport(address: bytes, port: int, scope: int, family: int) -> SOCKAD
         return SOCKADDR_IN(port, address or ANY4)
     if len(address) == 4:
         return SOCKADDR_IN6(port, _MAPPED + address)
-    return SOCKADDR_IN6(port, address or ANY6, 0, scope if is_link_scope(address) else 0)
+    address = address or ANY6
+    return SOCKADDR_IN6(port, address, 0, scope if is_link_scope(address) else 0)
