@@ -24,6 +24,8 @@ from wsk_api import STATUS_SUCCESS, WSK_DATA_INDICATION, Ref, wsk_buf
 _CHUNK: Final = 1 << 20
 _AHEAD: Final = 4
 """Sends kept outstanding by a large answer."""
+_PIPELINED: Final = 1 << 17
+"""Requests that may wait, in octets, while an answer is under way."""
 LIMIT: Final = 1 << 34
 """Largest N of /bytes/N."""
 _BYTES: Final = re.compile(rb"/bytes/(\d{1,11})(\?digest)?")
@@ -54,12 +56,17 @@ class HttpConnection(Connection):
         self._hash: hashlib._Hash | None = None
         self._body_left = 0  # octets of the current answer's pattern not yet queued
         self._queued = 0  # and how many of them are
+        self._ahead = 0  # octets of requests that came during an answer
         self._sent_hash: hashlib._Hash | None = None
 
     # Events.
 
     def received(self, indication: WSK_DATA_INDICATION, count: int, accepted: Ref[int]) -> int:
         node: WSK_DATA_INDICATION | None = indication
+        self._ahead = self._ahead + count if self._body_left else 0
+        if self._ahead > _PIPELINED:
+            self.close()  # asks and asks, and does not read the answers
+            return STATUS_SUCCESS
         while node is not None:
             assert node.Buffer.Mdl is not None
             self._h11.receive_data(bytes(node.Buffer.Mdl.view))
