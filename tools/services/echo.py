@@ -65,7 +65,7 @@ def _characters() -> bytes:
     """RFC 864's pattern: lines of 72 printable characters, each line shifted by one."""
     ring = bytes(range(32, 127))
     lines = [(ring * 2)[start : start + 72] + b"\r\n" for start in range(len(ring))]
-    return b"".join(lines) * 16
+    return b"".join(lines) * 144
 
 
 CHARACTERS = _characters()

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""`tools/bench`: how fast is it here, beside the kernel in the same run?
+
+tools/bench             five rounds, about a minute
+tools/bench --quick     one short round: does everything run?
+tools/bench --json FILE the figures for a program
+
+One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
+services, behind a TAP or a veth pair; and the same services in Python on kernel sockets, behind
+another veth pair, in a namespace of their own.  Only the ratio of alternating runs means
+anything on another machine; the table has medians and ranges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tap.ladder import Attachment, Refused, Wish, attach
+from tools.world import DemoWorld
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_LESS: Final = " [dim]↓[/dim]"
+STACK: Final = {4: "10.77.0.2", 6: "fd77::2"}
+KERNEL: Final = {4: "10.78.0.2", 6: "fd78::2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row.  `scale` and `unit` are for people; `smaller` says which way is better."""
+
+    name: str
+    text: str
+    scale: float
+    unit: str
+    smaller: bool = False
+
+
+MEASURES: Final = (
+    Measure("tcp_in", "TCP in", 1e-9, "Gbit/s"),
+    Measure("tcp_out", "TCP out", 1e-9, "Gbit/s"),
+    Measure("round_trips", "TCP round trips", 1, "/s"),
+    Measure("udp_echo", "UDP echo, 64 octets", 1, "/s"),
+    Measure("ping", "ping, median", 1e6, "µs", smaller=True),
+    Measure("connections", "connections", 1, "/s"),
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """A measure's figures: one pair per round."""
+
+    measure: Measure
+    stack: list[float]
+    kernel: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """Stack over kernel: the median of the rounds' own ratios."""
+        return statistics.median(a / b for a, b in zip(self.stack, self.kernel, strict=True))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    rounds, seconds = (1, 0.2) if options.quick else (options.rounds, options.seconds)
+    try:
+        attachment = best(options.wire, not options.no_offload)
+    except Refused as why:
+        print(f"tools/bench: no wire to a kernel here: {why}", file=sys.stderr)
+        return 2
+    world = DemoWorld(attachment)
+    try:
+        world.start()
+        with (
+            baseline(attachment.pid, options.congestion),
+            generator(attachment.pid, options.congestion) as ask,
+        ):
+            rows = run(ask, rounds, seconds, options.family)
+    finally:
+        world.stop()
+    sockets = json.loads(helper("sockets", stdin=None).communicate()[0])
+    show(rows, sockets, attachment.line, options, rounds, seconds)
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json(rows, sockets), indent=2) + "\n")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    text = argparse.ArgumentParser(
+        prog="tools/bench", description="The stack beside the kernel, in the same run."
+    )
+    text.add_argument("--quick", action="store_true", help="one short round")
+    text.add_argument("--rounds", type=int, default=5, help="alternating rounds (default 5)")
+    text.add_argument("--seconds", type=float, default=0.7, help="per figure (default 0.7)")
+    text.add_argument("--wire", choices=("userns", "veth"), default="", help="of the stack")
+    text.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 or IPv6")
+    text.add_argument("--no-offload", action="store_true", help="plain frames for the stack")
+    text.add_argument(
+        "--congestion", default="reno", help="congestion control of every kernel socket"
+    )
+    text.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return text
+
+
+def best(wire: str, offload: bool) -> Attachment:
+    """A TAP in a private namespace if that works, else a veth pair.  Raises Refused."""
+    try:
+        return attach(Wish(wire=wire or "userns", offload=offload))
+    except Refused:
+        if wire:
+            raise
+        return attach(Wish(wire="veth", offload=offload))
+
+
+# Helpers are processes of their own, so that they do not share the stack's interpreter lock.
+
+
+def helper(module: str, *arguments: object, stdin: int | None = subprocess.PIPE) -> Any:
+    """A running `tools.measure` module."""
+    words = [sys.executable, "-m", f"tools.measure.{module}", *map(str, arguments)]
+    return subprocess.Popen(
+        words,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+
+
+@contextmanager
+def baseline(pid: int, congestion: str) -> Iterator[None]:
+    """The kernel's services, while the block runs."""
+    process = helper("baseline", pid, congestion, 1500)
+    try:
+        if process.stdout.readline() != "ready\n":
+            raise SystemExit("tools/bench: the kernel's side did not come up")
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+@contextmanager
+def generator(pid: int, congestion: str) -> Iterator[Any]:
+    """A function (measure, address, seconds) -> figure."""
+    process = helper("generator", pid, congestion, 1500)
+
+    def ask(measure: str, address: str, seconds: float) -> float:
+        asked = {"measure": measure, "address": address, "seconds": seconds}
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline() or '{"error": "the generator ended"}')
+        if "error" in answer:
+            raise SystemExit(f"tools/bench: {measure} of {address}: {answer['error']}")
+        return float(answer["value"])
+
+    try:
+        yield ask
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+def run(ask: Any, rounds: int, seconds: float, family: int) -> list[Row]:
+    """All figures, stack and kernel alternating."""
+    rows = [Row(measure, [], []) for measure in MEASURES]
+    for row in rows:  # once without counting: routes, neighbours, caches
+        for address in (STACK[family], KERNEL[family]):
+            ask(row.measure.name, address, min(seconds, 0.1))
+    for number in range(rounds):
+        for row in rows:
+            subjects = [(row.stack, STACK[family]), (row.kernel, KERNEL[family])]
+            for figures, address in subjects if number % 2 else reversed(subjects):
+                figures.append(ask(row.measure.name, address, seconds))
+    return rows
+
+
+def show(
+    rows: list[Row],
+    sockets: dict[str, float],
+    wire: str,
+    options: argparse.Namespace,
+    rounds: int,
+    seconds: float,
+) -> None:
+    """The table."""
+    table = Table(title=f"{wire}; IPv{options.family}, {rounds} alternating rounds of {seconds} s")
+    table.add_column("")
+    for name in ("stack", "kernel", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        measure = row.measure
+        label = f"{measure.text}, {measure.unit}" + _LESS * measure.smaller
+        table.add_row(
+            label, cell(measure, row.stack), cell(measure, row.kernel), f"{row.ratio:.2f}"
+        )
+    for text, scale, ours, theirs in (
+        ("making a socket, µs", 1e6, sockets["ours_seconds"], sockets["kernel_seconds"]),
+        ("a fresh socket, octets", 1, sockets["ours_octets"], sockets["kernel_octets"]),
+    ):
+        ratio = f"{ours / theirs:.2f}" if theirs > 0 else "-"
+        table.add_row(text + _LESS, number(ours * scale), number(theirs * scale), ratio)
+    table.add_row("a connected socket, octets", number(sockets["connection_octets"]))
+    console = Console(width=max(Console().width, 100))
+    console.print(table)
+    console.print(
+        "median (lowest .. highest); ratio: stack over kernel, median of the rounds' own; "
+        "↓ less is better\n"
+        f"kernel {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} cores\n"
+        f"congestion control: {options.congestion} on every kernel socket, reno in the stack\n"
+        "the kernel's services are Python on kernel sockets, over a veth pair",
+        highlight=False,
+    )
+
+
+def cell(measure: Measure, figures: list[float]) -> str:
+    """Median and range."""
+    scaled = [figure * measure.scale for figure in figures]
+    middle = number(statistics.median(scaled))
+    return f"{middle} ({number(min(scaled))} .. {number(max(scaled))})"
+
+
+def number(value: float) -> str:
+    """Three digits that matter."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def as_json(rows: list[Row], sockets: dict[str, float]) -> dict[str, Any]:
+    """Every figure, unrounded, in SI units."""
+    found: dict[str, Any] = {
+        row.measure.name: {"stack": row.stack, "kernel": row.kernel, "ratio": row.ratio}
+        for row in rows
+    }
+    return found | {"sockets": sockets}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
