@@ -6,6 +6,7 @@ tools/demo --check             bring it up, try everything against it, take it d
 tools/demo --wire userns       exactly this wire, or fail saying why
 tools/demo --pcap FILE         capture everything for Wireshark
 tools/demo --impair loss=1%,delay=20ms
+tools/demo --with examples/shout.py
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         pcap=options.pcap,
         impairment=options.impair,
         seed=options.seed,
+        guests=tuple(options.guests),
     )
     tell_wire(attachment)
     try:
@@ -94,6 +96,15 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--no-offload", action="store_true", help="plain frames, no super-frames")
     text.add_argument("--pcap", type=Path, metavar="FILE", help="capture to a pcapng file")
     text.add_argument(
+        "--with",
+        dest="guests",
+        type=guest,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also run a WSK client of yours: a Python file with serve(subsystem)",
+    )
+    text.add_argument(
         "--impair",
         type=impairment,
         metavar="WHAT",
@@ -110,6 +121,14 @@ def mtu(text: str) -> int:
     if not 1280 <= value <= 65521:
         raise argparse.ArgumentTypeError("an MTU lies between 1280 (IPv6) and 65521 (a TAP)")
     return value
+
+
+def guest(text: str) -> Path:
+    """A file that can be run beside the demo's own services."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
 
 
 def impairment(text: str) -> Impairment:

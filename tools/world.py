@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import runpy
 import socket
 import threading
 import time
@@ -50,6 +51,16 @@ class Service(Protocol):
     def stop(self) -> None: ...
 
 
+class Guest:
+    """Somebody's WSK client in a file: it has a function serve(subsystem), and PORT if it wants
+    its TCP port forwarded on the in-memory rung."""
+
+    def __init__(self, path: Path) -> None:
+        names = runpy.run_path(str(path))
+        self.serve: Callable[[Subsystem], Any] = names["serve"]
+        self.port: int = names.get("PORT", 0)
+
+
 class DemoWorld:
     """The stack behind a wire to the kernel."""
 
@@ -63,6 +74,7 @@ class DemoWorld:
         impairment: Impairment | None = None,
         seed: int = 0,
         config: Config | None = None,
+        guests: tuple[Path, ...] = (),
     ) -> None:
         # A wire that somebody gave us may lead to other stations: look before taking an address.
         self._config = config or Config(dad=attachment.rung == "given")
@@ -71,6 +83,7 @@ class DemoWorld:
         self._pcap = pcap
         self._impairment = impairment
         self._seed = seed
+        self.guests = [Guest(path) for path in guests]
         self._services: list[Service] = []
         self.runtime: ThreadRuntime
         self.stack: Stack
@@ -118,6 +131,8 @@ class DemoWorld:
             CharacterSource(subsystem, 19),
             EchoServer(subsystem),
         ]
+        for guest in self.guests:
+            guest.serve(subsystem)
 
     def stop_services(self) -> None:
         """In reverse order."""
@@ -215,7 +230,7 @@ class MemoryWorld(DemoWorld):
         address, port = self._ports["tcp", 80, 6]
         host = f"[{address}]" if ":" in address else address
         yield f"curl -g 'http://{host}:{port}/'        (to the stack over IPv6)"
-        for service in (7, 9, 19, 40007):
+        for service in (7, 9, 19, 40007, *(guest.port for guest in self.guests if guest.port)):
             address, port = self._ports["tcp", service, 4]
             yield f"nc {address} {port}        (TCP port {service} of the stack)"
 
@@ -258,7 +273,8 @@ class MemoryWorld(DemoWorld):
         for family, host, (address, _) in zip(
             (4, 6), ("127.0.0.1", v6_host), STACK_ADDRESSES, strict=True
         ):
-            for service, port in TCP_PORTS.items():
+            guests = {guest.port: guest.port for guest in self.guests if guest.port}
+            for service, port in (TCP_PORTS | guests).items():
                 actual = await self._gateway.forward_tcp(host, port, address, service)
                 self._ports["tcp", service, family] = (host, actual)
             for service, port in UDP_PORTS.items():

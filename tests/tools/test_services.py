@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,10 @@ from tests.wsk.kit import Party
 from tools.services.echo import CHARACTERS, CharacterSource, Discard, Echo
 from tools.services.http import Http
 from tools.services.wskecho import EchoServer
+from tools.world import Guest
 from wsk_api import Subsystem
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Client:
@@ -242,3 +246,14 @@ def test_the_wsk_sample_stops_with_connections_open(real: Real) -> None:
     real.service.stop()
     real.until(lambda: ("aborted", "RESET") in user.events)
     assert real.b.tcp.connections() == []
+
+
+def test_the_example_of_the_readme(world: World, family: int) -> None:
+    """examples/shout.py, as `tools/demo --with` runs it."""
+    guest = Guest(ROOT / "examples" / "shout.py")
+    client = Client(world, family, guest.serve, guest.port)
+    assert client.ask(b"hello, world") == b"HELLO, WORLD"
+    client.user.stream.disconnect("bye")
+    world.run(10**9)
+    assert "finished" in client.user.events
+    assert client.gone()
