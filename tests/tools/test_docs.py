@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What the pages say is so: the example, the links, the commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.demo import parser
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FILES = r"(?<![\w/])((?:tools|tests|stack|tap|wsk_api|examples)/[\w/.]+\w)"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_readmes_example_is_the_file() -> None:
+    shown = re.search(r"```python\n(.*?)```", PAGES[0].read_text(), re.DOTALL)
+    assert shown is not None
+    file = (ROOT / "examples" / "shout.py").read_text()
+    assert file.endswith(shown[1])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_files_exist(page: Path) -> None:
+    text = page.read_text()
+    for name in re.findall(
+        r"(?<![\w/])((?:tools|tests|stack|tap|wsk_api|examples)/[\w/.]+\w)", text
+    ):
+        assert (ROOT / name).exists() or (page.parent / name).exists(), name
+
+
+def test_options_of_the_demo_that_the_readme_names() -> None:
+    known = parser().format_help()
+    text = PAGES[0].read_text()
+    for option in re.findall(r"`(?:tools/demo )?(--[a-z]+)", text):
+        assert option in known
+
+
+def test_every_named_drop_reason_on_the_pages_exists() -> None:
+    from stack.base import fate
+
+    text = (ROOT / "docs" / "limits.md").read_text()
+    for reason in re.findall(r"`((?:ip|tcp|ndp|udp|icmp)_[a-z_]+)`", text):
+        assert reason in fate.NAMES
