@@ -47,9 +47,7 @@ class Bench:
         sacks = [(self.una + 3000, self.una + 5000)]
         segments = [
             peer.segment(ACK | PSH, 101, self.una, b"data" * 100, ts=ts),
-            peer.segment(
-                ACK, 101, self.una + 1000, ts=ts, sacks=[(self.una + 3000, self.una + 5000)]
-            ),
+            peer.segment(ACK, 101, self.una + 1000, ts=ts, sacks=sacks),
             peer.segment(ACK, 701, self.una, b"ahead" * 20, ts=ts),
             peer.segment(ACK | FIN, 101, self.una, ts=ts),
             peer.segment(SYN, 5000, mss=1460, wscale=14, sack_ok=True, ts=ts, sport=40001),
