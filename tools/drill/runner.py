@@ -79,6 +79,9 @@ class Run:
         if event.when.kind == ANY:
             raise Failure("only an outbound packet may come at any time")
         due = self._due(event.when)[0]
+        end = due
+        if isinstance(action, SystemCall) and action.end is not None:
+            end = self._due(action.end)[0]
         if due > self.world.now:
             self.world.run(due)
         self._base = max(due, self.world.now)
@@ -90,7 +93,7 @@ class Run:
         elif isinstance(action, IcmpPacket):
             self._inject_icmp(action)
         elif isinstance(action, SystemCall):
-            self._call(event, action)
+            self._call(action, end)
         elif isinstance(action, Code):
             self._code(action)
         else:
@@ -129,6 +132,8 @@ class Run:
         alive = self.world.tcb(numbers.lport, numbers.rport) is not None
         if spec.flags & (_SYN | _ACK) == _SYN and not alive:
             numbers.begins()
+        if spec.flags & _SYN and (spec.length or _cookie(spec)):
+            raise Unsupported("TCP Fast Open")
         options = write_options(numbers.live_options(spec))
         ack = numbers.live(spec.ack) if spec.ack is not None else 0
         win = 0 if spec.win is None else spec.win
@@ -290,21 +295,16 @@ class Run:
 
     # Everything else.
 
-    def _call(self, event: Event, call: SystemCall) -> None:
+    def _call(self, call: SystemCall, end: int) -> None:
         self._finish_call()
         finder: Callable[..., Any] = self.calls.find(call.name)
         self.calls.wanted = call.result if isinstance(call.result, int) else 0
         self._pending = Pending(call, self.world.now)
         self._pending.start(finder)
         self.world.settle()
+        self._pending.expected = self.world.now if call.end is None else end
         if self._pending.done or call.end is None:
-            if call.end is None:
-                self._pending.expected = self.world.now
-            else:
-                self._pending.expected = self._due(call.end)[0]
             self._finish_call()
-        else:
-            self._pending.expected = self._due(call.end)[0]
 
     def _watch(self) -> None:
         if self._pending is not None:
@@ -349,6 +349,10 @@ class Run:
             first = next(e for e in self.script.events if not isinstance(e.action, Command))
             if self.line > first.line:
                 raise Unsupported("changing a setting while the script runs")
+
+
+def _cookie(spec: TcpPacket) -> bool:
+    return any(o.name == "raw" and o.value[0] in (34, 254) for o in spec.options or ())
 
 
 def run_text(name: str, text: str, settings: Settings, capture: Path | None = None) -> Result:

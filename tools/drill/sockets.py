@@ -106,7 +106,6 @@ class TcpSocket(Socket, StreamSink):
         self.write_shut = False
         self.fin_done = False
         self.orphan = False
-        self.queued = 0
         self.send_buffer = world.settings.policy.send_buffer
         self.receive_buffer = world.stack.config.tcp_receive_buffer
         self.linger: tuple[int, int] = (0, 0)
@@ -122,18 +121,13 @@ class TcpSocket(Socket, StreamSink):
                 self.error = ERRNO.get(result, "EIO")
         elif token == FIN:
             self.fin_done = True
-        elif isinstance(token, int):
-            self.queued -= token
 
     def received(self, views: list[memoryview], count: int, flags: int) -> int:
         if self.orphan:
             # RFC 1122 4.2.2.13: nobody will ever read this.
             self.stream.abort()
             return 0
-        if self.read_shut:
-            self.stream.grant(count)
-        else:
-            self.available += count
+        self.available += count
         return count
 
     def finished(self) -> None:
@@ -219,8 +213,7 @@ class TcpSocket(Socket, StreamSink):
             if piece or count == 0:
                 last = sent + piece == count
                 flags = SEND_URGENT if urgent and last else 0
-                self.queued += piece
-                check(self.stream.send([memoryview(bytes(piece))], piece, flags, piece))
+                check(self.stream.send([memoryview(bytes(piece))], piece, flags, None))
                 sent += piece
                 if last:
                     break
@@ -228,13 +221,22 @@ class TcpSocket(Socket, StreamSink):
                 if not sent:
                     raise CallError("EAGAIN")
                 break
-            yield lambda: self.queued < self.send_buffer or self.gone
+            yield lambda: self._writable() or self.gone
             if self._ended():
                 if sent:
                     break
                 self.take_error()
                 raise CallError("EPIPE")
         return sent
+
+    def _writable(self) -> bool:
+        """A third of the buffer is free: worth waking the writer."""
+        return self.send_buffer - self.queued >= self.send_buffer // 3
+
+    @property
+    def queued(self) -> int:
+        """Octets the peer has not acknowledged."""
+        return self.unsent()[0]
 
     def _ended(self) -> bool:
         return self.gone
@@ -309,8 +311,8 @@ class TcpSocket(Socket, StreamSink):
             found |= POLLIN
         if self.eof or self.read_shut or self.gone:
             found |= POLLRDHUP
-        room = self.send_buffer - self.queued > self.send_buffer // 3
-        if self.error or self.gone or (self.connected and (room or self.write_shut)):
+        writable = self.connected and (self._writable() or self.write_shut)
+        if self.error or self.gone or writable:
             found |= POLLOUT
         if self.error:
             found |= POLLERR

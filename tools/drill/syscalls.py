@@ -20,7 +20,7 @@ from tools.drill.settings import Settings
 from tools.drill.sockets import Socket, TcpSocket, UdpSocket, Waiting
 from tools.drill.world import World
 
-_SEND_FLAGS: Final = ("MSG_OOB", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_EOR", "MSG_DONTROUTE")
+_SEND_FLAGS: Final = ("MSG_OOB", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_DONTROUTE")
 _RECEIVE_FLAGS: Final = ("MSG_PEEK", "MSG_DONTWAIT", "MSG_WAITALL", "MSG_TRUNC", "MSG_NOSIGNAL")
 _NONBLOCK: Final = CONSTANTS["O_NONBLOCK"]
 Address = tuple[bytes, int]

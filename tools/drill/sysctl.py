@@ -161,7 +161,7 @@ _PROC: Final = re.compile(r"/proc/sys/([\w/.]+)")
 
 def apply(config: Config, command: str) -> Config:
     """The configuration after a shell command.  Raises Unsupported."""
-    for part in re.split(r"\n|;|&&|\|\|", command):
+    for part in re.split(r"\n|;|&&|\|\|", command.replace("\\\n", " ")):
         for name, value in _settings(part.strip()):
             config = _changed(config, name, value)
     return config
