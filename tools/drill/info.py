@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from stack import Stack
 from stack.tcp import names
 from stack.tcp.tcb import NO_RECOVERY, Tcb
-from tools.drill.constants import CA_STATES, TCP_STATES
+from tools.drill.constants import BSD_STATES, CA_STATES, TCP_STATES
 from tools.drill.outcome import Unsupported
 
 _STATES: Final = {
@@ -95,6 +96,8 @@ class Info(dict[str, Any]):
         self._tcb = tcb
 
     def __missing__(self, name: str) -> int:
+        if name.removeprefix("TCPI_") in BSD_STATES:
+            return TCP_STATES[BSD_STATES[name.removeprefix("TCPI_")]]
         if name.startswith("tcpi_"):
             field = _FIELDS.get(name[5:])
             if field is None:
@@ -105,3 +108,15 @@ class Info(dict[str, Any]):
         if name.startswith(("tcp_", "sk_", "so_", "vegas_", "bbr_", "dctcp_")):
             raise Unsupported(name)
         raise KeyError(name)
+
+
+def count_states(stack: Stack, port: int, bsd_name: str) -> int:
+    """How many connections of a port are in a state, as FreeBSD's `sockstat -s` calls it."""
+    wanted = TCP_STATES[BSD_STATES[bsd_name]]
+    if wanted == TCP_STATES["TCP_TIME_WAIT"]:
+        return len(stack.tcp.time_wait)
+    return sum(
+        TCP_STATES[_STATES[tcb.state]] == wanted
+        for tcb in stack.tcp.connections()
+        if port in (tcb.lport, tcb.rport)
+    )

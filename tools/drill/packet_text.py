@@ -26,7 +26,7 @@ _ECN: Final = ("ect01", "ect0", "ect1", "noecn", "ce")
 def packet(scan: Scanner) -> TcpPacket | UdpPacket | IcmpPacket:
     """A packet, from its `<` or `>` on."""
     inbound = scan.need("[<>]", "'<' or '>'") == "<"
-    ip = _ip_info(scan) if scan.peek(r"\[") else IpInfo()
+    ip = _ip_info(scan) if scan.peek(r"[\[(]") else IpInfo()
     ports = None
     source = scan.take(r"(\d+)\s*>")
     if source is not None:
@@ -51,8 +51,8 @@ def _number(scan: Scanner, what: str) -> int:
 def _ip_info(scan: Scanner) -> IpInfo:
     ecn: str | None = None
     values: dict[str, int] = {}
-    scan.need(r"\[", "'['")
-    while not scan.take(r"\]"):
+    scan.need(r"[\[(]", "'['")
+    while not scan.take(r"[\])]"):
         word = scan.need(r"[a-z]\w*", "a field of the IP header")
         if word in _ECN:
             ecn = word

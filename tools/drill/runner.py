@@ -7,6 +7,7 @@ the stack sends wait in order for the next `>`, and what nobody asked for is not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,8 @@ from typing import Any, Final
 from stack.base.units import SECOND
 from tools.drill import compare, sysctl
 from tools.drill.calls import Pending
-from tools.drill.info import Info
+from tools.drill.constants import BSD_STATES
+from tools.drill.info import Info, count_states
 from tools.drill.numbers import Numbers
 from tools.drill.outcome import FAIL, PASS, UNSUPPORTED, Failure, Result, ScriptError, Unsupported
 from tools.drill.parser import options_of, parse
@@ -39,6 +41,9 @@ from tools.drill.world import World
 
 _PATIENCE: Final = 2 * SECOND
 _ANY_PATIENCE: Final = 3600 * SECOND
+_SOCKSTAT: Final = re.compile(
+    r"sockstat (?:.* )?-p (\d+)(?: .*)?\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
+)
 _SYN, _FIN, _PSH, _ACK = 0x02, 0x01, 0x08, 0x10
 
 
@@ -344,6 +349,12 @@ class Run:
             raise Failure(f"code: {type(error).__name__}: {error}") from None
 
     def _command(self, command: Command) -> None:
+        counted = _SOCKSTAT.fullmatch(command.text.strip())
+        if counted is not None and counted[2] in BSD_STATES and counted[2] != "LISTEN":
+            count = count_states(self.world.stack, int(counted[1]), counted[2])
+            if counted[3] not in str(count):
+                raise Failure(f"{count} connections in {counted[2]}, expected {counted[3]}")
+            return
         config = self.world.stack.config
         if sysctl.apply(config, command.text) != config:
             first = next(e for e in self.script.events if not isinstance(e.action, Command))

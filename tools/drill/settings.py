@@ -27,6 +27,7 @@ class Profile:
     config: dict[str, Any]
     doubles_rcvbuf: bool = False  # SO_RCVBUF and SO_SNDBUF read back twice what was set
     connect_twice: bool = True  # the first connect() after success returns 0, not EISCONN
+    rounds_rcvbuf: bool = False  # ... as a multiple of the MSS once connected
     send_buffer: int = 4 * MIB
 
 
@@ -40,6 +41,7 @@ PROFILES: Final[dict[str, Profile]] = {
     "freebsd": Profile(
         {"tcp_delayed_ack": 40 * MS, "tcp_rto_min": 230 * MS, "tcp_rto_max": 64 * SECOND},
         connect_twice=False,
+        rounds_rcvbuf=True,
         send_buffer=2 * MIB,
     ),
 }

@@ -33,15 +33,18 @@ NODELAY: Final = _key(_TCP, "TCP_NODELAY")
 MAXSEG: Final = _key(_TCP, "TCP_MAXSEG")
 CONGESTION: Final = _key(_TCP, "TCP_CONGESTION")
 
+_KEEP: Final = {
+    _key(_TCP, "TCP_KEEPIDLE"): 7200,
+    _key(_TCP, "TCP_KEEPINTVL"): 75,
+    _key(_TCP, "TCP_KEEPCNT"): 9,
+}
 _KEPT: Final = frozenset(
     (
         _key(_SOCKET, "SO_REUSEADDR"),
         _key(_SOCKET, "SO_REUSEPORT"),
         _key(_SOCKET, "SO_OOBINLINE"),
         _key(_SOCKET, "SO_PRIORITY"),
-        _key(_TCP, "TCP_KEEPIDLE"),
-        _key(_TCP, "TCP_KEEPINTVL"),
-        _key(_TCP, "TCP_KEEPCNT"),
+        *_KEEP,
     )
 )
 """Remembered and read back; without effect here, or only with another option's help."""
@@ -140,6 +143,15 @@ def _set_receive_buffer(socket: TcpSocket, value: int) -> None:
     socket.receive_buffer = value * _factor(socket)
 
 
+def _receive_buffer(socket: TcpSocket) -> int:
+    size = socket.receive_buffer
+    tcb = socket.world.tcb_of(socket.stream)
+    if socket.world.settings.policy.rounds_rcvbuf and socket.connected and tcb is not None:
+        segment = min(tcb.snd.peer_mss, tcb.rcv.mss)
+        size = -(-size // segment) * segment
+    return size
+
+
 def read_option(socket: Socket, key: tuple[int, int]) -> Any:
     """The value getsockopt() gives."""
     if key == ERROR:
@@ -150,7 +162,7 @@ def read_option(socket: Socket, key: tuple[int, int]) -> Any:
             tcb = socket.world.tcb_of(socket.stream)
             return 536 if tcb is None or not tcb.snd.mss else tcb.snd.mss
         if key == RCVBUF:
-            return socket.receive_buffer
+            return _receive_buffer(socket)
         if key == SNDBUF:
             return socket.send_buffer
         if key == CONGESTION:
@@ -166,7 +178,8 @@ def read_option(socket: Socket, key: tuple[int, int]) -> Any:
     if key == _key(_SOCKET, "SO_PROTOCOL"):
         return 6 if isinstance(socket, TcpSocket) else 17
     if key in _KEPT:
-        return int(bool(socket.options.get(key, 0)))
+        value = socket.options.get(key, _KEEP.get(key, 0))
+        return value if key in _KEEP else int(bool(value))
     if key in _FIXED:
         return _FIXED[key]
     raise Unsupported(f"reading {_name(key)}")

@@ -68,7 +68,7 @@ _LINUX: Final[dict[str, Setting]] = {
     "tcp_fack": _at(0),
     "tcp_dsack": _at(0),
     "tcp_thin_linear_timeouts": _at(0),
-    "tcp_fastopen": _at(0),
+    "tcp_fastopen": _nothing,  # what makes use of it is not supported
     "tcp_mtu_probing": _at(0),
     "tcp_moderate_rcvbuf": _at(0),
     "tcp_autocorking": _at(0),
@@ -116,6 +116,7 @@ _BSD: Final[dict[str, Setting]] = {
     "path_mtu_discovery": _at(1),
     "path_mtu_blackhole_detection": _at(0),
     "pmtud_blackhole_detection": _at(0),
+    "rexmit_slop": _at(200),
     "insecure_rst": _at(0),
     "insecure_syn": _at(0),
     "insecure_ack": _at(0),
@@ -129,8 +130,8 @@ _BSD: Final[dict[str, Setting]] = {
     "do_lrd": _at(0),
     "abc_l_var": _at(2),
     "fast_finwait2_recycle": _at(0),
-    "fastopen.server_enable": _at(0),
-    "fastopen.client_enable": _at(0),
+    "fastopen.server_enable": _nothing,
+    "fastopen.client_enable": _nothing,
     "reass.new_limit": _nothing,
     "reass.maxqueuelen": _nothing,
     "tso": _nothing,
@@ -144,9 +145,10 @@ _BSD: Final[dict[str, Setting]] = {
     "minmss": _nothing,
     "log_in_vain": _nothing,
     "log_debug": _nothing,
-    "keepidle": _nothing,
-    "keepintvl": _nothing,
-    "keepcnt": _nothing,
+    "keepidle": _at(7_200_000),
+    "keepintvl": _at(75_000),
+    "keepcnt": _at(8, 9),
+    "rexmit_drop_options": _at(0),
 }
 _PATHS: Final = (
     ("net.ipv4.", _LINUX),
@@ -154,6 +156,7 @@ _PATHS: Final = (
     ("net.core.", _LINUX),
     ("net.inet.tcp.", _BSD),
     ("net.inet6.tcp6.", _BSD),
+    ("kern.ipc.", {"maxsockbuf": _nothing}),
 )
 _RENO: Final = ("reno", "newreno")
 _PROC: Final = re.compile(r"/proc/sys/([\w/.]+)")
@@ -210,7 +213,7 @@ def _changed(config: Config, name: str, value: str) -> Config:
         if setting is None:
             continue
         try:
-            numbers = [int(word) for word in value.split()]
+            numbers = [int(word, 0) for word in value.split()]
             return replace(config, **setting(numbers))
         except (ValueError, IndexError, Unsupported):
             raise Unsupported(f"sysctl {name}={value}") from None
