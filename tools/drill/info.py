@@ -118,5 +118,5 @@ def count_states(stack: Stack, port: int, bsd_name: str) -> int:
     return sum(
         TCP_STATES[_STATES[tcb.state]] == wanted
         for tcb in stack.tcp.connections()
-        if port in (tcb.lport, tcb.rport)
+        if not port or port in (tcb.lport, tcb.rport)
     )

@@ -42,7 +42,8 @@ from tools.drill.world import World
 _PATIENCE: Final = 2 * SECOND
 _ANY_PATIENCE: Final = 3600 * SECOND
 _SOCKSTAT: Final = re.compile(
-    r"sockstat (?:.* )?-p (\d+)(?: .*)?\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
+    r"sockstat (?:[^|]* )?(?:-p (\d+))?[^|]*(?:\| *grep packetdril *)?"
+    r"\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
 )
 _SYN, _FIN, _PSH, _ACK = 0x02, 0x01, 0x08, 0x10
 
@@ -160,6 +161,8 @@ class Run:
             lport, self._listening = self._listening, 0
             self._remote_port += 1
             return self._enter(lport, self._remote_port)
+        if self._listening and self._current is None:
+            return self._enter(self._listening, self._remote_port + 1)
         if self._current is None:
             return self._enter(self.settings.bind_port, self._remote_port)
         return self._current
@@ -351,7 +354,7 @@ class Run:
     def _command(self, command: Command) -> None:
         counted = _SOCKSTAT.fullmatch(command.text.strip())
         if counted is not None and counted[2] in BSD_STATES and counted[2] != "LISTEN":
-            count = count_states(self.world.stack, int(counted[1]), counted[2])
+            count = count_states(self.world.stack, int(counted[1] or 0), counted[2])
             if counted[3] not in str(count):
                 raise Failure(f"{count} connections in {counted[2]}, expected {counted[3]}")
             return

@@ -27,6 +27,7 @@ class Profile:
     config: dict[str, Any]
     doubles_rcvbuf: bool = False  # SO_RCVBUF and SO_SNDBUF read back twice what was set
     connect_twice: bool = True  # the first connect() after success returns 0, not EISCONN
+    pipe_after_fin: bool = False  # a reset behind the peer's FIN reads as EPIPE
     rounds_rcvbuf: bool = False  # ... as a multiple of the MSS once connected
     send_buffer: int = 4 * MIB
 
@@ -37,6 +38,7 @@ PROFILES: Final[dict[str, Profile]] = {
         # A new connection acknowledges at once ("quick ACK") until it looks interactive.
         {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
         doubles_rcvbuf=True,
+        pipe_after_fin=True,
     ),
     "freebsd": Profile(
         {"tcp_delayed_ack": 40 * MS, "tcp_rto_min": 230 * MS, "tcp_rto_max": 64 * SECOND},

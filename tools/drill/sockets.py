@@ -138,7 +138,7 @@ class TcpSocket(Socket, StreamSink):
         self.connected = self.connecting = False
         if result != status.ABORTED:
             self.error = ERRNO.get(result, "EIO")
-            if result == status.RESET and self.eof:
+            if result == status.RESET and self.eof and self.world.settings.policy.pipe_after_fin:
                 self.error = "EPIPE"
 
     # The calls.

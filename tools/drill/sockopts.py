@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stack.tcp.names import SYN_SENT
 from tools.drill.constants import CONSTANTS
 from tools.drill.outcome import CallError, Failure, Unsupported
 from tools.drill.script import IGNORED, Name, Struct
@@ -146,7 +147,7 @@ def _set_receive_buffer(socket: TcpSocket, value: int) -> None:
 def _receive_buffer(socket: TcpSocket) -> int:
     size = socket.receive_buffer
     tcb = socket.world.tcb_of(socket.stream)
-    if socket.world.settings.policy.rounds_rcvbuf and socket.connected and tcb is not None:
+    if socket.world.settings.policy.rounds_rcvbuf and tcb is not None and tcb.state > SYN_SENT:
         segment = min(tcb.snd.peer_mss, tcb.rcv.mss)
         size = -(-size // segment) * segment
     return size
