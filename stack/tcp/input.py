@@ -342,6 +342,10 @@ def text(tcb: Tcb, seg: Segment) -> None:
         rcv.has_fin = True
         rcv.fin = seq.add(seg.seq, seg.length)
     if not seg.length:
+        if seg.flags & FIN and seg.seq != rcv.nxt:
+            # Out of order like text would be: say at once what is missing (RFC 5681 4.2).
+            tcb.ack = ACK_NOW
+            tcb.protocol.work.mark(tcb)
         return
     ahead = seq.sub(seg.seq, rcv.nxt)
     if rcv.has_fin and seq.gt(seq.add(seg.seq, seg.length), rcv.fin):
