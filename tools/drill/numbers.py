@@ -25,6 +25,7 @@ class Numbers:
         self.rport = rport
         self.tcb: Tcb | None = None
         self.expected = 0  # what the other end would send next
+        self.renewing = False  # a SYN for a new connection of these ports has come
         self._offset: int | None = None  # live minus script, of the stack's numbers
         self._stamps: dict[int, int] = {}  # the stack's timestamps, script to live
         self._first_stamp: tuple[int, int] | None = None
@@ -43,6 +44,7 @@ class Numbers:
 
     def begins(self) -> None:
         """A new connection of these ports: numbers start anew."""
+        self.renewing = False
         self._offset = None
         self._stamps.clear()
         self._first_stamp = None
@@ -76,7 +78,8 @@ class Numbers:
 
     def script(self, seen: Seen, spec: TcpPacket) -> tuple[int, int]:
         """(seq, ack) of an outbound packet as the script counts."""
-        if seen.flags & _SYN and spec.flags & _SYN and self._offset is None:
+        if seen.flags & spec.flags & _SYN and (self._offset is None or self.renewing):
+            self.begins()
             self._offset = seq.sub(seen.seq, spec.seq or 0)
         return self.told(seen)
 

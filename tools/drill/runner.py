@@ -137,7 +137,7 @@ class Run:
         numbers = self._for_inbound(spec)
         alive = self.world.tcb(numbers.lport, numbers.rport) is not None
         if spec.flags & (_SYN | _ACK) == _SYN and not alive:
-            numbers.begins()
+            numbers.renewing = True
         if spec.flags & _SYN and (spec.length or _cookie(spec)):
             raise Unsupported("TCP Fast Open")
         options = write_options(numbers.live_options(spec))
