@@ -78,7 +78,7 @@ _NAMES: Final = {
         ("IPV6_", "SOL_IPV6"),
     )
     for name in CONSTANTS
-    if name.startswith(prefix)
+    if name.startswith(prefix) and name != "TCP_NOPUSH"  # FreeBSD's name of TCP_CORK
 }
 
 
