@@ -346,7 +346,7 @@ class Run:
         numbers = self._current
         tcb = None if numbers is None else numbers.find(self.world)
         try:
-            exec(compile(code.text, "code", "exec"), {}, Info(tcb))
+            exec(compile(code.text, "code", "exec"), {}, Info(tcb, bool(self._listening)))
         except Unsupported:
             raise
         except AssertionError as error:
