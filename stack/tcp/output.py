@@ -134,7 +134,8 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
     if snd.una_at + snd.wnd <= span.start and not tcb.probe:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
         return 0
-    limit = mss if tcb.probe else max(room - room % mss, mss)
+    alone = tcb.probe or snd.up_at > span.start
+    limit = mss if alone else max(room - room % mss, mss)
     return min(size, limit, _LARGEST - _LARGEST % mss)
 
 
@@ -169,6 +170,8 @@ def _send_new(tcb: Tcb) -> None:
         size = _how_much(tcb, ready)
         if size <= 0:
             return
+        if snd.up_at > snd.nxt_at:
+            size = min(size, snd.mss)  # whoever cuts a super-segment leaves its pointer as it is
         _send_data(tcb, size)
 
 

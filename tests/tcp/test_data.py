@@ -448,3 +448,17 @@ def test_a_syn_in_the_window_is_challenged(world: World, family: int) -> None:
     scene.sends(SYN | ACK, seq=5, ack=0)
     scene.sees(ACK, ack=0)
     assert scene.tcb.state == ESTABLISHED
+
+
+def test_the_urgent_pointer_is_right_in_every_segment(world: World, family: int) -> None:
+    """RFC 9293 3.8.5: it is an offset from the segment's own sequence number."""
+    scene = Scene(world, family)
+    scene.user.send(bytes(2500), flags=SEND_URGENT)
+    world.run(0)
+    for start, length in ((0, 1000), (1000, 1000), (2000, 500)):
+        seg = scene.sees(seq=start, length=length)
+        assert seg.flags & URG
+        assert seg.up == 2500 - start
+    world.run(2 * SECOND)
+    seg = scene.sees(seq=0, length=1000)
+    assert seg.up == 2500
