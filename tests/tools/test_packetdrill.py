@@ -387,7 +387,7 @@ def test_many_at_once_and_captures(tmp_path: Path) -> None:
         (tmp_path / f"s{number:02}.pkt").write_text(SERVER if number else " 0 close(3) = 0")
     results = list(run_all(collect([str(tmp_path)]), V4, tmp_path / "pcap", 2))
     assert [result.verdict for result in results] == [FAIL] + [PASS] * 19
-    capture = (tmp_path / "pcap" / "s01.pcapng").read_bytes()
+    capture = (tmp_path / "pcap" / tmp_path.name / "s01.pcapng").read_bytes()
     assert capture[:4] == b"\n\r\r\n"
     assert len(capture) > 400
 

@@ -30,7 +30,7 @@ def run_file(path: Path, settings: Settings, captures: Path | None = None) -> Re
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         return Result(str(path), FAIL, 0, f"cannot be read: {error}")
-    capture = None if captures is None else captures / f"{path.stem}.pcapng"
+    capture = None if captures is None else captures / path.parent.name / f"{path.stem}.pcapng"
     return run_text(str(path), text, settings, capture)
 
 
