@@ -59,6 +59,7 @@ class Config:
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -99,6 +100,7 @@ class Config:
     tcp_reorder_limit: int = 1024
     tcp_timestamps: bool = True
     tcp_sack: bool = True
+    tcp_rack: bool = True
     tcp_window_scaling: bool = True
     tcp_fast_path: bool = True
 

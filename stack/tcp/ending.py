@@ -58,6 +58,7 @@ def _disarm(tcb: Tcb) -> None:
     tcb.rexmit.disarm()
     tcb.delack.disarm()
     tcb.persist.disarm()
+    tcb.reorder.disarm()
 
 
 def _answer_all(tcb: Tcb, status: int) -> None:

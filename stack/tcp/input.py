@@ -21,6 +21,7 @@ from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
 from stack.tcp import acking, chart, ending, handshake
 from stack.tcp.challenge import challenge
+from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import (
     ACK_DELAYED,
     ACK_NONE,
@@ -90,7 +91,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
     if tcb.ts_ok:
         _note_timestamp(tcb, seg)
     if acked:
-        acking.advance(tcb, seg, acked)
+        acking.advance(tcb, seg, acked, Acked())
     if not seq.gt(snd.wl1, seg.seq):
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
@@ -120,6 +121,8 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
         elif seg.space:
             # A retransmission or a probe: the peer needs to hear where we are.
             tcb.ack = ACK_NOW
+            if seq.le(seq.add(seg.seq, seg.length), rcv.nxt):
+                _arrived_twice(tcb, seg.seq, seg.length)
             tcb.protocol.work.mark(tcb)
         else:
             challenge(tcb)
@@ -207,6 +210,7 @@ def _trim(tcb: Tcb, seg: Segment) -> None:
             seg.flags &= ~SYN
             behind -= 1
         cut = min(behind, seg.length)
+        _arrived_twice(tcb, seg.seq, cut)
         seg.start += cut
         seg.length -= cut
         seg.seq = rcv.nxt
@@ -220,6 +224,13 @@ def _trim(tcb: Tcb, seg: Segment) -> None:
             seg.flags &= ~FIN
         elif seg.flags & FIN and rcv.wnd == 0:
             seg.flags &= ~FIN
+
+
+def _arrived_twice(tcb: Tcb, left: int, size: int) -> None:
+    """Say so in the next acknowledgment (RFC 2883 4), which is at once."""
+    if size and tcb.sack_ok:
+        tcb.rcv.dsack = (left, seq.add(left, size))
+        tcb.ack = ACK_NOW
 
 
 # Second: check the RST bit.
@@ -283,15 +294,16 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         challenge(tcb)
         _drop(tcb, seg, fate.TCP_ACK_INVALID)
         return False
-    news = acking.selective(tcb, seg) if seg.sacks and tcb.sack_ok else 0
+    result = Acked()
+    news = acking.selective(tcb, seg, result) if seg.sacks and tcb.sack_ok else 0
     if snd.wnd == 0:
         tcb.progress_at = tcb.protocol.env.now  # the peer is alive (MUST-37)
     if acked > 0:
-        acking.advance(tcb, seg, acked)
-        if news and tcb.recover == NO_RECOVERY:
-            acking.repeat(tcb, seg, news, False)
+        acking.advance(tcb, seg, acked, result)
+        if news and tcb.recover == NO_RECOVERY and not tcb.rack_on:
+            acking.repeat(tcb, seg, news, False, result)
     elif acked == 0:
-        acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd)
+        acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd, result)
     if acked >= 0:
         acking.update_window(tcb, seg)
     return not tcb.fin_acked or _our_fin_acked(tcb)
@@ -348,8 +360,11 @@ def text(tcb: Tcb, seg: Segment) -> None:
         _drop(tcb, seg, fate.TCP_AFTER_FIN)
         return
     held = tcb.recvq.reordered
+    at = tcb.recvq.next + ahead
+    if ahead and tcb.recvq.holds(at, at + seg.length):
+        _arrived_twice(tcb, seg.seq, seg.length)
     view = memoryview(seg.pkt.frame)[seg.start : seg.end]
-    advanced = tcb.recvq.insert(tcb.recvq.next + ahead, view)
+    advanced = tcb.recvq.insert(at, view)
     if advanced < 0:
         tcb.ack = ACK_NOW
         tcb.protocol.work.mark(tcb)

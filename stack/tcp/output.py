@@ -18,6 +18,7 @@ from typing import Final
 
 from stack.base.units import View
 from stack.tcp import chart, options
+from stack.tcp.loss import tlp, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.names import (
     ACK_NONE,
@@ -63,6 +64,7 @@ def output(tcb: Tcb) -> None:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
+    tcb.urge = False
     if tcb.ack == ACK_NOW:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
     _keep_time(tcb)
@@ -119,6 +121,12 @@ def _resend(tcb: Tcb) -> None:
         board.resend(span, size, now)
         tcb.probe = tcb.urge = False
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
+        undo.sent_again(tcb, size)
+        if tcb.prr is not None:
+            tcb.prr.sent(size)
+        tcb.last_sent = now
+        if start == snd.una_at:
+            tcb.rexmit.disarm()  # it is this transmission that is waited for now
         _send_span(tcb, start, start + size)
 
 
@@ -127,14 +135,14 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
     snd = tcb.snd
     mss = snd.mss
     pipe = tcb.pipe
-    room = tcb.cc.window - pipe
+    room = tcb.room
     size = span.end - span.start
     if room < min(size, mss) and pipe > 0 and not tcb.urge:
         return 0
     if snd.una_at + snd.wnd <= span.start and not tcb.probe:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
         return 0
-    limit = mss if tcb.probe else max(room - room % mss, mss)
+    limit = mss if tcb.probe or tcb.urge else max(room - room % mss, mss)
     return min(size, limit, _LARGEST - _LARGEST % mss)
 
 
@@ -188,10 +196,13 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     snd = tcb.snd
     mss = snd.mss
     usable = snd.una_at + snd.wnd - snd.nxt_at
-    room = tcb.cc.window - tcb.pipe
+    room = tcb.room
     if tcb.probe:
         tcb.probe = False
         return min(ready, max(usable, 1), mss)
+    if tcb.urge:
+        tcb.urge = False
+        return max(min(ready, usable, mss), 0)
     tcb.cwnd_limited = room < min(ready, mss)
     if room <= 0 or usable <= 0:
         return 0
@@ -230,6 +241,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         flags |= PSH
         if tcb.fin_wanted and snd.una_at + snd.wnd > end:
             flags |= FIN
+    if tcb.prr is not None:
+        tcb.prr.sent(size)
     if size % snd.mss and end <= snd.una_at + snd.wnd:
         snd.small_at = end  # a window probe does not count
     views = sendq.take(start, size)
@@ -285,7 +298,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    reordered = tcb.recvq.reordered and tcb.sack_ok
+    reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
     blocks = _room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks:
         start = end - 32
@@ -359,14 +372,21 @@ def _options(tcb: Tcb, flags: int, blocks: int) -> bytes:
     if tcb.ts_ok:
         extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
     if blocks:
-        base, now = tcb.rcv.nxt, tcb.recvq.next
-        extra += tcp.sack_option(
-            [
-                ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
-                for left, right in tcb.recvq.blocks(blocks)
-            ]
-        )
+        extra += tcp.sack_option(_blocks(tcb, blocks))
     return extra
+
+
+def _blocks(tcb: Tcb, count: int) -> list[tuple[int, int]]:
+    """SACK blocks: first what has arrived twice (RFC 2883), then what is held (RFC 2018 4)."""
+    rcv = tcb.rcv
+    found = []
+    if rcv.dsack is not None:
+        found.append(rcv.dsack)
+        rcv.dsack = None
+    base, now = rcv.nxt, tcb.recvq.next
+    for left, right in tcb.recvq.blocks(count - len(found)):
+        found.append(((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF))
+    return found
 
 
 def _window_field(tcb: Tcb, syn: bool) -> int:
@@ -399,5 +419,7 @@ def _keep_time(tcb: Tcb) -> None:
         if not tcb.rexmit.armed:
             timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
         tcb.persist.disarm()
+        if tcb.rack_on:
+            tlp.arm(tcb)
     elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
         timers.arm(tcb.persist, now + tcb.rtt.timeout())

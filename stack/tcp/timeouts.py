@@ -11,17 +11,18 @@ from typing import Final
 
 from stack.base.status import TIMED_OUT
 from stack.tcp import ending
-from stack.tcp.loss import recovery
+from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
     ACK_DELAYED,
     ACK_NOW,
     DELACK,
     PERSIST,
+    REORDER,
     REXMIT,
     SYN_RECEIVED,
     SYN_SENT,
 )
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import NO_RECOVERY, Tcb
 
 _R1: Final = 3  # SHLD-10: at least three retransmissions before IP is asked to look
 
@@ -37,6 +38,13 @@ def fired(tcb: Tcb, kind: int) -> None:
         # RFC 9293 3.8.6.1: a segment beyond the window asks whether it has opened.  Once sent
         # it is in flight, and the retransmission timer asks again with back-off (SHLD-30).
         tcb.probe = True
+    elif kind == REORDER:
+        # One timer for two that never wait at once: RACK's for what may only be late, and the
+        # tail loss probe's while nothing is reported missing.
+        if tcb.board.sacked or tcb.recover != NO_RECOVERY:
+            recovery.look_again(tcb)
+        else:
+            tlp.send(tcb)
     tcb.protocol.work.mark(tcb)
 
 

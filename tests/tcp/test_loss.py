@@ -207,8 +207,8 @@ def test_segments_with_data_are_no_duplicates(world: World, family: int) -> None
 
 
 def test_sack_recovery_sends_exactly_the_holes(world: World, family: int) -> None:
-    """RFC 6675."""
-    scene = Scene(world, family, {"sack_ok": True})
+    """RFC 6675, which counts what is reported above a hole."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False)
     flight(scene)
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 3001)])
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 4001)])
