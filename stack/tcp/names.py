@@ -45,6 +45,7 @@ ACK_NOW: Final = 2
 REXMIT: Final = 1
 DELACK: Final = 2
 PERSIST: Final = 3
+KEEPALIVE: Final = 4
 
 PROTO: Final = 6
 HEADER: Final = 20
