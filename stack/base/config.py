@@ -56,6 +56,10 @@ class Config:
     tcp_backlog             connections of one listener in handshake, and as many waiting to be
                             accepted
     tcp_connection_limit    connections of the whole stack
+    tcp_keepalive_time      silence before a keep-alive probe, where one is asked for (MUST-28: 2 h)
+    tcp_keepalive_interval, tcp_keepalive_count  between probes, and how many unanswered ones end
+                            the connection (MUST-29: more than one)
+    tcp_keepalive_garbage   a probe carries one octet, for peers that answer to nothing less (MAY-6)
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
@@ -96,6 +100,10 @@ class Config:
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
     tcp_connection_limit: int = 65536
+    tcp_keepalive_time: int = 7200 * SECOND
+    tcp_keepalive_interval: int = 1 * SECOND
+    tcp_keepalive_count: int = 10
+    tcp_keepalive_garbage: bool = False
     tcp_challenge_rate: int = 10
     tcp_reorder_limit: int = 1024
     tcp_timestamps: bool = True
@@ -128,6 +136,9 @@ _BOUNDS = (
     ("tcp_delayed_ack", 0, 500 * MS - 1),
     ("tcp_rto_min", 1, 60 * SECOND),
     ("tcp_backlog", 1, 1 << 20),
+    ("tcp_keepalive_time", MS, 1 << 62),
+    ("tcp_keepalive_interval", MS, 1 << 62),
+    ("tcp_keepalive_count", 2, 255),
     ("tcp_challenge_rate", 1, 1 << 20),
     ("tcp_reorder_limit", 1, 1 << 20),
 )

@@ -69,6 +69,7 @@ def _take_text(tcb: Tcb, seg: Segment) -> None:
     """
     if tcb.state == ESTABLISHED:
         seg.seq = seq.add(seg.seq, 1)
+        seg.up = max(seg.up - 1, 0)
         seg.flags &= ~SYN
         input.urgent(tcb, seg)
         over = seg.length - tcb.rcv.wnd

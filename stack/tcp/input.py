@@ -90,6 +90,8 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         return False
     if tcb.ts_ok:
         _note_timestamp(tcb, seg)
+    if tcb.keepalive is not None:
+        tcb.keepalive.heard(tcb.protocol.env.now)
     if acked:
         acking.advance(tcb, seg, acked, Acked())
     if not seq.gt(snd.wl1, seg.seq):
@@ -213,6 +215,7 @@ def _trim(tcb: Tcb, seg: Segment) -> None:
         _arrived_twice(tcb, seg.seq, cut)
         seg.start += cut
         seg.length -= cut
+        seg.up = max(seg.up - seq.sub(rcv.nxt, seg.seq), 0)  # it counts from SEG.SEQ
         seg.seq = rcv.nxt
         if cut < behind:
             seg.flags &= ~FIN
@@ -294,6 +297,8 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         challenge(tcb)
         _drop(tcb, seg, fate.TCP_ACK_INVALID)
         return False
+    if tcb.keepalive is not None:
+        tcb.keepalive.heard(tcb.protocol.env.now)
     result = Acked()
     news = acking.selective(tcb, seg, result) if seg.sacks and tcb.sack_ok else 0
     if snd.wnd == 0:
@@ -335,9 +340,12 @@ def urgent(tcb: Tcb, seg: Segment) -> None:
         return
     rcv = tcb.rcv
     up = seq.add(seg.seq, seg.up)
-    if not rcv.urgent or seq.gt(up, rcv.up):
+    taken = seq.sub(rcv.nxt, tcb.recvq.size)  # the user is there
+    if seq.gt(up, taken) and (not tcb.urgent_left or seq.gt(up, rcv.up)):
         rcv.up = up
         rcv.urgent = True
+        rcv.up_new = True
+        tcb.protocol.work.mark(tcb)
 
 
 # Seventh: process the segment text.
@@ -411,7 +419,6 @@ def fin_bit(tcb: Tcb) -> None:
     tcb.fin_taken = True
     rcv.nxt = seq.add(rcv.nxt, 1)
     rcv.wnd = max(rcv.wnd - 1, 0)
-    rcv.urgent = False
     tcb.ack = ACK_NOW
     tcb.protocol.work.mark(tcb)
     if tcb.state == ESTABLISHED:

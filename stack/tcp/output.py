@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from stack.base.units import View
+from stack.base.units import SECOND, View
 from stack.tcp import chart, options
+from stack.tcp.keepalive import GARBAGE, KeepAlive
 from stack.tcp.loss import tlp, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.names import (
@@ -42,6 +43,8 @@ _TS_LAYOUT: Final = 0x0101080A
 _CHECKSUM_AT: Final = tcp.CHECKSUM_AT
 _LARGEST: Final = 65535 - 60 - 60
 """Payload of the largest super-segment: an IP packet less both headers at their longest."""
+_OVERRIDE: Final = SECOND
+"""How long silly window avoidance may hold data back (RFC 9293 3.8.6.2.1)."""
 _SACK_BLOCKS: Final = 4
 _SACK_BLOCKS_WITH_TS: Final = 3
 _SACK_BLOCK: Final = 8
@@ -67,6 +70,8 @@ def output(tcb: Tcb) -> None:
     tcb.urge = False
     if tcb.ack == ACK_NOW:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
+    if tcb.keepalive is not None and tcb.keepalive.due:
+        _send_keepalive(tcb, tcb.keepalive)
     _keep_time(tcb)
 
 
@@ -143,7 +148,8 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
         return 0
     limit = mss if tcb.probe or tcb.urge else max(room - room % mss, mss)
-    return min(size, limit, _LARGEST - _LARGEST % mss)
+    largest = _largest(tcb, span.start)
+    return min(size, limit, largest - largest % mss)
 
 
 def _send_span(tcb: Tcb, start: int, end: int) -> None:
@@ -206,7 +212,7 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     tcb.cwnd_limited = room < min(ready, mss)
     if room <= 0 or usable <= 0:
         return 0
-    size = min(ready, usable, room, _LARGEST)
+    size = min(ready, usable, room, _largest(tcb, snd.nxt_at))
     if size >= mss:
         whole = size - size % mss
         if size == ready and _small_may_go(tcb, ready):
@@ -219,6 +225,14 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     if room < usable and tcb.pipe == 0:
         return size  # never stall on a window below one segment
     return 0
+
+
+def _largest(tcb: Tcb, at: int) -> int:
+    """Octets that may leave from offset `at` in one go.
+
+    The urgent pointer counts from its own segment: a device that cuts would repeat it wrongly.
+    """
+    return tcb.snd.mss if tcb.snd.up_at > at else _LARGEST
 
 
 def _small_may_go(tcb: Tcb, ready: int) -> bool:
@@ -271,6 +285,16 @@ def _send_fin(tcb: Tcb) -> None:
     emit(tcb, start, (), 0, ACK | FIN)
 
 
+def _send_keepalive(tcb: Tcb, keep: KeepAlive) -> None:
+    """<SEQ=SND.NXT-1>: below the peer's window, so that he must answer (RFC 9293 3.8.4)."""
+    keep.due = False
+    at = tcb.snd.nxt_at - 1
+    if keep.garbage:
+        emit(tcb, at, (GARBAGE,), len(GARBAGE), ACK)
+    else:
+        emit(tcb, at, (), 0, ACK)
+
+
 def _note_fin(tcb: Tcb) -> None:
     if tcb.state == CLOSE_WAIT:
         chart.enter(tcb, LAST_ACK)
@@ -292,7 +316,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     end = head.end
     field = _window_field(tcb, flags & SYN != 0)
     urgent = 0
-    if snd.up_at > at:
+    if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
         urgent = min(snd.up_at - at, 0xFFFF)
     path = tcb.path
@@ -351,7 +375,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
         if blocks or not reordered:
             tcb.ack = ACK_NONE
             tcb.delack.disarm()
-    path.send(head, views, length, PROTO, 0, 0, tcb.label)
+    path.send(head, views, length, PROTO, tcb.tos, tcb.hops, tcb.label)
 
 
 def _room_for_blocks(tcb: Tcb, size: int) -> int:
@@ -422,4 +446,7 @@ def _keep_time(tcb: Tcb) -> None:
         if tcb.rack_on:
             tlp.arm(tcb)
     elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
-        timers.arm(tcb.persist, now + tcb.rtt.timeout())
+        wait = tcb.rtt.timeout()
+        if tcb.snd.wnd:
+            wait = min(wait, _OVERRIDE)
+        timers.arm(tcb.persist, now + wait)

@@ -182,7 +182,9 @@ class TcpProtocol(TransportLayer, Provider):
             self.counters.attempt_fails += 1
             ending.finish(tcb, result)
         else:
-            tcb.soft_error = result  # told if the connection times out (MUST-56, SHLD-25)
+            # Told now, and again if the connection times out (MUST-47, MUST-56, SHLD-25).
+            tcb.soft_error = tcb.trouble = result
+            self.work.mark(tcb)
 
     def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
         """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""

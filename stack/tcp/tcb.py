@@ -25,6 +25,7 @@ from stack.tcp.sendq import SendQueue
 
 if TYPE_CHECKING:
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
     from stack.tcp.loss.prr import Prr
     from stack.tcp.loss.rack import Rack
@@ -120,6 +121,7 @@ class Receive:
         "seen",
         "ungranted",
         "up",
+        "up_new",
         "urgent",
         "wnd",
         "wscale",
@@ -131,7 +133,8 @@ class Receive:
         self.wnd = 0  # what we promised to accept beyond nxt; never taken back
         self.wscale = 0  # how far our window field is shifted
         self.up = 0  # receive urgent pointer
-        self.urgent = False  # up is ahead of what the user has seen
+        self.urgent = False  # up is ahead of what the user has taken
+        self.up_new = False  # up moved, and the user has not been told
         self.limit = limit  # octets we are ready to hold
         self.mss = 0  # the MSS we announced
         self.acked = 0  # Last.ACK.sent (RFC 7323 4.3)
@@ -165,6 +168,8 @@ class Tcb(Workable, TimerOwner):
         "fin_told",
         "fin_wanted",
         "final",
+        "hops",
+        "keepalive",
         "key",
         "label",
         "last_sent",
@@ -189,6 +194,7 @@ class Tcb(Workable, TimerOwner):
         "recvq",
         "remote",
         "reorder",
+        "reports",
         "retries",
         "rexmit",
         "rport",
@@ -201,12 +207,15 @@ class Tcb(Workable, TimerOwner):
         "tlp_end",
         "tlp_new",
         "told",
+        "tos",
+        "trouble",
         "ts_offset",
         "ts_ok",
         "ts_recent",
         "ts_recent_at",
         "undo",
         "urge",
+        "user_timeout",
     )
 
     def __init__(
@@ -252,7 +261,8 @@ class Tcb(Workable, TimerOwner):
         self.fin_wanted = False  # the user closed
         self.final = -1  # status of an ended connection, until ...
         self.told = False  # ... the user knows
-        self.soft_error = 0
+        self.soft_error = 0  # the latest since the peer acknowledged something
+        self.trouble = 0  # one the user has not been told of
 
         # What the SYNs agreed on.
         self.ts_ok = False
@@ -263,6 +273,11 @@ class Tcb(Workable, TimerOwner):
         # Marks and policy.
         self.ack = ACK_NONE
         self.nodelay = False
+        self.reports = True  # the user wants to hear of soft errors
+        self.user_timeout = 0  # R2 as the user set it, ns; 0: as configured
+        self.tos = 0  # traffic class of what is sent, without the ECN bits
+        self.hops = 0  # hop limit of what is sent; 0: as configured
+        self.keepalive: KeepAlive | None = None  # while switched on
         self.push_all = 0  # offset up to which Nagle is overruled
         self.urge = False  # the next retransmission ignores the congestion window
         self.probe = False  # the next segment ignores the peer's window
@@ -319,6 +334,14 @@ class Tcb(Workable, TimerOwner):
         """Octets that congestion control lets into the network now."""
         prr = self.prr
         return self.cc.window - self.pipe if prr is None else prr.allowance
+
+    @property
+    def urgent_left(self) -> int:
+        """Octets up to the end of the peer's urgent data that the user has not taken."""
+        rcv = self.rcv
+        if not rcv.urgent:
+            return 0
+        return max(seq.diff(rcv.up, rcv.nxt) + self.fin_taken + self.recvq.size, 0)
 
     @property
     def pipe(self) -> int:

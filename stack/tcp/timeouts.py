@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
-from stack.tcp import ending
+from stack.tcp import ending, keepalive
 from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
     ACK_DELAYED,
     ACK_NOW,
     DELACK,
+    KEEPALIVE,
     PERSIST,
     REORDER,
     REXMIT,
@@ -45,6 +46,8 @@ def fired(tcb: Tcb, kind: int) -> None:
             recovery.look_again(tcb)
         else:
             tlp.send(tcb)
+    elif kind == KEEPALIVE:
+        keepalive.fired(tcb)
     tcb.protocol.work.mark(tcb)
 
 
@@ -60,6 +63,8 @@ def _retransmission(tcb: Tcb) -> None:
     tcb.rtt.back_off()
     if tcb.retries >= _R1:
         tcb.path.doubt()
+        if tcb.retries == _R1:
+            tcb.trouble = tcb.soft_error or TIMED_OUT  # SHLD-9
     if tcb.state in (SYN_SENT, SYN_RECEIVED):
         tcb.board.mark_all_lost()
     elif snd.wnd == 0:
@@ -75,11 +80,11 @@ def _out_of_patience(tcb: Tcb) -> bool:
     config = protocol.config
     waited = protocol.env.now - tcb.progress_at
     if tcb.state == SYN_SENT:
-        over = waited >= config.tcp_syn_timeout
+        over = waited >= (tcb.user_timeout or config.tcp_syn_timeout)
         protocol.counters.attempt_fails += over
         return over
     if tcb.state == SYN_RECEIVED and tcb.listener is not None:
         over = tcb.retries >= config.tcp_syn_ack_retries
         protocol.counters.attempt_fails += over
         return over
-    return waited >= config.tcp_user_timeout
+    return waited >= (tcb.user_timeout or config.tcp_user_timeout)
