@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stack.base import addr, status
 from stack.base.units import View
 from stack.tcp import ending, user
+from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.names import CLOSED, CLOSING, LAST_ACK
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
@@ -27,7 +28,7 @@ SILENT: Final = StreamSink()
 class TcpStream(Stream):
     """One TCP socket of the connecting or accepted kind."""
 
-    __slots__ = ("_binding", "_families", "_nodelay", "_protocol", "_tcb", "sink")
+    __slots__ = ("_binding", "_congestion", "_families", "_nodelay", "_protocol", "_tcb", "sink")
 
     def __init__(self, protocol: TcpProtocol, families: int) -> None:
         self.sink: StreamSink = SILENT
@@ -36,6 +37,7 @@ class TcpStream(Stream):
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
         self._nodelay = False
+        self._congestion = ""  # the name chosen for this stream, if one was
 
     def attach(self, sink: StreamSink) -> None:
         self.sink = sink
@@ -45,6 +47,8 @@ class TcpStream(Stream):
         self._tcb = tcb
         tcb.endpoint = self
         tcb.nodelay = self._nodelay
+        if self._congestion:
+            user.change_congestion(tcb, self._congestion)
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         if self._binding is not None or self._tcb is not None:
@@ -124,6 +128,14 @@ class TcpStream(Stream):
         if self._tcb is not None:
             self._tcb.nodelay = self._nodelay
             self._protocol.work.mark(self._tcb)
+        return status.OK
+
+    def set_congestion(self, name: str) -> int:
+        if name not in ALGORITHMS:
+            return status.NOT_SUPPORTED
+        self._congestion = name
+        if self._tcb is not None:
+            user.change_congestion(self._tcb, name)
         return status.OK
 
     def local_name(self) -> Name | None:

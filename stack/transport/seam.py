@@ -147,6 +147,13 @@ class Stream:
         """Set an OPTION_*.  OK or NOT_SUPPORTED."""
         raise NotImplementedError
 
+    def set_congestion(self, name: str) -> int:
+        """Choose the congestion control of this stream.  OK or NOT_SUPPORTED.
+
+        On a live connection the new algorithm takes over the window of the old one.
+        """
+        raise NotImplementedError
+
     def local_name(self) -> Name | None:
         """The local name, None before `bind`."""
         raise NotImplementedError
