@@ -42,6 +42,8 @@ class Config:
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
     udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
     tcp_receive_buffer      octets a connection may hold for its user: the largest window
+    tcp_congestion          congestion control by name, from stack.tcp.congestion.ALGORITHMS: cubic
+                            (RFC 9438), reno (RFC 5681), compound, ledbat
     tcp_initial_window      initial congestion window in segments (RFC 6928)
     tcp_rto_initial         before the first measurement (RFC 6298 2.1)
     tcp_rto_min, tcp_rto_max  bounds.  RFC 6298 2.4 asks for 1 s at least; like every stack in
@@ -88,6 +90,7 @@ class Config:
     port_high: int = 65535
     udp_receive_buffer: int = 1 * MIB
     tcp_receive_buffer: int = 2 * MIB
+    tcp_congestion: str = "reno"
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
     tcp_rto_min: int = 200 * MS

@@ -20,7 +20,7 @@ from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
 from stack.tcp import ending, handshake, input, reset, timeouts
-from stack.tcp.congestion import ALGORITHMS
+from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.indicate import indicate
 from stack.tcp.isn import IsnGenerator
@@ -82,6 +82,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.timers = host.timers
         self.door = host.door
         self.config = host.config
+        self.congestion = algorithm(host.config.tcp_congestion)
         self.fast_path = host.config.tcp_fast_path
         self.counters = TcpCounters()
         self.head = Head()
@@ -239,7 +240,7 @@ class TcpProtocol(TransportLayer, Provider):
         """A Tcb in CLOSED, entered into the table."""
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
         secrets = self.isn.secrets(path.dst + path.src + ports)
-        tcb = Tcb(self, path, lport, rport, ALGORITHMS["reno"](), secrets)
+        tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
         self._table[tcb.key] = tcb
         return tcb
 
