@@ -66,6 +66,8 @@ class Config:
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
+                            agrees when asked, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -113,6 +115,7 @@ class Config:
     tcp_sack: bool = True
     tcp_rack: bool = True
     tcp_window_scaling: bool = True
+    tcp_ecn: str = "passive"
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:
@@ -121,6 +124,8 @@ class Config:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.tcp_ecn not in ("off", "passive", "on"):
+            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 

@@ -19,7 +19,7 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ending, handshake
+from stack.tcp import acking, chart, ecn, ending, handshake
 from stack.tcp.challenge import challenge
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import (
@@ -36,9 +36,9 @@ from stack.tcp.names import (
     SYN_RECEIVED,
 )
 from stack.tcp.tcb import NO_RECOVERY, Tcb
-from stack.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, Segment
+from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
-_PREDICTED: Final = FIN | SYN | RST | URG | ACK
+_PREDICTED: Final = FIN | SYN | RST | URG | ACK | ECE | CWR
 _PAWS_IDLE: Final = 24 * 24 * 3600 * SECOND  # RFC 7323 5.5
 
 
@@ -83,6 +83,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         or tcb.dupacks
         or tcb.recvq.reordered
         or rcv.has_fin
+        or (tcb.ecn is not None and seg.pkt.tos & ecn.CE == ecn.CE)
     ):
         return False
     acked = seq.sub(seg.ack, snd.una)
@@ -311,6 +312,8 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd, result)
     if acked >= 0:
         acking.update_window(tcb, seg)
+        if tcb.ecn is not None:
+            ecn.echoed(tcb, seg)
     return not tcb.fin_acked or _our_fin_acked(tcb)
 
 
@@ -354,6 +357,8 @@ def urgent(tcb: Tcb, seg: Segment) -> None:
 def text(tcb: Tcb, seg: Segment) -> None:
     """Queue the text and decide when to acknowledge it."""
     rcv = tcb.rcv
+    if tcb.ecn is not None:
+        ecn.arrived(tcb, seg)
     if tcb.state not in RECEIVING:
         if seg.length:
             _drop(tcb, seg, fate.TCP_AFTER_FIN)

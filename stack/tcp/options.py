@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.tcp import ecn
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
@@ -80,6 +81,7 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     rcv.limit = min(rcv.limit, _MAX_FIELD << rcv.wscale)
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
+    ecn.settle(tcb, seg)
     tcb.ts_ok = seg.has_ts and config.tcp_timestamps
     if tcb.ts_ok:
         tcb.ts_recent = seg.ts_val

@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Final
 
 from stack.base.units import SECOND, View
-from stack.tcp import chart, options
+from stack.tcp import chart, ecn, options
 from stack.tcp.keepalive import GARBAGE, KeepAlive
 from stack.tcp.loss import tlp, undo
 from stack.tcp.loss.scoreboard import Span
@@ -35,7 +35,7 @@ from stack.tcp.names import (
 )
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, FIN, PSH, SYN, URG
+from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, SYN, URG
 
 _pack: Final = tcp.HEADER.pack_into
 _pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
@@ -104,7 +104,7 @@ def _send_syn(tcb: Tcb) -> None:
         tcb.board.resend(span, 1, now)
         tcb.protocol.counters.retrans_segs += 1
     flags = SYN if tcb.state == SYN_SENT else SYN | ACK
-    emit(tcb, 0, (), 0, flags)
+    emit(tcb, 0, (), 0, ecn.syn_flags(tcb, flags))
 
 
 # What was lost.
@@ -249,8 +249,12 @@ def _send_data(tcb: Tcb, size: int) -> None:
     now = tcb.protocol.env.now
     if start == snd.una_at:
         tcb.progress_at = now
-    end = start + size
     flags = ACK
+    if tcb.ecn is not None and tcb.ecn.reduced:
+        tcb.ecn.reduced = False
+        size = min(size, snd.mss)  # one segment carries it
+        flags |= CWR
+    end = start + size
     if end == sendq.end:
         flags |= PSH
         if tcb.fin_wanted and snd.una_at + snd.wnd > end:
@@ -268,7 +272,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    emit(tcb, start, views, size, flags)
+    capable = tcb.ecn is not None and end <= snd.una_at + snd.wnd
+    emit(tcb, start, views, size, flags, ecn.ECT_0 if capable else 0)
 
 
 def _send_fin(tcb: Tcb) -> None:
@@ -303,8 +308,9 @@ def _note_fin(tcb: Tcb) -> None:
 # One segment.
 
 
-def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> None:
-    """Build and send one segment: offsets from `at` on, `size` octets of payload.
+def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: int = 0) -> None:
+    """Build and send one segment: offsets from `at` on, `size` octets of payload, `ect` as ECN
+    field of the IP header.
 
     Every segment carries the latest acknowledgment and window, so an ACK that was owed is
     paid by it.
@@ -319,6 +325,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
         urgent = min(snd.up_at - at, 0xFFFF)
+    if tcb.ecn is not None and tcb.ecn.echo and flags & (ACK | SYN) == ACK:
+        flags |= ECE
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
@@ -375,7 +383,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
         if blocks or not reordered:
             tcb.ack = ACK_NONE
             tcb.delack.disarm()
-    path.send(head, views, length, PROTO, tcb.tos, tcb.hops, tcb.label)
+    path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 
 def _room_for_blocks(tcb: Tcb, size: int) -> int:

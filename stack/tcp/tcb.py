@@ -24,6 +24,7 @@ from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
 
 if TYPE_CHECKING:
+    from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
     from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
@@ -161,6 +162,7 @@ class Tcb(Workable, TimerOwner):
         "done",
         "dup_nxt",
         "dupacks",
+        "ecn",
         "endpoint",
         "fast",
         "fin_taken",
@@ -267,6 +269,7 @@ class Tcb(Workable, TimerOwner):
         # What the SYNs agreed on.
         self.ts_ok = False
         self.sack_ok = False
+        self.ecn: Ecn | None = None
         self.ts_recent = 0
         self.ts_recent_at = 0
 
