@@ -27,6 +27,7 @@ from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
 from stack.tcp.names import PROTO, SYN_RECEIVED, SYN_SENT
 from stack.tcp.output import output
+from stack.tcp.syncookies import SynCookies
 from stack.tcp.tcb import Tcb
 from stack.tcp.timewait import TimeWait, TimeWaitTable
 from stack.transport.demux import Demux
@@ -94,6 +95,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.time_wait = TimeWaitTable(self)
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
+        self.cookies = SynCookies(host.env)
         self._table: dict[bytes, Tcb | TimeWait] = {}
 
     # Provider.
@@ -236,12 +238,17 @@ class TcpProtocol(TransportLayer, Provider):
             self.time_wait.remove(old)
         return status.OK, self.new_tcb(path, lport, port)
 
-    def new_tcb(self, path: Path, lport: int, rport: int) -> Tcb:
-        """A Tcb in CLOSED, entered into the table."""
+    def arrives(self, tcb: Tcb, seg: Segment) -> None:
+        """`seg` turned out to be for `tcb`."""
+        input.segment_arrives(tcb, seg)
+
+    def new_tcb(self, path: Path, lport: int, rport: int, keep: bool = True) -> Tcb:
+        """A Tcb in CLOSED, entered into the table if it is to be kept."""
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
         secrets = self.isn.secrets(path.dst + path.src + ports)
         tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
-        self._table[tcb.key] = tcb
+        if keep:
+            self._table[tcb.key] = tcb
         return tcb
 
     def forget(self, tcb: Tcb) -> None:
