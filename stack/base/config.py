@@ -66,6 +66,7 @@ class Config:
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
     tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
                             agrees when asked, "off" does neither
@@ -105,6 +106,7 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_black_hole_detection: bool = True
     tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
     tcp_keepalive_time: int = 7200 * SECOND

@@ -189,6 +189,14 @@ class TcpProtocol(TransportLayer, Provider):
             tcb.soft_error = tcb.trouble = result
             self.work.mark(tcb)
 
+    def black_hole(self, tcb: Tcb, mtu: int) -> None:
+        """Full segments seem to vanish: try `mtu`, for all connections to this destination.
+
+        It is forgotten as any other report is, after `Config.pmtu_age`.
+        """
+        if tcb.snd.flight >= tcb.snd.mss and mtu < tcb.path.mtu:
+            self._path_shrank(tcb, tcb.remote, mtu)
+
     def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
         """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
         before = tcb.path.mtu
