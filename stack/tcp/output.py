@@ -127,6 +127,7 @@ def _resend(tcb: Tcb) -> None:
         tcb.probe = tcb.urge = False
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
         undo.sent_again(tcb, size)
+        tcb.resent += size
         if tcb.prr is not None:
             tcb.prr.sent(size)
         tcb.last_sent = now
@@ -453,7 +454,9 @@ def _keep_time(tcb: Tcb) -> None:
         tcb.persist.disarm()
         if tcb.rack_on:
             tlp.arm(tcb)
-    elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+        return
+    tcb.reorder.disarm()
+    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
         wait = tcb.rtt.timeout()
         if tcb.snd.wnd:
             wait = min(wait, _OVERRIDE)

@@ -19,10 +19,11 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
-from stack.tcp import ending, handshake, input, reset, timeouts
+from stack.tcp import ending, handshake, info, input, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.indicate import indicate
+from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
 from stack.tcp.names import PROTO, SYN_RECEIVED, SYN_SENT
@@ -279,6 +280,10 @@ class TcpProtocol(TransportLayer, Provider):
     def connections(self) -> list[Tcb]:
         """Every connection, for those who look."""
         return [entry for entry in self._table.values() if isinstance(entry, Tcb)]
+
+    def info(self) -> list[TcpInfo]:
+        """A snapshot of every connection."""
+        return [info.snapshot(tcb) for tcb in self.connections()]
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""

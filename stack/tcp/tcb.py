@@ -197,6 +197,7 @@ class Tcb(Workable, TimerOwner):
         "remote",
         "reorder",
         "reports",
+        "resent",
         "retries",
         "rexmit",
         "rport",
@@ -266,6 +267,15 @@ class Tcb(Workable, TimerOwner):
         self.soft_error = 0  # the latest since the peer acknowledged something
         self.trouble = 0  # one the user has not been told of
 
+        self._nothing_yet()
+
+        self.rexmit = Timer(self, REXMIT)
+        self.delack = Timer(self, DELACK)
+        self.persist = Timer(self, PERSIST)
+        self.reorder = Timer(self, REORDER)
+
+    def _nothing_yet(self) -> None:
+        """The variables whose beginning does not depend on anything."""
         # What the SYNs agreed on.
         self.ts_ok = False
         self.sack_ok = False
@@ -288,6 +298,7 @@ class Tcb(Workable, TimerOwner):
         self.last_sent = 0
         self.progress_at = 0  # when the peer last acknowledged something new, or nothing was out
         self.retries = 0  # time-outs in a row
+        self.resent = 0  # octets sent again so far
         self.dupacks = 0
         self.dup_nxt = 0  # SND.NXT when the first duplicate came (RFC 5681 3.2: FlightSize)
         self.fast = False  # in fast recovery
@@ -300,11 +311,6 @@ class Tcb(Workable, TimerOwner):
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
         self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
-
-        self.rexmit = Timer(self, REXMIT)
-        self.delack = Timer(self, DELACK)
-        self.persist = Timer(self, PERSIST)
-        self.reorder = Timer(self, REORDER)
 
     def fired(self, timer: Timer) -> None:
         self.protocol.timer_fired(self, timer.kind)

@@ -194,6 +194,20 @@ def test_a_probe_that_was_a_duplicate_does_not(world: World, family: int) -> Non
     assert scene.tcb.cc.window >= before
 
 
+def test_what_remains_of_a_flight_is_waited_for_as_a_single_segment(
+    world: World, family: int
+) -> None:
+    """The peer may delay the ACK of the last one; the timer of the flight before must not stay."""
+    scene = measured(world, family)
+    scene.user.send(bytes(2000))
+    world.run(RTT)
+    scene.sent()
+    scene.sends(ack=1010)
+    world.run(2 * RTT + 10 * MS)
+    assert scene.sent() == []
+    assert scene.tcb.resent == 0
+
+
 # Proportional rate reduction.
 
 

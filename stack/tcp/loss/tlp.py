@@ -24,7 +24,10 @@ _SLACK: Final = 2 * MS  # on a fast link two round trips are shorter than a peer
 def arm(tcb: Tcb) -> None:
     """Schedule the probe, if one would tell something (RFC 8985 7.2)."""
     snd = tcb.snd
+    if tcb.board.sacked or tcb.recover != NO_RECOVERY:
+        return  # the timer is RACK's now
     if not may_probe(tcb):
+        tcb.reorder.disarm()
         return
     srtt = tcb.rtt.srtt
     wait = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
@@ -33,6 +36,8 @@ def arm(tcb: Tcb) -> None:
     due = max(tcb.last_sent, tcb.progress_at) + wait
     if due < tcb.rexmit.deadline:
         tcb.protocol.timers.arm(tcb.reorder, due)
+    else:
+        tcb.reorder.disarm()
 
 
 def may_probe(tcb: Tcb) -> bool:
