@@ -18,7 +18,7 @@ from stack.base.config import Config
 from stack.base.counters import Counters
 from stack.base.fate import DropDoor
 from stack.base.head import Head, Parked
-from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Packet
+from stack.base.packet import BROADCAST, MULTICAST, UNICAST, WHOLE, Packet
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.ip.addrconf import SCHEDULE4, SCHEDULE6, AddressManager, LocalAddress
@@ -212,7 +212,7 @@ class IpLayer(NetworkLayer):
             return
         if reason and not self.walk(pkt):
             return
-        if pkt.fragment is not None:
+        if pkt.fragment is not None and pkt.fragment[1:] != WHOLE:
             self._reassemble(pkt)
             return
         self._deliver(pkt)
