@@ -218,9 +218,7 @@ def tables(values: dict[str, list[float]]) -> str:
     lines += ["", "| first \\ second | " + " | ".join(ALGORITHMS) + " |"]
     lines.append("| --- " + "| ---: " * len(ALGORITHMS) + "|")
     for first in ALGORITHMS:
-        row = [
-            "{:.0f} : {:.0f}".format(*values[f"{first} then {second}"]) for second in ALGORITHMS
-        ]
+        row = ["{:.0f} : {:.0f}".format(*values[f"{first} then {second}"]) for second in ALGORITHMS]
         lines.append(f"| {first} | " + " | ".join(row) + " |")
     return "\n".join(lines)
 
