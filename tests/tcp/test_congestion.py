@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from stack.base.addr import V4
+from stack.base.status import NOT_SUPPORTED, OK
 from stack.base.units import MINUTE, MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.congestion.compound import Compound
@@ -18,6 +20,9 @@ from stack.tcp.congestion.reno import Reno
 from stack.tcp.congestion.rounds import Rounds
 from stack.tcp.congestion.seam import AckSample
 from stack.tcp.congestion.window import UNKNOWN, WindowBased
+from tests.harness import World, quiet
+from tests.tcp.scenes import Scene
+from tests.tcp.users import User, serve
 
 MSS = 1000
 EVERY = sorted(set(ALGORITHMS.values()), key=lambda kind: kind.__name__)
@@ -53,6 +58,47 @@ class Path:
         """Something is lost and recovered."""
         self.cc.on_loss(self.cc.window, self.now)
         self.cc.on_recovered(self.cc.window)
+
+
+# Choosing.
+
+
+def test_an_unknown_name_is_refused_with_a_list() -> None:
+    with pytest.raises(ValueError, match=r"'vegas'; there are compound, cubic, ledbat, newreno"):
+        World().host(quiet(tcp_congestion="vegas"))
+
+
+def test_config_chooses_for_a_stack(world: World) -> None:
+    assert isinstance(Scene(world, V4).tcb.cc, Cubic)
+    assert isinstance(Scene(World(), V4, tcp_congestion="compound").tcb.cc, Compound)
+
+
+def test_a_stream_chooses_for_itself(world: World) -> None:
+    a, b = world.pair()
+    serve(b)
+    user = User(a.stream())
+    assert user.stream.set_congestion("ledbat") == OK
+    assert user.stream.set_congestion("vegas") == NOT_SUPPORTED
+    user.stream.attach(user)
+    user.stream.bind(b"", 0, 0)
+    user.stream.connect(b.v4, 80, 0, "connect")
+    world.run(SECOND)
+    assert isinstance(a.stack.tcp.connections()[0].cc, Ledbat)
+
+
+def test_a_live_connection_changes_and_keeps_its_window(world: World) -> None:
+    scene = Scene(world, V4)
+    scene.user.send(bytes(40_000))
+    world.run(0)
+    for number in range(1, 6):
+        scene.sends(ack=number * 1000)
+    before = scene.tcb.cc.window
+    assert before == 15_000
+    assert scene.user.stream.set_congestion("reno") == OK
+    assert isinstance(scene.tcb.cc, Reno)
+    assert scene.tcb.cc.window == before
+    scene.sends(ack=6000)
+    assert scene.tcb.cc.window == 16_000
 
 
 # What they share.
