@@ -6,7 +6,11 @@ RFC 5681, 9438 (CUBIC), 9406 (HyStart++), 7661 (validation), Compound TCP, LEDBA
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stack.base.addr import V4
 from stack.base.status import NOT_SUPPORTED, OK
@@ -557,3 +561,64 @@ def test_ledbat_forgets_old_base_delays() -> None:
         assert cc.delays.base == 10 * MS
     cc.delays.measured(50 * MS, SECOND + 10 * MINUTE)
     assert cc.delays.base == 50 * MS
+
+
+# Anything in any order.
+
+troubles = ("loss", "timeout", "again", "recovered")
+spans = st.integers(0, 3 * SECOND)
+events = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("ack"), st.integers(1, 70_000), st.integers(0, 3 * SECOND), st.booleans()
+        ),
+        st.tuples(st.just("round"), st.integers(1, 400 * MS)),
+        st.tuples(
+            st.sampled_from(("loss", "timeout", "again", "recovered")), st.integers(0, 10**7)
+        ),
+        st.tuples(st.sampled_from(("idle", "undo"))),
+        st.tuples(st.just("resize"), st.integers(48, 9000)),
+        st.tuples(st.just("wait"), st.integers(0, 20 * MINUTE)),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+@given(events)
+def test_nothing_brings_a_window_out_of_its_bounds(
+    kind: type[WindowBased], happening: list[tuple[Any, ...]]
+) -> None:
+    path = Path(kind())
+    cc = path.cc
+    for what, *with_ in happening:
+        before = cc.window
+        if what == "ack":
+            acked, rtt, limited = with_
+            path.now += rtt
+            cc.on_ack(AckSample(acked, max(before, acked), rtt, limited, path.now))
+            assert cc.window <= before + max(acked, 3 * cc.mss) * 2
+        elif what == "round":
+            path.rtt = with_[0]
+            path.round()
+        elif what == "loss":
+            cc.on_loss(with_[0], path.now)
+            assert cc.window <= max(before, 2 * cc.mss)
+        elif what == "recovered":
+            cc.on_recovered(with_[0])
+        elif what in ("timeout", "again"):
+            cc.on_timeout(with_[0], what == "again", path.now)
+            assert cc.window == cc.mss
+        elif what == "idle":
+            cc.after_idle()
+            assert cc.window <= before
+        elif what == "undo":
+            cc.on_undo()
+        elif what == "resize":
+            cc.resize(with_[0])
+        else:
+            path.now += with_[0]
+        assert isinstance(cc.window, int)
+        assert isinstance(cc.ssthresh, int)
+        assert cc.window >= cc.mss
+        assert cc.ssthresh > 0
