@@ -85,7 +85,7 @@ class Cubic(WindowBased):
         if self._cubic(self.elapsed) < self.w_est:
             grown = max(self.w_est, grown)
         else:
-            target = min(self._cubic(self.elapsed + self.rounds.latest), 1.5 * window)
+            target = min(self._cubic(self.elapsed + self.rounds.srtt), 1.5 * window)
             grown += max(target - window, 0.0) * sample.acked / window
         self.window = int(grown)
         self._fraction = grown - self.window
@@ -129,6 +129,8 @@ class Cubic(WindowBased):
         return int(used * BETA)
 
     def on_undo(self) -> None:
+        if self.window >= self._before[0]:
+            return  # what has been learned since is worth more
         super().on_undo()
         (
             self.w_max,
