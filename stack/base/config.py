@@ -94,7 +94,7 @@ class Config:
     port_high: int = 65535
     udp_receive_buffer: int = 1 * MIB
     tcp_receive_buffer: int = 2 * MIB
-    tcp_congestion: str = "reno"
+    tcp_congestion: str = "cubic"
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
     tcp_rto_min: int = 200 * MS

@@ -24,7 +24,7 @@ def test_two_ends_of_a_quiet_connection(world: World, family: int) -> None:
     assert far.bytes_sent == far.bytes_acked == near.bytes_received == 5000
     assert near.unacked == near.notsent == near.bytes_retrans == far.unread == 0
     assert near.recovery == "open"
-    assert near.congestion == "reno"
+    assert near.congestion == "cubic"
     assert near.snd_wnd == far.rcv_wnd
     assert 0 < near.min_rtt <= near.srtt < SECOND
     assert near.pmtu == 1500

@@ -44,7 +44,7 @@ def test_estimator_by_rfc6298s_formulas(world: World, family: int) -> None:
 
 
 def test_time_out_sends_the_first_segment_and_backs_off(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     sample(scene, 100 * MS)
     base = scene.tcb.snd.una_at - 1
     scene.user.send(bytes(3000))
@@ -143,7 +143,7 @@ def flight(scene: Scene) -> None:
 
 def test_third_duplicate_retransmits(world: World, family: int) -> None:
     """CC-8, CC-9: limited transmit for the first two, fast retransmit with the third."""
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     flight(scene)
     scene.sends(ack=0)
     assert scene.sent() == [(10_000, 1000)]
@@ -156,7 +156,7 @@ def test_third_duplicate_retransmits(world: World, family: int) -> None:
 
 
 def test_more_duplicates_let_new_data_out(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     flight(scene)
     out = 0
     for _ in range(9):
@@ -210,7 +210,7 @@ def test_segments_with_data_are_no_duplicates(world: World, family: int) -> None
 
 def test_sack_recovery_sends_exactly_the_holes(world: World, family: int) -> None:
     """RFC 6675, which counts what is reported above a hole."""
-    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False)
+    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False, tcp_congestion="reno")
     flight(scene)
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 3001)])
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 4001)])
@@ -317,7 +317,7 @@ def test_initial_window_is_ten_segments(world: World, family: int) -> None:
 
 
 def test_slow_start_then_congestion_avoidance(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     scene.tcb.cc.ssthresh = 14_000
     scene.user.send(bytes(500_000))
     world.run(0)

@@ -91,7 +91,7 @@ class Compound(WindowBased):
             self._diff_reno = _UNMEASURED
         cwnd = self.cwnd
         super().on_loss(flight, now)
-        self.dwnd = max(self.window - cwnd // 2, 0)
+        self.dwnd = max(self.window - max(cwnd // 2, 2 * self.mss), 0)
 
     def on_recovered(self, flight: int) -> None:
         super().on_recovered(flight)

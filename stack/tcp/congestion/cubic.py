@@ -81,12 +81,12 @@ class Cubic(WindowBased):
         window = self.window
         alpha = ALPHA if self.w_est < self._prior else 1.0
         self.w_est += alpha * self.mss * sample.acked / window
+        grown = window + self._fraction
         if self._cubic(self.elapsed) < self.w_est:
-            grown = max(self.w_est, window)
+            grown = max(self.w_est, grown)
         else:
-            target = min(self._cubic(self.elapsed + self.rounds.latest), 1.5 * window)
-            grown = window + max(target - window, 0.0) * sample.acked / window
-        grown += self._fraction
+            target = min(self._cubic(self.elapsed + self.rounds.srtt), 1.5 * window)
+            grown += max(target - window, 0.0) * sample.acked / window
         self.window = int(grown)
         self._fraction = grown - self.window
 
@@ -108,8 +108,9 @@ class Cubic(WindowBased):
 
     def on_loss(self, flight: int, now: int) -> None:
         self._save()
-        # Fast convergence: below the last maximum somebody else needs room, so leave some.
-        shrinking = self.window < self.w_max
+        # Fast convergence: below the last maximum somebody else needs room, so leave some.  In
+        # whole segments, or a flow alone would take its own rounding for somebody else.
+        shrinking = self.window // self.mss < self.w_max // self.mss
         self.w_max = self.window * (1 + BETA) / 2 if shrinking else float(self.window)
         self._prior = self.window
         self._started = False
@@ -128,6 +129,8 @@ class Cubic(WindowBased):
         return int(used * BETA)
 
     def on_undo(self) -> None:
+        if self.window >= self._before[0]:
+            return  # what has been learned since is worth more
         super().on_undo()
         (
             self.w_max,

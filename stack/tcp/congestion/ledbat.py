@@ -135,14 +135,14 @@ class Ledbat(WindowBased):
         if self._slowed_at:
             self._slowdown_at = now + SLOWDOWN_PERIOD * (now - self._slowed_at)
         else:
-            self._slowdown_at = now + SLOWDOWN_ROUNDS * self.rounds.latest
+            self._slowdown_at = now + SLOWDOWN_ROUNDS * self.rounds.srtt
         self._slowed_at = 0
 
     def _slow_down(self, now: int) -> None:
         self._phase = _FROZEN
         self._slowed_at = now
         self._slowdown_at = _NEVER
-        self._bottom_until = now + SLOWDOWN_ROUNDS * self.rounds.latest
+        self._bottom_until = now + SLOWDOWN_ROUNDS * self.rounds.srtt
         self.ssthresh = max(self.window, (MIN_CWND + 1) * self.mss)
         self.window = MIN_CWND * self.mss
 

@@ -22,15 +22,15 @@ class Rounds:
     last     the same of the round before
     samples  measurements in this round
     volume   octets acknowledged in the last whole round
-    latest   the newest measurement, or 0
+    srtt     the smoothed round-trip time (RFC 6298 2.3), or 0
     base     the smallest measurement ever, or NO_RTT
     """
 
-    __slots__ = ("_acked", "_began", "_end", "base", "last", "latest", "rtt", "samples", "volume")
+    __slots__ = ("_acked", "_began", "_end", "base", "last", "rtt", "samples", "srtt", "volume")
 
     def __init__(self) -> None:
         self.rtt = self.last = self.base = NO_RTT
-        self.samples = self.volume = self.latest = 0
+        self.samples = self.volume = self.srtt = 0
         self._acked = 0  # octets acknowledged so far
         self._began = 0  # the same when this round began
         self._end = 0  # and when it will end
@@ -41,7 +41,7 @@ class Rounds:
         rtt = sample.rtt
         if rtt:
             self.samples += 1
-            self.latest = rtt
+            self.srtt = (7 * self.srtt + rtt) // 8 if self.srtt else rtt
             if rtt < self.rtt:
                 self.rtt = rtt
                 if rtt < self.base:

@@ -54,8 +54,14 @@ class Validation:
         return self.pipe_ack == UNDEFINED or self.pipe_ack * 2 >= window
 
     def used(self, window: int, flight: int) -> int:
-        """What was in use when something got lost: less than a window that was not used."""
-        return flight if self.valid(window) else max(self.pipe_ack, flight)
+        """What was in use when something got lost: less than a window that was not used.
+
+        `flight` counts what arrived out of order; in a long recovery that is much more than the
+        window, and no measure of what the network can hold.
+        """
+        if not self.valid(window):
+            flight = max(self.pipe_ack, flight)
+        return min(flight, window)
 
     def expired(self, window: int, now: int) -> bool:
         """The window has gone unused for too long; the next five minutes begin."""

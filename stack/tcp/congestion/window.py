@@ -79,6 +79,7 @@ class WindowBased(CongestionControl):
 
     def resize(self, mss: int) -> None:
         self.window = max(mss, self.window * mss // self.mss)
+        self.ssthresh = max(self.ssthresh, 2 * mss)
         self._initial = self._initial // self.mss * mss
         self.mss = mss
 
@@ -108,7 +109,7 @@ class WindowBased(CongestionControl):
 
     def _validate(self, now: int) -> None:
         rounds, validation = self.rounds, self.validation
-        validation.measured(rounds.volume, rounds.latest, now)
+        validation.measured(rounds.volume, rounds.srtt, now)
         if validation.expired(self.window, now):
             self._keep_threshold()
             self.window = max(self.window // 2, min(self._initial, self.window))
@@ -135,8 +136,9 @@ class WindowBased(CongestionControl):
         self.validation.forget()
 
     def on_undo(self) -> None:
-        window, self.ssthresh = self._before
-        self.window = max(self.window, window)
+        window, ssthresh = self._before
+        if self.window < window:
+            self.window, self.ssthresh = window, ssthresh
 
     def after_idle(self) -> None:
         if self.window > self._initial:
