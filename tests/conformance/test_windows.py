@@ -160,3 +160,14 @@ def test_recovery_with_sack_ends_with_what_was_out_when_it_began(world: World, f
     assert scene.tcb.fast
     scene.sends(ack=scene.tcb.snd.nxt_at - 1)
     assert not scene.tcb.fast
+
+
+def test_the_window_of_a_synack_is_not_scaled(world: World, family: int) -> None:
+    """WS-2, on the active side, where it is all we know until the next segment."""
+    _, peer, user = active(world, family)
+    syn = peer.sees(SYN)
+    peer.sends(SYN | ACK, seq=500, ack=syn.seq + 1, mss=1000, wscale=7, win=2000)
+    peer.sees(ACK)
+    user.send(bytes(50_000))
+    world.run(0)
+    assert sum(seen.seg.length for seen in peer.received() if seen.seg) == 2000
