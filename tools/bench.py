@@ -29,6 +29,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from stack import Config
+from stack.tcp.congestion import ALGORITHMS
 from tap.ladder import Attachment, Refused, Wish, attach
 from tools.world import DemoWorld
 
@@ -81,7 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as why:
         print(f"tools/bench: no wire to a kernel here: {why}", file=sys.stderr)
         return 2
-    world = DemoWorld(attachment)
+    world = DemoWorld(
+        attachment, config=Config(dad=False, tcp_congestion=own_algorithm(options.congestion))
+    )
     try:
         world.start()
         with (
@@ -96,6 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(as_json(rows, sockets), indent=2) + "\n")
     return 0
+
+
+def own_algorithm(congestion: str) -> str:
+    """What the stack uses: the kernel's algorithm if it has it too."""
+    return congestion if congestion in ALGORITHMS else Config().tcp_congestion
 
 
 def parser() -> argparse.ArgumentParser:
@@ -223,7 +232,8 @@ def show(
         "median (lowest .. highest); ratio: stack over kernel, median of the rounds' own; "
         "↓ less is better\n"
         f"kernel {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} cores\n"
-        f"congestion control: {options.congestion} on every kernel socket, reno in the stack\n"
+        f"congestion control: {options.congestion} on every kernel socket, "
+        f"{own_algorithm(options.congestion)} in the stack\n"
         "the kernel's services are Python on kernel sockets, over a veth pair",
         highlight=False,
     )

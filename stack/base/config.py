@@ -42,6 +42,8 @@ class Config:
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
     udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
     tcp_receive_buffer      octets a connection may hold for its user: the largest window
+    tcp_congestion          congestion control by name, from stack.tcp.congestion.ALGORITHMS: cubic
+                            (RFC 9438), reno (RFC 5681), compound, ledbat
     tcp_initial_window      initial congestion window in segments (RFC 6928)
     tcp_rto_initial         before the first measurement (RFC 6298 2.1)
     tcp_rto_min, tcp_rto_max  bounds.  RFC 6298 2.4 asks for 1 s at least; like every stack in
@@ -63,6 +65,11 @@ class Config:
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
+    tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
+    tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
+                            agrees when asked, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -87,6 +94,7 @@ class Config:
     port_high: int = 65535
     udp_receive_buffer: int = 1 * MIB
     tcp_receive_buffer: int = 2 * MIB
+    tcp_congestion: str = "cubic"
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
     tcp_rto_min: int = 200 * MS
@@ -98,6 +106,8 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_black_hole_detection: bool = True
+    tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
     tcp_keepalive_time: int = 7200 * SECOND
     tcp_keepalive_interval: int = 1 * SECOND
@@ -107,7 +117,9 @@ class Config:
     tcp_reorder_limit: int = 1024
     tcp_timestamps: bool = True
     tcp_sack: bool = True
+    tcp_rack: bool = True
     tcp_window_scaling: bool = True
+    tcp_ecn: str = "passive"
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:
@@ -116,6 +128,8 @@ class Config:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.tcp_ecn not in ("off", "passive", "on"):
+            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 

@@ -272,6 +272,10 @@ class IpLayer(NetworkLayer):
         whole = self.host.reassembler.add(pkt, key, offset, more)
         if whole is None:
             return
+        if whole.contradicts:
+            counters.reasm_fails += 1
+            self.door.drop(pkt, fate.FRAGMENT_ECN)
+            return
         frame = self.rebuild(whole)
         if not frame:
             counters.reasm_fails += 1
@@ -285,6 +289,8 @@ class IpLayer(NetworkLayer):
         if reason < 0 and not self.walk(joined):
             return
         joined.fragment = (ident, 0, False)
+        if whole.marked:
+            joined.tos |= 3
         self._deliver(joined)
 
     # Sending.

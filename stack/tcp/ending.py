@@ -58,6 +58,7 @@ def _disarm(tcb: Tcb) -> None:
     tcb.rexmit.disarm()
     tcb.delack.disarm()
     tcb.persist.disarm()
+    tcb.reorder.disarm()
     if tcb.keepalive is not None:
         tcb.keepalive.timer.disarm()
         tcb.keepalive = None

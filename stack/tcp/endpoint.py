@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stack.base import addr, status
 from stack.base.units import View
 from stack.tcp import ending, preferences, user
+from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.names import CLOSED, CLOSING, LAST_ACK, TIME_WAIT
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
@@ -27,7 +28,15 @@ SILENT: Final = StreamSink()
 class TcpStream(Stream):
     """One TCP socket of the connecting or accepted kind."""
 
-    __slots__ = ("_binding", "_families", "_options", "_protocol", "_tcb", "sink")
+    __slots__ = (
+        "_binding",
+        "_congestion",
+        "_families",
+        "_options",
+        "_protocol",
+        "_tcb",
+        "sink",
+    )
 
     def __init__(self, protocol: TcpProtocol, families: int) -> None:
         self.sink: StreamSink = SILENT
@@ -36,6 +45,7 @@ class TcpStream(Stream):
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
         self._options: dict[int, int] = {}
+        self._congestion = ""  # the name chosen for this stream, if one was
 
     def attach(self, sink: StreamSink) -> None:
         self.sink = sink
@@ -45,6 +55,8 @@ class TcpStream(Stream):
         self._tcb = tcb
         tcb.endpoint = self
         preferences.apply_all(tcb, self._options)
+        if self._congestion:
+            user.change_congestion(tcb, self._congestion)
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         if self._binding is not None or self._tcb is not None:
@@ -129,6 +141,14 @@ class TcpStream(Stream):
 
     def urgent_left(self) -> int:
         return 0 if self._tcb is None else self._tcb.urgent_left
+
+    def set_congestion(self, name: str) -> int:
+        if name not in ALGORITHMS:
+            return status.NOT_SUPPORTED
+        self._congestion = name
+        if self._tcb is not None:
+            user.change_congestion(self._tcb, name)
+        return status.OK
 
     def local_name(self) -> Name | None:
         tcb = self._tcb

@@ -17,8 +17,9 @@ from struct import Struct
 from typing import Final
 
 from stack.base.units import SECOND, View
-from stack.tcp import chart, options
+from stack.tcp import chart, ecn, options
 from stack.tcp.keepalive import GARBAGE, KeepAlive
+from stack.tcp.loss import tlp, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.names import (
     ACK_NONE,
@@ -34,7 +35,7 @@ from stack.tcp.names import (
 )
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, FIN, PSH, SYN, URG
+from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, SYN, URG
 
 _pack: Final = tcp.HEADER.pack_into
 _pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
@@ -66,6 +67,7 @@ def output(tcb: Tcb) -> None:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
+    tcb.urge = False
     if tcb.ack == ACK_NOW:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
     if tcb.keepalive is not None and tcb.keepalive.due:
@@ -102,7 +104,7 @@ def _send_syn(tcb: Tcb) -> None:
         tcb.board.resend(span, 1, now)
         tcb.protocol.counters.retrans_segs += 1
     flags = SYN if tcb.state == SYN_SENT else SYN | ACK
-    emit(tcb, 0, (), 0, flags)
+    emit(tcb, 0, (), 0, ecn.syn_flags(tcb, flags))
 
 
 # What was lost.
@@ -124,6 +126,13 @@ def _resend(tcb: Tcb) -> None:
         board.resend(span, size, now)
         tcb.probe = tcb.urge = False
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
+        undo.sent_again(tcb, size)
+        tcb.resent += size
+        if tcb.prr is not None:
+            tcb.prr.sent(size)
+        tcb.last_sent = now
+        if start == snd.una_at:
+            tcb.rexmit.disarm()  # it is this transmission that is waited for now
         _send_span(tcb, start, start + size)
 
 
@@ -132,14 +141,14 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
     snd = tcb.snd
     mss = snd.mss
     pipe = tcb.pipe
-    room = tcb.cc.window - pipe
+    room = tcb.room
     size = span.end - span.start
     if room < min(size, mss) and pipe > 0 and not tcb.urge:
         return 0
     if snd.una_at + snd.wnd <= span.start and not tcb.probe:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
         return 0
-    limit = mss if tcb.probe else max(room - room % mss, mss)
+    limit = mss if tcb.probe or tcb.urge else max(room - room % mss, mss)
     largest = _largest(tcb, span.start)
     return min(size, limit, largest - largest % mss)
 
@@ -194,10 +203,13 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     snd = tcb.snd
     mss = snd.mss
     usable = snd.una_at + snd.wnd - snd.nxt_at
-    room = tcb.cc.window - tcb.pipe
+    room = tcb.room
     if tcb.probe:
         tcb.probe = False
         return min(ready, max(usable, 1), mss)
+    if tcb.urge:
+        tcb.urge = False
+        return max(min(ready, usable, mss), 0)
     tcb.cwnd_limited = room < min(ready, mss)
     if room <= 0 or usable <= 0:
         return 0
@@ -238,12 +250,18 @@ def _send_data(tcb: Tcb, size: int) -> None:
     now = tcb.protocol.env.now
     if start == snd.una_at:
         tcb.progress_at = now
-    end = start + size
     flags = ACK
+    if tcb.ecn is not None and tcb.ecn.reduced:
+        tcb.ecn.reduced = False
+        size = min(size, snd.mss)  # one segment carries it
+        flags |= CWR
+    end = start + size
     if end == sendq.end:
         flags |= PSH
         if tcb.fin_wanted and snd.una_at + snd.wnd > end:
             flags |= FIN
+    if tcb.prr is not None:
+        tcb.prr.sent(size)
     if size % snd.mss and end <= snd.una_at + snd.wnd:
         snd.small_at = end  # a window probe does not count
     views = sendq.take(start, size)
@@ -255,7 +273,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    emit(tcb, start, views, size, flags)
+    capable = tcb.ecn is not None and end <= snd.una_at + snd.wnd
+    emit(tcb, start, views, size, flags, ecn.ECT_0 if capable else 0)
 
 
 def _send_fin(tcb: Tcb) -> None:
@@ -290,8 +309,9 @@ def _note_fin(tcb: Tcb) -> None:
 # One segment.
 
 
-def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> None:
-    """Build and send one segment: offsets from `at` on, `size` octets of payload.
+def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: int = 0) -> None:
+    """Build and send one segment: offsets from `at` on, `size` octets of payload, `ect` as ECN
+    field of the IP header.
 
     Every segment carries the latest acknowledgment and window, so an ACK that was owed is
     paid by it.
@@ -306,10 +326,12 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
         urgent = min(snd.up_at - at, 0xFFFF)
+    if tcb.ecn is not None and tcb.ecn.echo and flags & (ACK | SYN) == ACK:
+        flags |= ECE
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    reordered = tcb.recvq.reordered and tcb.sack_ok
+    reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
     blocks = _room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks:
         start = end - 32
@@ -362,7 +384,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
         if blocks or not reordered:
             tcb.ack = ACK_NONE
             tcb.delack.disarm()
-    path.send(head, views, length, PROTO, tcb.tos, tcb.hops, tcb.label)
+    path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 
 def _room_for_blocks(tcb: Tcb, size: int) -> int:
@@ -383,14 +405,21 @@ def _options(tcb: Tcb, flags: int, blocks: int) -> bytes:
     if tcb.ts_ok:
         extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
     if blocks:
-        base, now = tcb.rcv.nxt, tcb.recvq.next
-        extra += tcp.sack_option(
-            [
-                ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
-                for left, right in tcb.recvq.blocks(blocks)
-            ]
-        )
+        extra += tcp.sack_option(_blocks(tcb, blocks))
     return extra
+
+
+def _blocks(tcb: Tcb, count: int) -> list[tuple[int, int]]:
+    """SACK blocks: first what has arrived twice (RFC 2883), then what is held (RFC 2018 4)."""
+    rcv = tcb.rcv
+    found = []
+    if rcv.dsack is not None:
+        found.append(rcv.dsack)
+        rcv.dsack = None
+    base, now = rcv.nxt, tcb.recvq.next
+    for left, right in tcb.recvq.blocks(count - len(found)):
+        found.append(((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF))
+    return found
 
 
 def _window_field(tcb: Tcb, syn: bool) -> int:
@@ -423,7 +452,11 @@ def _keep_time(tcb: Tcb) -> None:
         if not tcb.rexmit.armed:
             timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
         tcb.persist.disarm()
-    elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+        if tcb.rack_on:
+            tlp.arm(tcb)
+        return
+    tcb.reorder.disarm()
+    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
         wait = tcb.rtt.timeout()
         if tcb.snd.wnd:
             wait = min(wait, _OVERRIDE)

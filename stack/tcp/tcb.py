@@ -18,18 +18,23 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.loss.scoreboard import Scoreboard
-from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REXMIT
+from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REORDER, REXMIT
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
 
 if TYPE_CHECKING:
+    from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
     from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
+    from stack.tcp.loss.prr import Prr
+    from stack.tcp.loss.rack import Rack
+    from stack.tcp.loss.undo import Undo
     from stack.tcp.protocol import TcpProtocol
 
 NO_RECOVERY: Final = -1
+NO_PROBE: Final = -1
 
 
 class Send:
@@ -105,6 +110,7 @@ class Receive:
 
     __slots__ = (
         "acked",
+        "dsack",
         "fin",
         "has_fin",
         "irs",
@@ -139,6 +145,7 @@ class Receive:
         self.has_fin = False  # a FIN was seen, at sequence number `fin`
         self.fin = 0
         self.ungranted = 0  # octets taken by the user and not granted back
+        self.dsack: tuple[int, int] | None = None  # sequence numbers of what arrived twice
 
 
 class Tcb(Workable, TimerOwner):
@@ -155,6 +162,7 @@ class Tcb(Workable, TimerOwner):
         "done",
         "dup_nxt",
         "dupacks",
+        "ecn",
         "endpoint",
         "fast",
         "fin_taken",
@@ -179,12 +187,17 @@ class Tcb(Workable, TimerOwner):
         "probe",
         "progress_at",
         "protocol",
+        "prr",
         "push_all",
+        "rack",
+        "rack_on",
         "rcv",
         "recover",
         "recvq",
         "remote",
+        "reorder",
         "reports",
+        "resent",
         "retries",
         "rexmit",
         "rport",
@@ -194,6 +207,8 @@ class Tcb(Workable, TimerOwner):
         "snd",
         "soft_error",
         "state",
+        "tlp_end",
+        "tlp_new",
         "told",
         "tos",
         "trouble",
@@ -201,6 +216,7 @@ class Tcb(Workable, TimerOwner):
         "ts_ok",
         "ts_recent",
         "ts_recent_at",
+        "undo",
         "urge",
         "user_timeout",
     )
@@ -251,9 +267,19 @@ class Tcb(Workable, TimerOwner):
         self.soft_error = 0  # the latest since the peer acknowledged something
         self.trouble = 0  # one the user has not been told of
 
+        self._nothing_yet()
+
+        self.rexmit = Timer(self, REXMIT)
+        self.delack = Timer(self, DELACK)
+        self.persist = Timer(self, PERSIST)
+        self.reorder = Timer(self, REORDER)
+
+    def _nothing_yet(self) -> None:
+        """The variables whose beginning does not depend on anything."""
         # What the SYNs agreed on.
         self.ts_ok = False
         self.sack_ok = False
+        self.ecn: Ecn | None = None
         self.ts_recent = 0
         self.ts_recent_at = 0
 
@@ -272,16 +298,19 @@ class Tcb(Workable, TimerOwner):
         self.last_sent = 0
         self.progress_at = 0  # when the peer last acknowledged something new, or nothing was out
         self.retries = 0  # time-outs in a row
+        self.resent = 0  # octets sent again so far
         self.dupacks = 0
         self.dup_nxt = 0  # SND.NXT when the first duplicate came (RFC 5681 3.2: FlightSize)
         self.fast = False  # in fast recovery
         self.partials = 0  # partial acknowledgments in it
         self.recover = NO_RECOVERY  # RecoveryPoint (RFC 6675), recover (RFC 6582)
+        self.rack: Rack | None = None  # made at the first sign of loss
+        self.rack_on = False  # loss detection by time (RFC 8985), which needs SACK
+        self.prr: Prr | None = None  # in fast recovery, with RACK
+        self.undo: Undo | None = None  # what there was before the last reduction
+        self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
+        self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
-
-        self.rexmit = Timer(self, REXMIT)
-        self.delack = Timer(self, DELACK)
-        self.persist = Timer(self, PERSIST)
 
     def fired(self, timer: Timer) -> None:
         self.protocol.timer_fired(self, timer.kind)
@@ -304,6 +333,16 @@ class Tcb(Workable, TimerOwner):
     def fin_acked(self) -> bool:
         """Our FIN has been acknowledged."""
         return self.snd.una_at > self.sendq.end
+
+    def stamp(self, when: int) -> int:
+        """TSval at `when` (ns): a millisecond clock with an offset of its own (RFC 7323 5.4)."""
+        return (when // 1_000_000 + self.ts_offset) & 0xFFFFFFFF
+
+    @property
+    def room(self) -> int:
+        """Octets that congestion control lets into the network now."""
+        prr = self.prr
+        return self.cc.window - self.pipe if prr is None else prr.allowance
 
     @property
     def urgent_left(self) -> int:

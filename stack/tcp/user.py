@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from stack.base import status
 from stack.base.units import View
 from stack.tcp import chart, ending, options
+from stack.tcp.congestion import algorithm
 from stack.tcp.names import (
     ACK_NOW,
     CLOSE_WAIT,
@@ -80,6 +81,15 @@ def grant(tcb: Tcb, count: int) -> None:
     if growth >= min(rcv.limit >> 1, max(2 * rcv.mss, rcv.wnd)):
         tcb.ack = ACK_NOW
         tcb.protocol.work.mark(tcb)
+
+
+def change_congestion(tcb: Tcb, name: str) -> None:
+    """Another algorithm from now on, with what is known so far."""
+    old, new = tcb.cc, algorithm(name)()
+    if old.window:
+        new.start(tcb.snd.mss, tcb.protocol.config.tcp_initial_window)
+        new.window, new.ssthresh = old.window, old.ssthresh
+    tcb.cc = new
 
 
 def cancel(tcb: Tcb, token: object) -> bool:

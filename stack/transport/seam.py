@@ -177,6 +177,13 @@ class Stream:
         """Octets up to the end of the peer's urgent data that have not been taken; 0 if none."""
         raise NotImplementedError
 
+    def set_congestion(self, name: str) -> int:
+        """Choose the congestion control of this stream.  OK or NOT_SUPPORTED.
+
+        On a live connection the new algorithm takes over the window of the old one.
+        """
+        raise NotImplementedError
+
     def local_name(self) -> Name | None:
         """The local name, None before `bind`."""
         raise NotImplementedError
