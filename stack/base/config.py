@@ -58,9 +58,18 @@ class Config:
     tcp_backlog             connections of one listener in handshake, and as many waiting to be
                             accepted
     tcp_connection_limit    connections of the whole stack
+    tcp_keepalive_time      silence before a keep-alive probe, where one is asked for (MUST-28: 2 h)
+    tcp_keepalive_interval, tcp_keepalive_count  between probes, and how many unanswered ones end
+                            the connection (MUST-29: more than one)
+    tcp_keepalive_garbage   a probe carries one octet, for peers that answer to nothing less (MAY-6)
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
+    tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
+    tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
+                            agrees when asked, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -97,12 +106,20 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_black_hole_detection: bool = True
+    tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
+    tcp_keepalive_time: int = 7200 * SECOND
+    tcp_keepalive_interval: int = 1 * SECOND
+    tcp_keepalive_count: int = 10
+    tcp_keepalive_garbage: bool = False
     tcp_challenge_rate: int = 10
     tcp_reorder_limit: int = 1024
     tcp_timestamps: bool = True
     tcp_sack: bool = True
+    tcp_rack: bool = True
     tcp_window_scaling: bool = True
+    tcp_ecn: str = "passive"
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:
@@ -111,6 +128,8 @@ class Config:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.tcp_ecn not in ("off", "passive", "on"):
+            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
@@ -129,6 +148,9 @@ _BOUNDS = (
     ("tcp_delayed_ack", 0, 500 * MS - 1),
     ("tcp_rto_min", 1, 60 * SECOND),
     ("tcp_backlog", 1, 1 << 20),
+    ("tcp_keepalive_time", MS, 1 << 62),
+    ("tcp_keepalive_interval", MS, 1 << 62),
+    ("tcp_keepalive_count", 2, 255),
     ("tcp_challenge_rate", 1, 1 << 20),
     ("tcp_reorder_limit", 1, 1 << 20),
 )

@@ -74,6 +74,11 @@ class ReceiveQueue:
             self._drain()
         return self.next - before
 
+    def holds(self, start: int, end: int) -> bool:
+        """All of [start, end), which lies ahead of `next`, waits out of order already."""
+        block = self._ranges.find(start) if self._ranges is not None else None
+        return block is not None and block[1] >= end
+
     def take(self) -> list[memoryview]:
         """All data in order; the queue's part of it is empty afterwards."""
         views = self.ready
@@ -97,7 +102,7 @@ class ReceiveQueue:
     def blocks(self, count: int) -> list[tuple[int, int]]:
         """Up to `count` ranges held out of order, most recently touched first."""
         found: list[tuple[int, int]] = []
-        if self._ranges is None:
+        if self._ranges is None or count <= 0:
             return found
         for point in self._recent:
             block = self._ranges.find(point)

@@ -267,7 +267,7 @@ def test_window_scale_above_14_counts_as_14(world: World, family: int) -> None:
 
 
 def test_backlog_is_bounded_and_recovers(world: World, family: int) -> None:
-    host, peer = setup(world, family, tcp_backlog=4)
+    host, peer = setup(world, family, tcp_backlog=4, tcp_syn_cookies=False)
     serve(host)
     for port in range(10):
         peer.sport = 41000 + port
@@ -281,7 +281,7 @@ def test_backlog_is_bounded_and_recovers(world: World, family: int) -> None:
 
 
 def test_accept_queue_is_bounded(world: World, family: int) -> None:
-    host, peer = setup(world, family, tcp_backlog=3)
+    host, peer = setup(world, family, tcp_backlog=3, tcp_syn_cookies=False)
     listener = host.listener()
     listener.bind(b"", 80, 0)
     for port in range(3):

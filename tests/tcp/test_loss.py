@@ -13,9 +13,11 @@ from stack.base.units import MS, SECOND
 from stack.tcp.names import ESTABLISHED
 from stack.wire import ipv4, ipv6
 from stack.wire.tcp import ACK, FIN, PSH, RST
+from tap.impair import Impairment
 from tests.harness import Peer, World
 from tests.tcp.scenes import Scene
 from tests.tcp.test_handshake import active
+from tests.tcp.users import joined
 
 # The retransmission timer.
 
@@ -207,8 +209,8 @@ def test_segments_with_data_are_no_duplicates(world: World, family: int) -> None
 
 
 def test_sack_recovery_sends_exactly_the_holes(world: World, family: int) -> None:
-    """RFC 6675."""
-    scene = Scene(world, family, {"sack_ok": True}, tcp_congestion="reno")
+    """RFC 6675, which counts what is reported above a hole."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False, tcp_congestion="reno")
     flight(scene)
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 3001)])
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 4001)])
@@ -491,6 +493,25 @@ def test_path_mtu_report_resends_in_smaller_pieces(world: World, family: int) ->
     assert max(sizes) == expected
     assert sum(sizes) == 5600
     assert scene.tcb.cc.window >= window * expected // 1400 - 1400
+
+
+@pytest.mark.parametrize("limit", [1400, 1290, 700])
+def test_a_black_hole_is_found(world: World, family: int, limit: int) -> None:
+    """RFC 4821 7.7: what is too large vanishes, and no ICMP message says so."""
+    hole = Impairment(drop=lambda number, frame: len(frame) > limit)
+    a, b = world.pair(there=hole, offload=False)
+    client, server = joined(world, a, b, family)
+    client.send(bytes(200_000))
+    world.run(60 * SECOND)
+    smallest = 1280 if family == addr.V6 else 576
+    assert (len(server.data) == 200_000) == (limit >= smallest + 14)
+
+
+def test_an_outage_is_no_black_hole_for_small_segments(world: World, family: int) -> None:
+    scene = Scene(world, family)
+    scene.user.send(bytes(500))
+    world.run(30 * SECOND)
+    assert scene.tcb.path.mtu == 1500
 
 
 def test_forged_path_mtu_report_is_not_believed(world: World, family: int) -> None:
