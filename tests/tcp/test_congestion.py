@@ -6,6 +6,7 @@ RFC 5681, 9438 (CUBIC), 9406 (HyStart++), 7661 (validation), Compound TCP, LEDBA
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from stack.tcp.congestion.hystart import HyStart
 from stack.tcp.congestion.ledbat import TARGET, Ledbat
 from stack.tcp.congestion.reno import Reno
 from stack.tcp.congestion.rounds import Rounds
-from stack.tcp.congestion.seam import AckSample
+from stack.tcp.congestion.seam import AckSample, CongestionControl
 from stack.tcp.congestion.window import UNKNOWN, WindowBased
 from tests.harness import World, quiet
 from tests.tcp.scenes import Scene
@@ -103,6 +104,68 @@ def test_a_live_connection_changes_and_keeps_its_window(world: World) -> None:
     assert scene.tcb.cc.window == before
     scene.sends(ack=6000)
     assert scene.tcb.cc.window == 16_000
+
+
+class Fixed(CongestionControl):
+    """Five segments, whatever happens: the seam alone, nothing of `WindowBased`."""
+
+    def __init__(self) -> None:
+        self.window = 0
+        self.ssthresh = UNKNOWN
+        self.heard: list[str] = []
+
+    def start(self, mss: int, segments: int) -> None:
+        self.window = 5 * mss
+
+    def resize(self, mss: int) -> None:
+        self.window = 5 * mss
+
+    def on_ack(self, sample: AckSample) -> None:
+        self.heard.append("ack")
+
+    def on_loss(self, flight: int, now: int) -> None:
+        self.heard.append("loss")
+
+    def on_recovered(self, flight: int) -> None:
+        self.heard.append("recovered")
+
+    def on_timeout(self, flight: int, again: bool, now: int) -> None:
+        self.heard.append("again" if again else "timeout")
+
+    def after_idle(self) -> None:
+        self.heard.append("idle")
+
+
+@pytest.fixture
+def fixed() -> Iterator[str]:
+    """The name under which `Fixed` can be chosen."""
+    ALGORITHMS["fixed"] = Fixed
+    yield "fixed"
+    del ALGORITHMS["fixed"]
+
+
+def test_the_seam_is_all_a_connection_asks_for(world: World, fixed: str) -> None:
+    scene = Scene(world, V4, tcp_congestion=fixed)
+    cc = scene.tcb.cc
+    assert isinstance(cc, Fixed)
+    cc.heard.clear()
+    scene.user.send(bytes(20_000))
+    world.run(0)
+    assert len(scene.sent()) == 5
+    scene.sends(ack=1000)
+    for _ in range(3):
+        scene.sends(ack=1000)
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    assert cc.heard[:3] == ["ack", "loss", "recovered"]
+    world.run(5 * SECOND)
+    assert cc.heard[3:5] == ["timeout", "again"]
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    while scene.tcb.snd.flight:
+        scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    world.run(30 * SECOND)
+    scene.user.send(bytes(1000))
+    world.run(0)
+    assert cc.heard[-1] == "idle"
 
 
 # What they share.
