@@ -27,6 +27,7 @@ from stack.tcp.congestion.seam import AckSample, CongestionControl
 from stack.tcp.congestion.window import UNKNOWN, WindowBased
 from tests.harness import World, quiet
 from tests.tcp.scenes import Scene
+from tests.tcp.test_rack import flight, measured, sacked
 from tests.tcp.users import User, serve
 
 MSS = 1000
@@ -359,6 +360,18 @@ def test_cubic_undo_restores_the_curve() -> None:
     assert cc.window < before[0]
     cc.on_undo()
     assert (cc.window, cc.ssthresh, cc.w_max, cc.k, cc.w_est, cc.elapsed) == before
+
+
+def test_a_connection_tells_cubic_of_a_spurious_recovery(world: World) -> None:
+    scene = measured(world, V4)
+    cc = scene.tcb.cc
+    assert isinstance(cc, Cubic)
+    cc.w_max = 50_000.0
+    flight(scene)
+    sacked(scene, 10, (1010, 4010))
+    assert cc.w_max < 50_000
+    sacked(scene, 4010, (10, 1010))
+    assert cc.w_max == 50_000
 
 
 def test_cubics_time_stands_still_while_the_application_is_slow() -> None:

@@ -4,7 +4,7 @@
 Done: the window function (4.2) with time that counts only while the window is what holds the
 connection back, the Reno-friendly region (4.3), concave and convex regions (4.4, 4.5),
 multiplicative decrease (4.6), fast convergence (4.7), time-out (4.8), restoring after spurious
-events (4.9), HyStart++ in slow start (4.10).  Not done: ECN's share of 4.6; it is not negotiated.
+events (4.9), HyStart++ in slow start (4.10).  A router's mark (ECN) is told as a loss.
 
 Windows are octets, times ns; the RFC's segments and seconds appear in `_cubic` only.  Floating
 point is deterministic, and nothing here needs more than its 53 bits.

@@ -8,9 +8,8 @@ window (RFC 7661), undo of what a spurious loss did (RFC 4015 in its simplest fo
 
 An algorithm adds `avoid`, its congestion avoidance, and `reduced`, its multiplicative decrease.
 
-During recovery the window stays at ssthresh and the scoreboard's pipe shrinks with every
-duplicate or selective acknowledgment, which is RFC 6675's accounting; without SACK it amounts
-to RFC 5681's inflation and deflation.
+During recovery the window stays at ssthresh; how much is sent meanwhile is decided by PRR, or
+without SACK by what duplicate acknowledgments say has left the network (`loss/`).
 """
 
 from __future__ import annotations

@@ -68,9 +68,11 @@ def _take_back(tcb: Tcb, undo: Undo) -> None:
     """RFC 4015 3.2: no burst, but the way back is open."""
     cc = tcb.cc
     tcb.undo = None
+    held = cc.window
+    cc.on_undo()
     cc.ssthresh = max(cc.ssthresh, undo.ssthresh, undo.window)
     least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
-    cc.window = max(cc.window, min(undo.window, least))
+    cc.window = max(held, min(undo.window, least))
     tcb.board.restore()
     tcb.recover = NO_RECOVERY
     tcb.fast = False
