@@ -3,6 +3,7 @@
 
 tools/bench             five rounds, about a minute
 tools/bench --quick     one short round: does everything run?
+tools/bench --segments  what one TCP segment costs, and how that grows
 tools/bench --json FILE the figures for a program
 
 One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
@@ -77,6 +78,9 @@ class Row:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if options.segments:
+        show_segments(json.loads(helper("segments", stdin=None).communicate()[0]))
+        return 0
     rounds, seconds = (1, 0.2) if options.quick else (options.rounds, options.seconds)
     try:
         attachment = best(options.wire, not options.no_offload)
@@ -113,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
         prog="tools/bench", description="The stack beside the kernel, in the same run."
     )
     text.add_argument("--quick", action="store_true", help="one short round")
+    text.add_argument("--segments", action="store_true", help="the cost of one TCP segment")
     text.add_argument("--rounds", type=int, default=5, help="alternating rounds (default 5)")
     text.add_argument("--seconds", type=float, default=0.7, help="per figure (default 0.7)")
     text.add_argument("--wire", choices=("userns", "veth"), default="", help="of the stack")
@@ -237,6 +242,17 @@ def show(
         "the kernel's services are Python on kernel sockets, over a veth pair",
         highlight=False,
     )
+
+
+def show_segments(found: dict[str, dict[str, float]]) -> None:
+    """The cost of one segment, in memory, without a device."""
+    table = Table(title="one TCP segment, µs, best of several goes")
+    table.add_column("")
+    table.add_column("among so many: cost")
+    for text, costs in found.items():
+        cells = (f"{int(many):,}: {number(cost * 1e6)}" for many, cost in costs.items())
+        table.add_row(text, "   ".join(cells))
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def cell(measure: Measure, figures: list[float]) -> str:

@@ -161,7 +161,7 @@ class ReceiveQueue:
             ranges = self._ranges = RangeSet()
         end = offset + len(view)
         at = offset
-        for start, stop in [*self._gaps(ranges, offset, end)]:
+        for start, stop in ranges.gaps(offset, end):
             if len(self._ooo_starts) >= self._limit:
                 return -1
             piece = view[start - offset : stop - offset]
@@ -177,19 +177,3 @@ class ReceiveQueue:
         self._recent.insert(0, at)
         del self._recent[_RECENT:]
         return 0
-
-    @staticmethod
-    def _gaps(ranges: RangeSet, start: int, end: int) -> list[tuple[int, int]]:
-        """The parts of [start, end) not in `ranges`."""
-        gaps = []
-        for held_start, held_end in ranges:
-            if held_end <= start:
-                continue
-            if held_start >= end:
-                break
-            if start < held_start:
-                gaps.append((start, held_start))
-            start = max(start, held_end)
-        if start < end:
-            gaps.append((start, end))
-        return gaps
