@@ -8,6 +8,7 @@ sizes octets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
 
@@ -41,7 +42,10 @@ class Config:
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
     udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
-    tcp_receive_buffer      octets a connection may hold for its user: the largest window
+    tcp_receive_buffer      octets a connection may hold for its user: its first window
+    tcp_autotuning          how far the receive window grows from there: "disabled",
+                            "highlyrestricted" (256 KiB), "restricted" (1 MiB), "normal" (16 MiB),
+                            "experimental" (1 GiB)
     tcp_congestion          congestion control by name, from stack.tcp.congestion.ALGORITHMS: cubic
                             (RFC 9438), reno (RFC 5681), compound, ledbat
     tcp_initial_window      initial congestion window in segments (RFC 6928)
@@ -64,6 +68,7 @@ class Config:
     tcp_keepalive_garbage   a probe carries one octet, for peers that answer to nothing less (MAY-6)
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
+    tcp_scoreboard_limit    spans in flight beyond which a peer's SACK blocks are not looked at
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
@@ -94,6 +99,7 @@ class Config:
     port_high: int = 65535
     udp_receive_buffer: int = 1 * MIB
     tcp_receive_buffer: int = 2 * MIB
+    tcp_autotuning: str = "normal"
     tcp_congestion: str = "cubic"
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
@@ -115,6 +121,7 @@ class Config:
     tcp_keepalive_garbage: bool = False
     tcp_challenge_rate: int = 10
     tcp_reorder_limit: int = 1024
+    tcp_scoreboard_limit: int = 16384
     tcp_timestamps: bool = True
     tcp_sack: bool = True
     tcp_rack: bool = True
@@ -128,11 +135,24 @@ class Config:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.tcp_autotuning not in AUTOTUNING:
+            levels = ", ".join(AUTOTUNING)
+            raise ValueError(f"Config.tcp_autotuning is {self.tcp_autotuning!r}: {levels}")
         if self.tcp_ecn not in ("off", "passive", "on"):
             raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
+
+AUTOTUNING: Final = {
+    "disabled": 0,
+    "highlyrestricted": 0xFFFF << 2,
+    "restricted": 0xFFFF << 4,
+    "normal": 0xFFFF << 8,
+    "experimental": 0xFFFF << 14,
+}
+"""The most that a receive window grows to, by level: what its field can say with a scale of 2, 4,
+8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
 _BOUNDS = (
     ("hop_limit", 1, 255),

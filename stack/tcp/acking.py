@@ -59,6 +59,8 @@ def selective(tcb: Tcb, seg: Segment, result: Acked) -> int:
     news = 0
     snd = tcb.snd
     _duplicate(tcb, seg)
+    if len(tcb.board) > tcb.protocol.config.tcp_scoreboard_limit:
+        return 0  # a peer who reports single octets makes a span of each
     for left, right in seg.sacks:
         size = seq.sub(right, left)
         start = seq.sub(left, snd.una)

@@ -115,11 +115,14 @@ class Receive:
         "has_fin",
         "irs",
         "limit",
+        "most",
         "mss",
         "nxt",
         "owed",
         "pushed",
         "seen",
+        "taken",
+        "taken_at",
         "ungranted",
         "up",
         "up_new",
@@ -137,6 +140,9 @@ class Receive:
         self.urgent = False  # up is ahead of what the user has taken
         self.up_new = False  # up moved, and the user has not been told
         self.limit = limit  # octets we are ready to hold
+        self.most = limit  # what `limit` may grow to (see `tuning`)
+        self.taken = 0  # octets the user took since `taken_at`
+        self.taken_at = 0
         self.mss = 0  # the MSS we announced
         self.acked = 0  # Last.ACK.sent (RFC 7323 4.3)
         self.owed = 0  # full-sized segments not yet acknowledged

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from stack.base import status
 from stack.base.units import View
-from stack.tcp import chart, ending, options
+from stack.tcp import chart, ending, options, tuning
 from stack.tcp.congestion import algorithm
 from stack.tcp.names import (
     ACK_NOW,
@@ -77,6 +77,7 @@ def grant(tcb: Tcb, count: int) -> None:
     rcv.ungranted -= count
     if tcb.state not in RECEIVING:
         return
+    tuning.taken(tcb, count)
     growth = rcv.limit - tcb.recvq.size - rcv.ungranted - rcv.wnd
     if growth >= min(rcv.limit >> 1, max(2 * rcv.mss, rcv.wnd)):
         tcb.ack = ACK_NOW

@@ -275,6 +275,9 @@ class DatagramSink:
         """
         return 0
 
+    def troubled(self, status: int, address: bytes, port: int) -> None:
+        """A datagram that was sent to `address` and `port` did not arrive, says ICMP."""
+
 
 class Datagram:
     """A datagram endpoint."""
@@ -306,7 +309,7 @@ class Datagram:
         raise NotImplementedError
 
     def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK or NOT_SUPPORTED."""
+        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from stack.base.units import MS, SECOND
 from stack.tcp.names import ESTABLISHED
 from stack.wire.tcp import ACK, SYN
@@ -148,9 +150,10 @@ def test_an_acknowledged_syn_opens_no_window(world: World, family: int) -> None:
     assert len(host.stack.tcp.connections()) == 1
 
 
-def test_recovery_with_sack_ends_with_what_was_out_when_it_began(world: World, family: int) -> None:
-    """SK-5, SK-6: RecoveryPoint."""
-    scene = Scene(world, family, {"sack_ok": True})
+@pytest.mark.parametrize("rack", [True, False])
+def test_recovery_with_sack_ends_with_what_was_out_when_it_began(family: int, rack: bool) -> None:
+    """SK-5, SK-6: RecoveryPoint, whether losses are found by time or by counting."""
+    scene = Scene(World(), family, {"sack_ok": True}, tcp_rack=rack)
     flight(scene)
     base = scene.iss + 1
     for top in (3000, 4000, 5000):
@@ -160,3 +163,28 @@ def test_recovery_with_sack_ends_with_what_was_out_when_it_began(world: World, f
     assert scene.tcb.fast
     scene.sends(ack=scene.tcb.snd.nxt_at - 1)
     assert not scene.tcb.fast
+
+
+def test_the_window_of_a_synack_is_not_scaled(world: World, family: int) -> None:
+    """WS-2, on the active side, where it is all we know until the next segment."""
+    _, peer, user = active(world, family)
+    syn = peer.sees(SYN)
+    peer.sends(SYN | ACK, seq=500, ack=syn.seq + 1, mss=1000, wscale=7, win=2000)
+    peer.sees(ACK)
+    user.send(bytes(50_000))
+    world.run(0)
+    assert sum(seen.seg.length for seen in peer.received() if seen.seg) == 2000
+
+
+def test_no_recovery_with_sack_for_what_was_out_at_a_time_out(world: World, family: int) -> None:
+    """SK-7: not before RecoveryPoint is acknowledged, whatever is reported."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False)
+    flight(scene)
+    world.run(SECOND + 100 * MS)
+    scene.sends(ack=1000)
+    window = scene.tcb.cc.ssthresh
+    base = scene.iss + 1
+    for top in (4000, 5000, 6000, 7000):
+        scene.sends(ack=1000, sacks=[(base + 3000, base + top)])
+    assert not scene.tcb.fast
+    assert scene.tcb.cc.ssthresh == window

@@ -279,6 +279,23 @@ def test_absurd_sack_blocks_change_nothing(
     assert (0, 1000) not in scene.sent()
 
 
+def test_single_octets_reported_do_not_fill_memory(world: World, family: int) -> None:
+    """Each block of one octet would split a span in three."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_scoreboard_limit=100)
+    flight(scene)
+    base = scene.iss + 1
+    for at in range(1, 8000, 8):
+        blocks = [(base + at + n, base + at + n + 1) for n in (0, 2, 4, 6)]
+        scene.sends(ack=0, sacks=blocks)
+        scene.peer.received()
+        scene.peer.inbox.clear()
+    assert len(scene.tcb.board) < 200
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    world.run(SECOND)
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    assert len(scene.tcb.board) <= 40
+
+
 def test_reneging_is_survived(world: World, family: int) -> None:
     """RFC 2018 8: what was SACKed may be dropped by the receiver; the time-out forgets SACKs."""
     scene = Scene(world, family, {"sack_ok": True})
