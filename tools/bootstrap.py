@@ -28,6 +28,7 @@ EXTRAS = {
     "demo": ("demo",),
     "wsk": ("demo",),
     "bench": ("demo",),
+    "packetdrill": ("demo",),
     "test": ("demo", "test"),
 }
 

@@ -131,7 +131,7 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
             challenge(tcb)
         _drop(tcb, seg, fate.TCP_WINDOW)
         return False
-    if tcb.ts_ok and seg.has_ts:
+    if tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
         _note_timestamp(tcb, seg)
     if not seg.flags & RST:
         _trim(tcb, seg)
@@ -195,6 +195,14 @@ def _timestamp_good(tcb: Tcb, seg: Segment) -> bool:
     tcb.protocol.work.mark(tcb)
     _drop(tcb, seg, fate.TCP_PAWS)
     return False
+
+
+def _ack_possible(tcb: Tcb, seg: Segment) -> bool:
+    """Will `ack_field` accept it?  TS.Recent must not come from a segment that is refused:
+    one forged without knowing SND.UNA could otherwise make PAWS drop all that follows."""
+    snd = tcb.snd
+    acked = seq.diff(seg.ack, snd.una)
+    return seg.flags & ACK != 0 and -max(snd.max_wnd, 1) <= acked <= snd.flight
 
 
 def _note_timestamp(tcb: Tcb, seg: Segment) -> None:
@@ -367,6 +375,10 @@ def text(tcb: Tcb, seg: Segment) -> None:
         rcv.has_fin = True
         rcv.fin = seq.add(seg.seq, seg.length)
     if not seg.length:
+        if seg.flags & FIN and seg.seq != rcv.nxt:
+            # Out of order like text would be: say at once what is missing (RFC 5681 4.2).
+            tcb.ack = ACK_NOW
+            tcb.protocol.work.mark(tcb)
         return
     ahead = seq.sub(seg.seq, rcv.nxt)
     if rcv.has_fin and seq.gt(seq.add(seg.seq, seg.length), rcv.fin):

@@ -422,3 +422,13 @@ def test_orderly_close_leaves_nothing(world: World, family: int) -> None:
         assert len(host.stack.tcp.time_wait) == 0
         assert host.stack.tcp.counters.curr_estab == 0
         assert host.stack.tcp.work.take() == []
+
+
+def test_a_bare_fin_out_of_order_is_acknowledged_at_once(world: World, family: int) -> None:
+    """RFC 5681 4.2 says so of any out-of-order segment, text or not."""
+    scene = Scene(world, family)
+    scene.sends(ACK | FIN, seq=100)
+    scene.sees(ACK, ack=0)
+    scene.sends(ACK | PSH, data=b"x" * 100)
+    scene.sees(ACK, ack=101)
+    assert scene.tcb.state == CLOSE_WAIT

@@ -593,6 +593,15 @@ def test_old_timestamps_are_answered_and_dropped(world: World, family: int) -> N
     assert scene.user.data == b""
 
 
+def test_a_refused_segment_sets_no_timestamp(world: World, family: int) -> None:
+    """RFC 5961 5.2 refuses the ACK: its timestamp must not make PAWS drop what follows."""
+    scene = Scene(world, family, {"ts": (1000, 0)})
+    scene.sends(ack=5000, ts=(500_000, 0))
+    scene.sees(ACK)
+    scene.sends(ACK | PSH, data=b"x" * 10, ts=(1001, 0))
+    assert scene.user.data == b"x" * 10
+
+
 def test_timestamps_wrap(world: World, family: int) -> None:
     scene = Scene(world, family, {"ts": (0xFFFFFFF0, 0)})
     scene.sends(data=b"a", ts=(0xFFFFFFFE, 0))

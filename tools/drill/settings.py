@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What a run is told: options of the original, and the profiles and modes of this one.
+
+A *profile* says whose policy a script assumes; a *mode* how closely packets are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from stack import Config
+from stack.base import addr
+from stack.base.units import KIB, MIB, MS, SECOND
+from tools.drill.outcome import ScriptError, Unsupported
+
+STRICT: Final = "strict"
+SEMANTIC: Final = "semantic"
+MODES: Final = (STRICT, SEMANTIC)
+FAMILIES: Final = ("ipv4", "ipv6", "ipv4-mapped-ipv6")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A system's policy, as far as the stack has knobs for it."""
+
+    config: dict[str, Any]
+    doubles_rcvbuf: bool = False  # SO_RCVBUF and SO_SNDBUF read back twice what was set
+    connect_twice: bool = True  # the first connect() after success returns 0, not EISCONN
+    pipe_after_fin: bool = False  # a reset behind the peer's FIN reads as EPIPE
+    rounds_rcvbuf: bool = False  # ... as a multiple of the MSS once connected
+    send_buffer: int = 4 * MIB
+
+
+PROFILES: Final[dict[str, Profile]] = {
+    "rfc": Profile({}),
+    "linux": Profile(
+        # A new connection acknowledges at once ("quick ACK") until it looks interactive.
+        {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
+        doubles_rcvbuf=True,
+        pipe_after_fin=True,
+    ),
+    "freebsd": Profile(
+        {"tcp_delayed_ack": 40 * MS, "tcp_rto_min": 230 * MS, "tcp_rto_max": 64 * SECOND},
+        connect_twice=False,
+        rounds_rcvbuf=True,
+        send_buffer=2 * MIB,
+    ),
+}
+
+_DEFAULTS: Final = {
+    "ipv4": ("192.168.0.1", "192.0.2.1", "192.168.0.2", 16),
+    "ipv6": ("fd3d:a0b:17d6::1", "fd3d:fa7b:d17d::1", "fd3d:a0b:17d6:8888::1", 32),
+}
+_PASSED_OVER: Final = frozenset(
+    ("verbose", "v", "non_fatal", "code_command", "code_format", "code_sockopt", "speed",
+     "init_scripts", "persistent_tun_dev", "wire_protocol", "dry_run", "send_omit_free")
+)  # fmt: skip
+"""Options that say how the original runs on a real kernel; there is none here."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that may be said on the command line or at the top of a script."""
+
+    ip_version: str = "ipv4"
+    mode: str = SEMANTIC
+    profile: str = "rfc"
+    tolerance: int = 4 * MS
+    tolerance_percent: float = 12.5
+    mtu: int = 1500
+    bind_port: int = 8080
+    connect_port: int = 8080
+    ts_tick: int = 0
+    strict_segments: bool = False
+    local_ip: str = ""
+    remote_ip: str = ""
+    gateway_ip: str = ""
+    prefix: int = 0
+    defines: dict[str, str] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()  # given on the command line, which overrules scripts
+
+    @property
+    def v6(self) -> bool:
+        """IPv6 on the wire?"""
+        return self.ip_version == "ipv6"
+
+    @property
+    def policy(self) -> Profile:
+        return PROFILES[self.profile]
+
+    def addresses(self) -> tuple[str, str, str, int]:
+        """Local, remote, gateway, prefix length."""
+        local, remote, gateway, prefix = _DEFAULTS["ipv6" if self.v6 else "ipv4"]
+        return (
+            self.local_ip or local,
+            self.remote_ip or remote,
+            self.gateway_ip or gateway,
+            self.prefix or prefix,
+        )
+
+    def symbols(self) -> dict[str, str]:
+        """What #ifdef knows."""
+        return {self.ip_version.upper().replace("-", "_"): "1", **self.defines}
+
+    def config(self) -> Config:
+        """The stack's configuration before any sysctl."""
+        return replace(Config(dad=False), **self.policy.config)
+
+    def told(self, options: list[tuple[int, str, str]]) -> Settings:
+        """These settings and the options of a script."""
+        settings = self
+        for line, name, value in options:
+            try:
+                changed = settings.with_option(name, value)
+                settings = settings if name in self.fixed else changed
+            except ValueError as error:
+                raise ScriptError(line, f"--{name}={value}: {error}") from error
+            except Unsupported as error:
+                error.line = line
+                raise
+        return settings
+
+    def with_option(self, name: str, value: str) -> Settings:
+        """One option more.  ValueError if the value is wrong, Unsupported if unknown."""
+        if name in _PASSED_OVER:
+            return self
+        if name in ("define", "D"):
+            symbol, _, meaning = value.partition("=")
+            return replace(self, defines={symbol: meaning, **self.defines})
+        if name in _CHOICES:
+            if value not in _CHOICES[name]:
+                raise ValueError(f"one of {', '.join(_CHOICES[name])}")
+            return replace(self, **{name: value})  # type: ignore[arg-type]
+        if name in _NUMBERS:
+            target, scale = _NUMBERS[name]
+            return replace(self, **{target: int(value) * scale})  # type: ignore[arg-type]
+        if name == "tolerance_percent":
+            return replace(self, tolerance_percent=float(value))
+        if name == "strict_segments":
+            return replace(self, strict_segments=value not in ("0", "false"))
+        if name in ("local_ip", "remote_ip", "gateway_ip"):
+            same_family = (":" in value) == self.v6
+            addr.parse(value)
+            return replace(self, **{name: value}) if same_family else self  # type: ignore[arg-type]
+        if name == "netmask_ip":
+            return replace(self, prefix=bin(int.from_bytes(addr.parse(value), "big")).count("1"))
+        raise Unsupported(f"--{name}")
+
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "ip_version": FAMILIES,
+    "mode": MODES,
+    "profile": tuple(PROFILES),
+}
+_NUMBERS: Final = {
+    "tolerance_usecs": ("tolerance", 1000),
+    "mtu": ("mtu", 1),
+    "bind_port": ("bind_port", 1),
+    "connect_port": ("connect_port", 1),
+    "tcp_ts_tick_usecs": ("ts_tick", 1000),
+}
+SEND_BUFFER_LEAST: Final = 4 * KIB
