@@ -131,7 +131,7 @@ def _resend(tcb: Tcb) -> None:
         if tcb.prr is not None:
             tcb.prr.sent(size)
         tcb.last_sent = now
-        if start == snd.una_at:
+        if start == snd.una_at and tcb.rack_on:
             tcb.rexmit.disarm()  # it is this transmission that is waited for now
         _send_span(tcb, start, start + size)
 
