@@ -16,6 +16,7 @@ from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import MS
 from stack.ip.path import Path
+from stack.tcp.input import acceptable
 from stack.tcp.tcb import Tcb
 from stack.wire.tcp import ACK, FIN, RST, SYN, Segment, timestamps_option
 
@@ -113,6 +114,10 @@ class TimeWaitTable(TimerOwner):
         if seg.flags & SYN and not seg.flags & ACK and self._is_newer(record, seg):
             self.remove(record)
             return True
+        if not seg.flags & (ACK | SYN) and acceptable(record.rcv_nxt, record.window, seg):
+            # RFC 9293 3.10.7.4, fifth: no ACK bit, no answer.
+            protocol.door.drop(seg.pkt, fate.TCP_TIME_WAIT)
+            return False
         if seg.flags & FIN and seq.add(seg.seq, seg.length + 1) == record.rcv_nxt:
             # The peer did not see our ACK: tell him again and start the wait anew.
             del self._records[record.key]

@@ -432,3 +432,17 @@ def test_a_bare_fin_out_of_order_is_acknowledged_at_once(world: World, family: i
     scene.sends(ACK | PSH, data=b"x" * 100)
     scene.sees(ACK, ack=101)
     assert scene.tcb.state == CLOSE_WAIT
+
+
+def test_time_wait_does_not_answer_without_the_ack_bit(world: World, family: int) -> None:
+    """RFC 9293 3.10.7.4, fifth; a segment that has it is answered."""
+    scene = Scene(world, family)
+    scene.user.stream.disconnect("disconnect")
+    world.run(0)
+    scene.sees(ACK | FIN, seq=0)
+    scene.sends(ACK | FIN, ack=1)
+    scene.sees(ACK, ack=1)
+    scene.sends(FIN, seq=2)
+    scene.sees_nothing()
+    scene.sends(ACK | FIN, seq=2, ack=1)
+    scene.sees(ACK, ack=1)

@@ -91,8 +91,9 @@ class Info(dict[str, Any]):
     A dictionary, so that the block may have variables of its own.
     """
 
-    def __init__(self, tcb: Tcb | None) -> None:
+    def __init__(self, tcb: Tcb | None, listening: bool) -> None:
         super().__init__(TCP_STATES | CA_STATES)
+        self._idle = TCP_STATES["TCP_LISTEN" if listening else "TCP_CLOSE"]
         self._tcb = tcb
 
     def __missing__(self, name: str) -> int:
@@ -103,7 +104,7 @@ class Info(dict[str, Any]):
             if field is None:
                 raise Unsupported(name)
             if self._tcb is None:
-                return TCP_STATES["TCP_CLOSE"] if name == "tcpi_state" else 0
+                return self._idle if name == "tcpi_state" else 0
             return field(self._tcb)
         if name.startswith(("tcp_", "sk_", "so_", "vegas_", "bbr_", "dctcp_")):
             raise Unsupported(name)

@@ -19,6 +19,7 @@ FLAGS: Final = {
     "A": 0x100,
 }  # fmt: skip
 _NUMBER: Final = r"0[xX][0-9a-fA-F]+|\d+"
+_MOST: Final = 65000  # octets of payload in one packet
 _ELSE: Final = r"(?:ipv4|ipv6|gre|mpls|udplite|sctp|tag|igmp|arp)\b"
 _ECN: Final = ("ect01", "ect0", "ect1", "noecn", "ce")
 
@@ -30,7 +31,7 @@ def packet(scan: Scanner) -> TcpPacket | UdpPacket | IcmpPacket:
     ports = None
     source = scan.take(r"(\d+)\s*>")
     if source is not None:
-        ports = (int(source), _number(scan, "a port"))
+        ports = (int(source) & 0xFFFF, _number(scan, "a port", 0xFFFF))
     other = scan.take(_ELSE)
     if other is not None:
         raise Unsupported(f"{other} packets", scan.line)
@@ -38,14 +39,21 @@ def packet(scan: Scanner) -> TcpPacket | UdpPacket | IcmpPacket:
         scan.need(r"\(", "'('")
         length = _number(scan, "a length")
         scan.need(r"\)", "')'")
+        if length > _MOST:
+            raise ScriptError(scan.line, f"a datagram of {length} octets")
         return UdpPacket(inbound, ip, ports, length)
     if scan.take(r"icmp(?:v6)?\b"):
         return _icmp(scan, inbound, ip)
     return _tcp(scan, inbound, ip, ports)
 
 
-def _number(scan: Scanner, what: str) -> int:
-    return int(scan.need(_NUMBER, what), 0)
+def _number(scan: Scanner, what: str, most: int = 0xFFFFFFFF) -> int:
+    line = scan.line
+    text = scan.need(_NUMBER, what)
+    value = int(text, 16 if text[1:2] in ("x", "X") else 10)
+    if value > most:
+        raise ScriptError(line, f"{what}: {value} is more than {most}")
+    return value
 
 
 def _ip_info(scan: Scanner) -> IpInfo:
@@ -111,6 +119,8 @@ def _span(scan: Scanner) -> tuple[int | None, int, bool]:
     scan.need(r"\(", "'('")
     length = _number(scan, "a length")
     scan.need(r"\)", "')'")
+    if length > 1 << 20:
+        raise ScriptError(line, f"a segment of {length} octets")
     if end is not None and (start + length) & 0xFFFFFFFF != end & 0xFFFFFFFF:
         raise ScriptError(line, f"{start}:{end} is not a span of {length}")
     return start, length, scan.take("!") is not None
@@ -130,7 +140,8 @@ def _option(scan: Scanner) -> Option:
     if lower in ("nop", "eol", "sackok"):
         return Option(lower)
     if lower in ("mss", "wscale"):
-        return Option(lower, _number(scan, f"the value of {word}"))
+        most = 0xFFFF if lower == "mss" else 0xFF
+        return Option(lower, _number(scan, f"the value of {word}", most))
     if lower == "sack":
         blocks = []
         while scan.peek(r"\d+\s*:"):

@@ -41,6 +41,7 @@ from tools.drill.world import World
 
 _PATIENCE: Final = 2 * SECOND
 _ANY_PATIENCE: Final = 3600 * SECOND
+_LARGEST: Final = 65000
 _SOCKSTAT: Final = re.compile(
     r"sockstat (?:[^|]* )?(?:-p (\d+))?[^|]*(?:\| *grep packetdril *)?"
     r"\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
@@ -138,6 +139,8 @@ class Run:
         alive = self.world.tcb(numbers.lport, numbers.rport) is not None
         if spec.flags & (_SYN | _ACK) == _SYN and not alive:
             numbers.renewing = True
+        if spec.length > _LARGEST:
+            raise Failure(f"a packet of {spec.length} octets cannot be sent in one piece")
         if spec.flags & _SYN and (spec.length or _cookie(spec)):
             raise Unsupported("TCP Fast Open")
         options = write_options(numbers.live_options(spec))
@@ -343,7 +346,7 @@ class Run:
         numbers = self._current
         tcb = None if numbers is None else numbers.find(self.world)
         try:
-            exec(compile(code.text, "code", "exec"), {}, Info(tcb))
+            exec(compile(code.text, "code", "exec"), {}, Info(tcb, bool(self._listening)))
         except Unsupported:
             raise
         except AssertionError as error:
@@ -383,6 +386,9 @@ def run_text(name: str, text: str, settings: Settings, capture: Path | None = No
         return Result(name, UNSUPPORTED, error.line or (run.line if run else 0), str(error))
     except Failure as failure:
         return Result(name, FAIL, run.line if run else 0, str(failure))
+    except Exception as error:  # noqa: BLE001 - one bad script must not end the others
+        text = f"cannot be run: {type(error).__name__}: {error}"
+        return Result(name, FAIL, run.line if run else 0, text)
     finally:
         if run is not None:
             run.close()

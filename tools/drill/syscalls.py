@@ -131,6 +131,9 @@ class Calls:
             raise CallError("EAFNOSUPPORT")
         base = kind & 0xF
         socket: Socket
+        usual = {1: CONSTANTS["IPPROTO_TCP"], 2: CONSTANTS["IPPROTO_UDP"]}.get(base)
+        if isinstance(args[2], int) and usual is not None and args[2] not in (0, usual):
+            raise CallError("EPROTONOSUPPORT")
         if base == CONSTANTS["SOCK_STREAM"]:
             socket = TcpSocket(self._world, families)
         elif base == CONSTANTS["SOCK_DGRAM"]:
