@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from stack.base.status import ABORTED, OK
 from stack.transport.seam import (
+    OPTION_KEEPALIVE,
     RECEIVED_PUSH,
     SEND_NODELAY,
     SEND_URGENT,
@@ -471,6 +472,8 @@ class ConnectionSocket(Socket, StreamSink):
             self._stream.resume()
 
     def transport_option(self, option: int, value: int) -> int:
+        if option == OPTION_KEEPALIVE and any(irp.token == "connect" for irp in self.pending):
+            return STATUS_INVALID_PARAMETER  # not while a connect is in progress (wsk.md 4.8)
         return self.options.set(option, value, self._stream)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:

@@ -185,6 +185,19 @@ def test_nodelay_is_inherited(world: World) -> None:
     assert get_option(couple.a, SOL_SOCKET, SO_TYPE) == SOCK_STREAM
 
 
+def test_keepalive_waits_for_a_connect(world: World) -> None:
+    """Before and after is fine, during is not."""
+    a, b = world.pair()
+    near, far = Party(world, a), Party(world, b)
+    far.listener(80)
+    socket, connecting = near.connecting(far.address(V6, 80))
+    early = set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
+    assert early.status == "STATUS_INVALID_PARAMETER"
+    world.run(10**9)
+    assert connecting.status == "STATUS_SUCCESS"
+    assert set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1).status == "STATUS_SUCCESS"
+
+
 def test_keepalive_is_off_inherited_and_needs_an_irp(world: World) -> None:
     """wsk.md 4.2; the times are TCP's options, in seconds (4.4)."""
     couple = Couple(world, 1)
