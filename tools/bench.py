@@ -3,6 +3,7 @@
 
 tools/bench             five rounds, about a minute
 tools/bench --quick     one short round: does everything run?
+tools/bench --segments  what one TCP segment costs, and how that grows
 tools/bench --json FILE the figures for a program
 
 One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
@@ -29,6 +30,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from stack import Config
+from stack.tcp.congestion import ALGORITHMS
 from tap.ladder import Attachment, Refused, Wish, attach
 from tools.world import DemoWorld
 
@@ -75,13 +78,18 @@ class Row:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if options.segments:
+        show_segments(json.loads(helper("segments", stdin=None).communicate()[0]))
+        return 0
     rounds, seconds = (1, 0.2) if options.quick else (options.rounds, options.seconds)
     try:
         attachment = best(options.wire, not options.no_offload)
     except Refused as why:
         print(f"tools/bench: no wire to a kernel here: {why}", file=sys.stderr)
         return 2
-    world = DemoWorld(attachment)
+    world = DemoWorld(
+        attachment, config=Config(dad=False, tcp_congestion=own_algorithm(options.congestion))
+    )
     try:
         world.start()
         with (
@@ -98,12 +106,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def own_algorithm(congestion: str) -> str:
+    """What the stack uses: the kernel's algorithm if it has it too."""
+    return congestion if congestion in ALGORITHMS else Config().tcp_congestion
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     text = argparse.ArgumentParser(
         prog="tools/bench", description="The stack beside the kernel, in the same run."
     )
     text.add_argument("--quick", action="store_true", help="one short round")
+    text.add_argument("--segments", action="store_true", help="the cost of one TCP segment")
     text.add_argument("--rounds", type=int, default=5, help="alternating rounds (default 5)")
     text.add_argument("--seconds", type=float, default=0.7, help="per figure (default 0.7)")
     text.add_argument("--wire", choices=("userns", "veth"), default="", help="of the stack")
@@ -223,10 +237,22 @@ def show(
         "median (lowest .. highest); ratio: stack over kernel, median of the rounds' own; "
         "↓ less is better\n"
         f"kernel {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} cores\n"
-        f"congestion control: {options.congestion} on every kernel socket, reno in the stack\n"
+        f"congestion control: {options.congestion} on every kernel socket, "
+        f"{own_algorithm(options.congestion)} in the stack\n"
         "the kernel's services are Python on kernel sockets, over a veth pair",
         highlight=False,
     )
+
+
+def show_segments(found: dict[str, dict[str, float]]) -> None:
+    """The cost of one segment, in memory, without a device."""
+    table = Table(title="one TCP segment, µs, best of several goes")
+    table.add_column("")
+    table.add_column("among so many: cost")
+    for text, costs in found.items():
+        cells = (f"{int(many):,}: {number(cost * 1e6)}" for many, cost in costs.items())
+        table.add_row(text, "   ".join(cells))
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def cell(measure: Measure, figures: list[float]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from stack.base.status import ABORTED, OK
 from stack.transport.seam import (
-    OPTION_NODELAY,
+    OPTION_KEEPALIVE,
     RECEIVED_PUSH,
     SEND_NODELAY,
     SEND_URGENT,
@@ -48,6 +48,7 @@ from wsk_api.ntstatus import (
     ntstatus,
 )
 from wsk_api.sockets import Socket
+from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, Ref
 
 _NOBODY: Final = object()
@@ -166,11 +167,11 @@ class ConnectionSocket(Socket, StreamSink):
         "_disconnect_irp",
         "_ended",
         "_finished",
-        "_nodelay",
         "_receives",
         "_retained",
         "_stream",
         "_suspended",
+        "options",
         "out_parameters",
     )
 
@@ -184,7 +185,7 @@ class ConnectionSocket(Socket, StreamSink):
         self._finished = False  # the peer's FIN was told
         self._ended = 0  # NTSTATUS of a connection that is gone
         self._suspended = False  # no receive indications until a WskReceive completes
-        self._nodelay = 0
+        self.options = StreamOptions()
         self._receives: deque[ReceiveRequest] = deque()
         self._retained: dict[WSK_DATA_INDICATION, int] = {}
         self._disconnect_irp: IRP | None = None
@@ -192,15 +193,13 @@ class ConnectionSocket(Socket, StreamSink):
 
     # Becoming a connection.
 
-    def adopt(self, stream: Stream, nodelay: int) -> None:
+    def adopt(self, stream: Stream, options: StreamOptions) -> None:
         """This socket is for an accepted connection."""
         self._stream = stream
         stream.attach(self)
         self.bound = True
         self._connected = True
-        if nodelay:
-            self._nodelay = 1
-            stream.set_option(OPTION_NODELAY, 1)
+        self.options.inherit(options, stream)
 
     def take_out_parameters(self) -> None:
         """Context and table that WskAcceptEvent set (also when an event comes inside of it)."""
@@ -227,7 +226,7 @@ class ConnectionSocket(Socket, StreamSink):
         if result:
             return self.transport_status(result)
         stream.attach(self)
-        stream.set_option(OPTION_NODELAY, self._nodelay)
+        self.options.hand_over(stream)
         self._stream = stream
         self.bound = True
         return STATUS_SUCCESS, 0
@@ -473,17 +472,12 @@ class ConnectionSocket(Socket, StreamSink):
             self._stream.resume()
 
     def transport_option(self, option: int, value: int) -> int:
-        if option != OPTION_NODELAY:
-            return super().transport_option(option, value)
-        self._nodelay = int(bool(value))
-        if self._stream is None:
-            return STATUS_SUCCESS
-        return ntstatus(self._stream.set_option(option, self._nodelay))
+        if option == OPTION_KEEPALIVE and any(irp.token == "connect" for irp in self.pending):
+            return STATUS_INVALID_PARAMETER  # not while a connect is in progress (wsk.md 4.8)
+        return self.options.set(option, value, self._stream)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
-        if option != OPTION_NODELAY:
-            return super().transport_option_value(option)
-        return STATUS_SUCCESS, self._nodelay
+        return self.options.get(option)
 
     def release_transport(self) -> None:
         self._receives.clear()

@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from stack.base.timers import NEVER
+from stack.base.units import SECOND
 from stack.transport.seam import (
     OPTION_BROADCAST,
+    OPTION_KEEPALIVE,
+    OPTION_KEEPALIVE_COUNT,
+    OPTION_KEEPALIVE_INTERVAL,
+    OPTION_KEEPALIVE_TIME,
     OPTION_NODELAY,
+    OPTION_USER_TIMEOUT,
     SHARE_DEFAULT,
     SHARE_EXCLUSIVE,
     SHARE_REUSE,
@@ -25,10 +32,15 @@ from wsk_api.constants import (
     NPI_WSK_INTERFACE_ID,
     SO_BROADCAST,
     SO_EXCLUSIVEADDRUSE,
+    SO_KEEPALIVE,
     SO_REUSEADDR,
     SO_TYPE,
     SO_WSK_EVENT_CALLBACK,
     SOL_SOCKET,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_MAXRT,
     TCP_NODELAY,
     WSK_EVENT_DISABLE,
     WskGetOption,
@@ -48,6 +60,7 @@ from wsk_api.sockets import Socket
 from wsk_api.types import WSK_EVENT_CALLBACK_CONTROL, Ref
 
 _ULONG: Final = 4
+_FOREVER: Final = 0xFFFFFFFF  # -1
 
 
 class Call:
@@ -223,20 +236,19 @@ def _get_sharing(mode: int) -> Getter:
     return lambda socket: (STATUS_SUCCESS, int(socket.sharing == mode))
 
 
-def _set_nodelay(socket: Socket, value: int) -> int:
-    return socket.transport_option(OPTION_NODELAY, value)
+def _transport(option: int, unit: int = 1) -> tuple[Setter, Getter]:
+    """An option of the transport; the caller's numbers count in `unit`s of the transport's."""
 
+    def setter(socket: Socket, value: int) -> int:
+        if value == _FOREVER and unit > 1:
+            return socket.transport_option(option, NEVER)
+        return socket.transport_option(option, value * unit)
 
-def _get_nodelay(socket: Socket) -> tuple[int, int]:
-    return socket.transport_option_value(OPTION_NODELAY)
+    def getter(socket: Socket) -> tuple[int, int]:
+        status, value = socket.transport_option_value(option)
+        return status, _FOREVER if value == NEVER else value // unit
 
-
-def _set_broadcast(socket: Socket, value: int) -> int:
-    return socket.transport_option(OPTION_BROADCAST, value)
-
-
-def _get_broadcast(socket: Socket) -> tuple[int, int]:
-    return socket.transport_option_value(OPTION_BROADCAST)
+    return setter, getter
 
 
 OPTIONS: Final[dict[tuple[int, int], tuple[Setter | None, Getter | None]]] = {
@@ -246,12 +258,17 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Setter | None, Getter | None]]] = {
         _set_sharing(SHARE_EXCLUSIVE),
         _get_sharing(SHARE_EXCLUSIVE),
     ),
-    (SOL_SOCKET, SO_BROADCAST): (_set_broadcast, _get_broadcast),
+    (SOL_SOCKET, SO_BROADCAST): _transport(OPTION_BROADCAST),
+    (SOL_SOCKET, SO_KEEPALIVE): _transport(OPTION_KEEPALIVE),
     (SOL_SOCKET, SO_TYPE): (None, lambda socket: (STATUS_SUCCESS, socket.socket_type)),
-    (IPPROTO_TCP, TCP_NODELAY): (_set_nodelay, _get_nodelay),
+    (IPPROTO_TCP, TCP_NODELAY): _transport(OPTION_NODELAY),
+    (IPPROTO_TCP, TCP_KEEPIDLE): _transport(OPTION_KEEPALIVE_TIME, SECOND),
+    (IPPROTO_TCP, TCP_KEEPINTVL): _transport(OPTION_KEEPALIVE_INTERVAL, SECOND),
+    (IPPROTO_TCP, TCP_KEEPCNT): _transport(OPTION_KEEPALIVE_COUNT),
+    (IPPROTO_TCP, TCP_MAXRT): _transport(OPTION_USER_TIMEOUT, SECOND),
 }
 
 _NEED_IRP: Final = frozenset(
-    (SOL_SOCKET, code) for code in (SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_BROADCAST)
+    (SOL_SOCKET, code) for code in (SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_BROADCAST, SO_KEEPALIVE)
 )
 """Options for which the documents require an IRP."""

@@ -12,7 +12,6 @@ from collections import deque
 from typing import Any
 
 from stack.transport.seam import (
-    OPTION_NODELAY,
     Listener,
     ListenerSink,
     Stream,
@@ -34,6 +33,7 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
 )
 from wsk_api.sockets import Socket
+from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, Ref
 
 
@@ -114,7 +114,7 @@ class AcceptRequest:
 class ListenSocket(Socket, ListenerSink):
     """A listening socket."""
 
-    __slots__ = ("_accepts", "_inherited", "_listener", "_nodelay")
+    __slots__ = ("_accepts", "_inherited", "_listener", "options")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_ACCEPT
@@ -124,7 +124,7 @@ class ListenSocket(Socket, ListenerSink):
         self._listener: Listener | None = None
         self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
         self._inherited = 0
-        self._nodelay = 0
+        self.options = StreamOptions()  # accepted sockets inherit them
 
     # Requests.
 
@@ -182,7 +182,7 @@ class ListenSocket(Socket, ListenerSink):
             self.client, self.family, self.socket_type, self.protocol, context, dispatch
         )
         socket.v6only = self.v6only
-        socket.adopt(stream, self._nodelay)
+        socket.adopt(stream, self.options)
         return socket
 
     # Events.
@@ -250,15 +250,10 @@ class ListenSocket(Socket, ListenerSink):
     # Options and closing.
 
     def transport_option(self, option: int, value: int) -> int:
-        if option != OPTION_NODELAY:
-            return super().transport_option(option, value)
-        self._nodelay = int(bool(value))  # accepted sockets inherit it
-        return STATUS_SUCCESS
+        return self.options.set(option, value, None)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
-        if option != OPTION_NODELAY:
-            return super().transport_option_value(option)
-        return STATUS_SUCCESS, self._nodelay
+        return self.options.get(option)
 
     def release_transport(self) -> None:
         self._accepts.clear()

@@ -8,6 +8,7 @@ sizes octets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
 
@@ -41,7 +42,12 @@ class Config:
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
     udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
-    tcp_receive_buffer      octets a connection may hold for its user: the largest window
+    tcp_receive_buffer      octets a connection may hold for its user: its first window
+    tcp_autotuning          how far the receive window grows from there: "disabled",
+                            "highlyrestricted" (256 KiB), "restricted" (1 MiB), "normal" (16 MiB),
+                            "experimental" (1 GiB)
+    tcp_congestion          congestion control by name, from stack.tcp.congestion.ALGORITHMS: cubic
+                            (RFC 9438), reno (RFC 5681), compound, ledbat
     tcp_initial_window      initial congestion window in segments (RFC 6928)
     tcp_rto_initial         before the first measurement (RFC 6298 2.1)
     tcp_rto_min, tcp_rto_max  bounds.  RFC 6298 2.4 asks for 1 s at least; like every stack in
@@ -56,9 +62,19 @@ class Config:
     tcp_backlog             connections of one listener in handshake, and as many waiting to be
                             accepted
     tcp_connection_limit    connections of the whole stack
+    tcp_keepalive_time      silence before a keep-alive probe, where one is asked for (MUST-28: 2 h)
+    tcp_keepalive_interval, tcp_keepalive_count  between probes, and how many unanswered ones end
+                            the connection (MUST-29: more than one)
+    tcp_keepalive_garbage   a probe carries one octet, for peers that answer to nothing less (MAY-6)
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
+    tcp_scoreboard_limit    spans in flight beyond which a peer's SACK blocks are not looked at
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
+    tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
+    tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
+                            agrees when asked, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -83,6 +99,8 @@ class Config:
     port_high: int = 65535
     udp_receive_buffer: int = 1 * MIB
     tcp_receive_buffer: int = 2 * MIB
+    tcp_autotuning: str = "normal"
+    tcp_congestion: str = "cubic"
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
     tcp_rto_min: int = 200 * MS
@@ -94,12 +112,21 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_black_hole_detection: bool = True
+    tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
+    tcp_keepalive_time: int = 7200 * SECOND
+    tcp_keepalive_interval: int = 1 * SECOND
+    tcp_keepalive_count: int = 10
+    tcp_keepalive_garbage: bool = False
     tcp_challenge_rate: int = 10
     tcp_reorder_limit: int = 1024
+    tcp_scoreboard_limit: int = 16384
     tcp_timestamps: bool = True
     tcp_sack: bool = True
+    tcp_rack: bool = True
     tcp_window_scaling: bool = True
+    tcp_ecn: str = "passive"
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:
@@ -108,9 +135,24 @@ class Config:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"Config.{field} is {value}: it must be {low} .. {high}")
+        if self.tcp_autotuning not in AUTOTUNING:
+            levels = ", ".join(AUTOTUNING)
+            raise ValueError(f"Config.tcp_autotuning is {self.tcp_autotuning!r}: {levels}")
+        if self.tcp_ecn not in ("off", "passive", "on"):
+            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
+
+AUTOTUNING: Final = {
+    "disabled": 0,
+    "highlyrestricted": 0xFFFF << 2,
+    "restricted": 0xFFFF << 4,
+    "normal": 0xFFFF << 8,
+    "experimental": 0xFFFF << 14,
+}
+"""The most that a receive window grows to, by level: what its field can say with a scale of 2, 4,
+8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
 _BOUNDS = (
     ("hop_limit", 1, 255),
@@ -126,6 +168,9 @@ _BOUNDS = (
     ("tcp_delayed_ack", 0, 500 * MS - 1),
     ("tcp_rto_min", 1, 60 * SECOND),
     ("tcp_backlog", 1, 1 << 20),
+    ("tcp_keepalive_time", MS, 1 << 62),
+    ("tcp_keepalive_interval", MS, 1 << 62),
+    ("tcp_keepalive_count", 2, 255),
     ("tcp_challenge_rate", 1, 1 << 20),
     ("tcp_reorder_limit", 1, 1 << 20),
 )

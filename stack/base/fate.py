@@ -63,6 +63,7 @@ FRAGMENT_MALFORMED: Final = _reason("fragment_malformed")
 FRAGMENT_TOO_LONG: Final = _reason("fragment_too_long")
 FRAGMENT_OVERLAP: Final = _reason("fragment_overlap")
 FRAGMENT_DUPLICATE: Final = _reason("fragment_duplicate")
+FRAGMENT_ECN: Final = _reason("fragment_ecn")  # RFC 3168 5.3
 FRAGMENT_TIMEOUT: Final = _reason("fragment_timeout")
 FRAGMENT_TABLE_FULL: Final = _reason("fragment_table_full")
 FRAGMENT_HEADERS: Final = _reason("fragment_headers")  # RFC 7112

@@ -25,6 +25,10 @@ class Interface:
         self.name = name
 
 
+WHOLE: Final = (0, False)
+"""Offset and "more" of a fragment that is all there is: an atomic one (RFC 6946)."""
+
+
 class Packet:
     """One received frame.
 

@@ -66,6 +66,19 @@ class RangeSet:
             return self._starts[index], self._ends[index]
         return None
 
+    def gaps(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of [start, end) that are not in the set."""
+        found = []
+        index = bisect_right(self._ends, start)
+        while index < len(self._starts) and self._starts[index] < end:
+            if start < self._starts[index]:
+                found.append((start, self._starts[index]))
+            start = self._ends[index]
+            index += 1
+        if start < end:
+            found.append((start, end))
+        return found
+
     def total(self) -> int:
         """How many integers the set holds."""
         return sum(self._ends) - sum(self._starts)

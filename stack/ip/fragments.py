@@ -24,10 +24,14 @@ from stack.base.timers import Timer, TimerHeap
 MAX_DATAGRAM: Final = 65535
 
 
+_NOT_ECT_SEEN: Final = 1 << 0
+_CE_SEEN: Final = 1 << 3
+
+
 class Datagram:
     """One incomplete datagram."""
 
-    __slots__ = ("broken", "first", "held", "key", "parts", "ranges", "total", "until")
+    __slots__ = ("broken", "ecn", "first", "held", "key", "parts", "ranges", "total", "until")
 
     def __init__(self, key: bytes, until: int) -> None:
         self.key = key
@@ -38,6 +42,17 @@ class Datagram:
         self.first: Packet | None = None
         self.held = 0
         self.broken = False  # overlap was seen: swallow the rest
+        self.ecn = 0  # one bit for each ECN field seen
+
+    @property
+    def marked(self) -> bool:
+        """A router marked one of the fragments (RFC 3168 5.3)."""
+        return bool(self.ecn & _CE_SEEN)
+
+    @property
+    def contradicts(self) -> bool:
+        """A mark on one, and another whose sender does not know of marks: it counts as lost."""
+        return self.ecn & (_CE_SEEN | _NOT_ECT_SEEN) == _CE_SEEN | _NOT_ECT_SEEN
 
     def data(self) -> bytes:
         """The payload, complete."""
@@ -99,6 +114,7 @@ class Reassembler(TimerOwner):
             datagram.total = end
         if offset == 0:
             datagram.first = pkt
+        datagram.ecn |= 1 << (pkt.tos & 3)
         datagram.parts[offset] = pkt.frame[pkt.l4 : pkt.end]
         datagram.ranges.add(offset, end)
         datagram.held += size

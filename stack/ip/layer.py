@@ -18,7 +18,7 @@ from stack.base.config import Config
 from stack.base.counters import Counters
 from stack.base.fate import DropDoor
 from stack.base.head import Head, Parked
-from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Packet
+from stack.base.packet import BROADCAST, MULTICAST, UNICAST, WHOLE, Packet
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.ip.addrconf import SCHEDULE4, SCHEDULE6, AddressManager, LocalAddress
@@ -212,7 +212,7 @@ class IpLayer(NetworkLayer):
             return
         if reason and not self.walk(pkt):
             return
-        if pkt.fragment is not None:
+        if pkt.fragment is not None and pkt.fragment[1:] != WHOLE:
             self._reassemble(pkt)
             return
         self._deliver(pkt)
@@ -272,6 +272,10 @@ class IpLayer(NetworkLayer):
         whole = self.host.reassembler.add(pkt, key, offset, more)
         if whole is None:
             return
+        if whole.contradicts:
+            counters.reasm_fails += 1
+            self.door.drop(pkt, fate.FRAGMENT_ECN)
+            return
         frame = self.rebuild(whole)
         if not frame:
             counters.reasm_fails += 1
@@ -285,6 +289,8 @@ class IpLayer(NetworkLayer):
         if reason < 0 and not self.walk(joined):
             return
         joined.fragment = (ident, 0, False)
+        if whole.marked:
+            joined.tos |= 3
         self._deliver(joined)
 
     # Sending.

@@ -39,7 +39,10 @@ class NdpResolver(Resolver):
     def receive(self, pkt: Packet, kind: int) -> None:
         """A solicitation or advertisement whose checksum is right."""
         nic = pkt.nic
-        if pkt.ttl != _HOPS or pkt.fragment is not None:
+        if pkt.fragment is not None:
+            self._door.drop(pkt, fate.ICMP_FRAGMENTED)
+            return
+        if pkt.ttl != _HOPS:
             self._door.drop(pkt, fate.NDP_HOP_LIMIT)
             return
         message = ndp.parse(pkt.frame, pkt.l4, pkt.end)

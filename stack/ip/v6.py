@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
 from stack.base.head import NO_CHECKSUM, Head, Parked
-from stack.base.packet import UNICAST, Packet
+from stack.base.packet import UNICAST, WHOLE, Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import LocalAddress
@@ -148,7 +148,7 @@ class V6Layer(IpLayer):
         """Process extension headers strictly in order (RFC 8200 4).
 
         Leaves `pkt.proto` and `pkt.l4` at the upper layer, or at a fragment's data with
-        `pkt.fragment` set.  `field` is where the current next-header value stands, which is
+        `pkt.fragment` saying so.  `field` is where the current next-header value stands, which is
         what a parameter problem points at.
         """
         frame = pkt.frame
@@ -171,7 +171,7 @@ class V6Layer(IpLayer):
             if proto == ext6.FRAGMENT:
                 if not self._fragment_header(pkt, at):
                     return False
-                if pkt.fragment is not None:
+                if pkt.fragment is not None and pkt.fragment[1:] != WHOLE:
                     return True
                 size = ext6.FRAGMENT_LENGTH
             else:
@@ -232,6 +232,7 @@ class V6Layer(IpLayer):
         following, _, bits, ident = ext6.FRAGMENT_HEADER.unpack_from(pkt.frame, at)
         offset, more = bits & ~7, bool(bits & 1)
         if offset == 0 and not more:
+            pkt.fragment = (ident, 0, False)  # some may want to know (RFC 6980)
             return True
         data = at + ext6.FRAGMENT_LENGTH
         size = pkt.end - data

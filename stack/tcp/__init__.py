@@ -15,6 +15,8 @@ beside it is one question asked of that record:
     output            whether, what and how much to send: the only maker of segments
     handshake         SYN-SENT, simultaneous open, becoming established
     input             SEGMENT ARRIVES, step by step
+    keepalive         is anybody there?
+    preferences       what a user may set
     timeouts          what happens when a timer fires
     timewait          what is left of a connection for a minute
     listener          LISTEN

@@ -11,20 +11,24 @@ from stack.base import seq
 from stack.base.status import OK
 from stack.base.units import MS
 from stack.tcp import options
-from stack.tcp.loss import recovery
+from stack.tcp.loss import recovery, tlp, undo
+from stack.tcp.loss.rack import Rack
 from stack.tcp.loss.scoreboard import Acked
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import NO_PROBE, Tcb
 from stack.wire.tcp import Segment
 
 
-def advance(tcb: Tcb, seg: Segment, acked: int) -> None:
-    """SEG.ACK acknowledges `acked` sequence numbers for the first time."""
+def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
+    """SEG.ACK acknowledges `acked` sequence numbers for the first time.
+
+    `result` has what its SACK blocks brought already.
+    """
     snd = tcb.snd
     protocol = tcb.protocol
     now = protocol.env.now
     flight = snd.nxt_at - snd.una_at
     snd.acked(acked)
-    result = tcb.board.ack(snd.una_at)
+    tcb.board.ack(snd.una_at, result)
     rtt = _measure(tcb, seg, result)
     if tcb.sendq.start < snd.una_at:
         for token, count in tcb.sendq.release(snd.una_at):
@@ -32,7 +36,13 @@ def advance(tcb: Tcb, seg: Segment, acked: int) -> None:
     tcb.progress_at = now
     tcb.retries = 0
     tcb.soft_error = 0
+    if tcb.undo is not None:
+        undo.echoed(tcb, seg)
     restart = recovery.acknowledged(tcb, result, acked, flight, rtt)
+    if tcb.rack is not None:
+        recovery.look(tcb, seg, result, True)
+    if tcb.tlp_end != NO_PROBE:
+        tlp.acknowledged(tcb, bool(seg.sacks), False)
     if snd.nxt_at == snd.una_at:
         tcb.rexmit.disarm()
     elif restart or not tcb.rexmit.armed:
@@ -41,28 +51,65 @@ def advance(tcb: Tcb, seg: Segment, acked: int) -> None:
     protocol.work.mark(tcb)
 
 
-def selective(tcb: Tcb, seg: Segment) -> int:
+def selective(tcb: Tcb, seg: Segment, result: Acked) -> int:
     """Enter the SACK blocks into the scoreboard (RFC 2018 5).  Returns octets that are news.
 
-    A block outside of what is in flight (a D-SACK, or nonsense) is passed over.
+    A block outside of what is in flight is passed over, but for a D-SACK, which comes first.
     """
     news = 0
     snd = tcb.snd
+    _duplicate(tcb, seg)
+    if len(tcb.board) > tcb.protocol.config.tcp_scoreboard_limit:
+        return 0  # a peer who reports single octets makes a span of each
     for left, right in seg.sacks:
         size = seq.sub(right, left)
         start = seq.sub(left, snd.una)
         flight = snd.nxt_at - snd.una_at
         if 0 < size <= flight and start < flight and start + size <= flight:
             begin = snd.una_at + start
-            news += tcb.board.sack(begin, begin + size)
+            news += tcb.board.sack(begin, begin + size, result)
     if news:
+        if tcb.rack is None and tcb.rack_on:
+            tcb.rack = Rack()
+            tcb.rack.fack = snd.una_at
         tcb.protocol.work.mark(tcb)
     return news
 
 
-def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool) -> None:
+def _duplicate(tcb: Tcb, seg: Segment) -> None:
+    """Is the first block a D-SACK (RFC 2883 4)?  Then something arrived twice."""
+    snd = tcb.snd
+    left, right = seg.sacks[0]
+    size = seq.sub(right, left)
+    if not 0 < size <= max(snd.max_wnd, 1):
+        return
+    if not seq.le(right, seg.ack):
+        if len(seg.sacks) < 2:
+            return
+        outer_left, outer_right = seg.sacks[1]
+        if not (seq.le(outer_left, left) and seq.le(right, outer_right)):
+            return
+    start = snd.at(left)
+    if not 0 < start < snd.nxt_at:
+        return
+    if tcb.rack is not None:
+        tcb.rack.duplicate_reported(snd.una_at, snd.nxt_at)
+    undo.duplicate(tcb, start, size)
+
+
+def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool, result: Acked) -> None:
     """SEG.ACK is SND.UNA again: is it a duplicate in RFC 5681's sense?"""
-    if tcb.snd.nxt_at == tcb.snd.una_at or seg.space:
+    if tcb.snd.nxt_at == tcb.snd.una_at:
+        return
+    if tcb.rack_on:
+        # What the blocks say counts also on a segment with data of its own.
+        if news:
+            recovery.duplicate(tcb, news)
+            recovery.look(tcb, seg, result, False)
+        if tcb.tlp_end != NO_PROBE:
+            tlp.acknowledged(tcb, bool(seg.sacks), window_same and not seg.space)
+        return
+    if seg.space:
         return
     if tcb.sack_ok:
         # RFC 6675 2: with SACK a duplicate is what brings news.
@@ -111,5 +158,5 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
             return 0
     else:
         return 0
-    tcb.rtt.sample(max(rtt, 1))
+    tcb.rtt.sample(max(rtt, 1), arrived)
     return rtt

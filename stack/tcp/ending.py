@@ -58,6 +58,10 @@ def _disarm(tcb: Tcb) -> None:
     tcb.rexmit.disarm()
     tcb.delack.disarm()
     tcb.persist.disarm()
+    tcb.reorder.disarm()
+    if tcb.keepalive is not None:
+        tcb.keepalive.timer.disarm()
+        tcb.keepalive = None
 
 
 def _answer_all(tcb: Tcb, status: int) -> None:

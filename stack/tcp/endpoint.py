@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, status
 from stack.base.units import View
-from stack.tcp import ending, user
-from stack.tcp.names import CLOSED, CLOSING, LAST_ACK
+from stack.tcp import ending, preferences, user
+from stack.tcp.congestion import ALGORITHMS
+from stack.tcp.names import CLOSED, CLOSING, LAST_ACK, TIME_WAIT
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
-from stack.transport.seam import OPTION_NODELAY, Name, Stream, StreamSink
+from stack.transport.seam import Name, Stream, StreamSink
 
 if TYPE_CHECKING:
     from stack.tcp.protocol import TcpProtocol
@@ -27,7 +28,15 @@ SILENT: Final = StreamSink()
 class TcpStream(Stream):
     """One TCP socket of the connecting or accepted kind."""
 
-    __slots__ = ("_binding", "_families", "_nodelay", "_protocol", "_tcb", "sink")
+    __slots__ = (
+        "_binding",
+        "_congestion",
+        "_families",
+        "_options",
+        "_protocol",
+        "_tcb",
+        "sink",
+    )
 
     def __init__(self, protocol: TcpProtocol, families: int) -> None:
         self.sink: StreamSink = SILENT
@@ -35,7 +44,8 @@ class TcpStream(Stream):
         self._families = families
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
-        self._nodelay = False
+        self._options: dict[int, int] = {}
+        self._congestion = ""  # the name chosen for this stream, if one was
 
     def attach(self, sink: StreamSink) -> None:
         self.sink = sink
@@ -44,7 +54,9 @@ class TcpStream(Stream):
         """This stream is for `tcb`."""
         self._tcb = tcb
         tcb.endpoint = self
-        tcb.nodelay = self._nodelay
+        preferences.apply_all(tcb, self._options)
+        if self._congestion:
+            user.change_congestion(tcb, self._congestion)
 
     def bind(self, address: bytes, port: int, sharing: int) -> int:
         if self._binding is not None or self._tcb is not None:
@@ -118,12 +130,24 @@ class TcpStream(Stream):
         return self._tcb is not None and user.cancel(self._tcb, token)
 
     def set_option(self, option: int, value: int) -> int:
-        if option != OPTION_NODELAY:
+        result = preferences.check(option, value)
+        if result == status.OK:
+            self._options[option] = value
+            if self._tcb is not None and self._tcb.state not in (CLOSED, TIME_WAIT):
+                preferences.apply(self._tcb, option, value)
+                if option in preferences.KEEPALIVE_OPTIONS:
+                    preferences.keep_alive(self._tcb, self._options)
+        return result
+
+    def urgent_left(self) -> int:
+        return 0 if self._tcb is None else self._tcb.urgent_left
+
+    def set_congestion(self, name: str) -> int:
+        if name not in ALGORITHMS:
             return status.NOT_SUPPORTED
-        self._nodelay = bool(value)
+        self._congestion = name
         if self._tcb is not None:
-            self._tcb.nodelay = self._nodelay
-            self._protocol.work.mark(self._tcb)
+            user.change_congestion(self._tcb, name)
         return status.OK
 
     def local_name(self) -> Name | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from stack.base import fate, seq
 from stack.base.status import REFUSED
 from stack.tcp import acking, chart, ending, input, options
+from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import ACK_NOW, ESTABLISHED, FIN_WAIT_1, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.wire.tcp import ACK, RST, SYN, Segment
@@ -39,7 +40,7 @@ def syn_sent(tcb: Tcb, seg: Segment) -> None:
     take_syn(tcb, seg)
     if good_ack:
         establish(tcb, seg)
-        acking.advance(tcb, seg, seq.sub(seg.ack, snd.una))
+        acking.advance(tcb, seg, seq.sub(seg.ack, snd.una), Acked())
         tcb.ack = ACK_NOW
     else:
         # Simultaneous open (MUST-10): our SYN goes again, as SYN-ACK.
@@ -68,6 +69,7 @@ def _take_text(tcb: Tcb, seg: Segment) -> None:
     """
     if tcb.state == ESTABLISHED:
         seg.seq = seq.add(seg.seq, 1)
+        seg.up = max(seg.up - 1, 0)
         seg.flags &= ~SYN
         input.urgent(tcb, seg)
         over = seg.length - tcb.rcv.wnd

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """TCP: the indicate phase.  What happened to a connection is told to its user, in one place.
 
-Order: answers to requests, then data, then the peer's FIN (only behind all its data), then the
-end.  The user may make any call from inside; what he does is seen before the next step.
+Order: answers to requests, soft errors, that data is urgent, the data, the peer's FIN (only
+behind all its data), the end.  The user may make any call from inside; what he does is seen
+before the next step.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ def indicate(tcb: Tcb) -> None:
     while tcb.done:
         token, status, count = tcb.done.pop(0)
         _sink(tcb).done(token, status, count)
+    if tcb.trouble:
+        trouble, tcb.trouble = tcb.trouble, 0
+        if tcb.reports:
+            _sink(tcb).troubled(trouble)
+    if tcb.rcv.up_new:
+        tcb.rcv.up_new = False
+        _sink(tcb).urgent(tcb.urgent_left)
     if tcb.recvq.size and not tcb.paused:
         _data(tcb)
     if tcb.fin_taken and not tcb.fin_told and not tcb.recvq.size:

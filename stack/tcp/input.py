@@ -19,8 +19,9 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ending, handshake
+from stack.tcp import acking, chart, ecn, ending, handshake
 from stack.tcp.challenge import challenge
+from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import (
     ACK_DELAYED,
     ACK_NONE,
@@ -35,9 +36,9 @@ from stack.tcp.names import (
     SYN_RECEIVED,
 )
 from stack.tcp.tcb import NO_RECOVERY, Tcb
-from stack.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, Segment
+from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
-_PREDICTED: Final = FIN | SYN | RST | URG | ACK
+_PREDICTED: Final = FIN | SYN | RST | URG | ACK | ECE | CWR
 _PAWS_IDLE: Final = 24 * 24 * 3600 * SECOND  # RFC 7323 5.5
 
 
@@ -82,6 +83,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         or tcb.dupacks
         or tcb.recvq.reordered
         or rcv.has_fin
+        or (tcb.ecn is not None and seg.pkt.tos & ecn.CE == ecn.CE)
     ):
         return False
     acked = seq.sub(seg.ack, snd.una)
@@ -89,8 +91,10 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         return False
     if tcb.ts_ok:
         _note_timestamp(tcb, seg)
+    if tcb.keepalive is not None:
+        tcb.keepalive.heard(tcb.protocol.env.now)
     if acked:
-        acking.advance(tcb, seg, acked)
+        acking.advance(tcb, seg, acked, Acked())
     if not seq.gt(snd.wl1, seg.seq):
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
@@ -120,6 +124,8 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
         elif seg.space:
             # A retransmission or a probe: the peer needs to hear where we are.
             tcb.ack = ACK_NOW
+            if seq.le(seq.add(seg.seq, seg.length), rcv.nxt):
+                _arrived_twice(tcb, seg.seq, seg.length)
             tcb.protocol.work.mark(tcb)
         else:
             challenge(tcb)
@@ -215,8 +221,10 @@ def _trim(tcb: Tcb, seg: Segment) -> None:
             seg.flags &= ~SYN
             behind -= 1
         cut = min(behind, seg.length)
+        _arrived_twice(tcb, seg.seq, cut)
         seg.start += cut
         seg.length -= cut
+        seg.up = max(seg.up - seq.sub(rcv.nxt, seg.seq), 0)  # it counts from SEG.SEQ
         seg.seq = rcv.nxt
         if cut < behind:
             seg.flags &= ~FIN
@@ -228,6 +236,13 @@ def _trim(tcb: Tcb, seg: Segment) -> None:
             seg.flags &= ~FIN
         elif seg.flags & FIN and rcv.wnd == 0:
             seg.flags &= ~FIN
+
+
+def _arrived_twice(tcb: Tcb, left: int, size: int) -> None:
+    """Say so in the next acknowledgment (RFC 2883 4), which is at once."""
+    if size and tcb.sack_ok:
+        tcb.rcv.dsack = (left, seq.add(left, size))
+        tcb.ack = ACK_NOW
 
 
 # Second: check the RST bit.
@@ -291,17 +306,22 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         challenge(tcb)
         _drop(tcb, seg, fate.TCP_ACK_INVALID)
         return False
-    news = acking.selective(tcb, seg) if seg.sacks and tcb.sack_ok else 0
+    if tcb.keepalive is not None:
+        tcb.keepalive.heard(tcb.protocol.env.now)
+    result = Acked()
+    news = acking.selective(tcb, seg, result) if seg.sacks and tcb.sack_ok else 0
     if snd.wnd == 0:
         tcb.progress_at = tcb.protocol.env.now  # the peer is alive (MUST-37)
     if acked > 0:
-        acking.advance(tcb, seg, acked)
-        if news and tcb.recover == NO_RECOVERY:
-            acking.repeat(tcb, seg, news, False)
+        acking.advance(tcb, seg, acked, result)
+        if news and tcb.recover == NO_RECOVERY and not tcb.rack_on:
+            acking.repeat(tcb, seg, news, False, result)
     elif acked == 0:
-        acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd)
+        acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd, result)
     if acked >= 0:
         acking.update_window(tcb, seg)
+        if tcb.ecn is not None:
+            ecn.echoed(tcb, seg)
     return not tcb.fin_acked or _our_fin_acked(tcb)
 
 
@@ -331,9 +351,12 @@ def urgent(tcb: Tcb, seg: Segment) -> None:
         return
     rcv = tcb.rcv
     up = seq.add(seg.seq, seg.up)
-    if not rcv.urgent or seq.gt(up, rcv.up):
+    taken = seq.sub(rcv.nxt, tcb.recvq.size)  # the user is there
+    if seq.gt(up, taken) and (not tcb.urgent_left or seq.gt(up, rcv.up)):
         rcv.up = up
         rcv.urgent = True
+        rcv.up_new = True
+        tcb.protocol.work.mark(tcb)
 
 
 # Seventh: process the segment text.
@@ -342,6 +365,8 @@ def urgent(tcb: Tcb, seg: Segment) -> None:
 def text(tcb: Tcb, seg: Segment) -> None:
     """Queue the text and decide when to acknowledge it."""
     rcv = tcb.rcv
+    if tcb.ecn is not None:
+        ecn.arrived(tcb, seg)
     if tcb.state not in RECEIVING:
         if seg.length:
             _drop(tcb, seg, fate.TCP_AFTER_FIN)
@@ -360,8 +385,11 @@ def text(tcb: Tcb, seg: Segment) -> None:
         _drop(tcb, seg, fate.TCP_AFTER_FIN)
         return
     held = tcb.recvq.reordered
+    at = tcb.recvq.next + ahead
+    if ahead and tcb.recvq.holds(at, at + seg.length):
+        _arrived_twice(tcb, seg.seq, seg.length)
     view = memoryview(seg.pkt.frame)[seg.start : seg.end]
-    advanced = tcb.recvq.insert(tcb.recvq.next + ahead, view)
+    advanced = tcb.recvq.insert(at, view)
     if advanced < 0:
         tcb.ack = ACK_NOW
         tcb.protocol.work.mark(tcb)
@@ -408,7 +436,6 @@ def fin_bit(tcb: Tcb) -> None:
     tcb.fin_taken = True
     rcv.nxt = seq.add(rcv.nxt, 1)
     rcv.wnd = max(rcv.wnd - 1, 0)
-    rcv.urgent = False
     tcb.ack = ACK_NOW
     tcb.protocol.work.mark(tcb)
     if tcb.state == ESTABLISHED:

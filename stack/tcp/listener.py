@@ -2,8 +2,9 @@
 """TCP: LISTEN (RFC 9293 3.10.7.2), the backlog, and handing connections over.
 
 A connection exists from its SYN on; what is limited is how many are in handshake, and how many
-wait to be accepted.  Beyond that SYNs are dropped and the peer tries again (SYN cookies will
-stand here).  An established connection is offered to the sink in the indicate phase.
+wait to be accepted.  Beyond the first, SYNs are answered with a cookie and nothing is kept
+(`syncookies`); beyond the second they are dropped and the peer tries again.  An established
+connection is offered to the sink in the indicate phase.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from stack.base import fate, status
+from stack.base import fate, seq, status
 from stack.base.packet import Packet
 from stack.base.worklist import Workable
-from stack.tcp import chart, ending, handshake, options
+from stack.ip.path import Path
+from stack.tcp import chart, ending, handshake, options, syncookies
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
@@ -28,11 +30,18 @@ if TYPE_CHECKING:
 _SILENT = ListenerSink()
 
 
+def _ports(pkt: Packet) -> tuple[int, int]:
+    """(local, remote) port of a segment that arrived."""
+    frame, l4 = pkt.frame, pkt.l4
+    return frame[l4 + 2] << 8 | frame[l4 + 3], frame[l4] << 8 | frame[l4 + 1]
+
+
 class TcpListener(Workable, Listener):
     """A passive open."""
 
     __slots__ = (
         "_binding",
+        "_cookie_at",
         "_families",
         "_half_open",
         "_offered",
@@ -50,6 +59,7 @@ class TcpListener(Workable, Listener):
         self._half_open: set[Tcb] = set()
         self._waiting: deque[Tcb] = deque()  # established, not accepted
         self._offered = False  # the sink left the oldest of them waiting
+        self._cookie_at = 0  # when the last cookie was sent
 
     # The user's side.
 
@@ -100,8 +110,9 @@ class TcpListener(Workable, Listener):
         if seg.flags & RST:
             protocol.door.drop(pkt, fate.TCP_RST_INVALID)
         elif seg.flags & ACK:
-            protocol.refuse(seg)
-            protocol.door.drop(pkt, fate.TCP_ACK_INVALID)
+            if not self._brings_cookie(pkt, seg):
+                protocol.refuse(seg)
+                protocol.door.drop(pkt, fate.TCP_ACK_INVALID)
         elif seg.flags & SYN:
             self._syn(pkt, seg)
         else:
@@ -110,28 +121,81 @@ class TcpListener(Workable, Listener):
     def _syn(self, pkt: Packet, seg: Segment) -> None:
         protocol = self._protocol
         limit = protocol.config.tcp_backlog
-        if len(self._half_open) >= limit or len(self._waiting) >= limit:
+        crowded = len(self._half_open) >= limit
+        if len(self._waiting) >= limit or (crowded and not protocol.config.tcp_syn_cookies):
             protocol.door.drop(pkt, fate.TCP_BACKLOG_FULL)
             return
-        if protocol.full():
-            protocol.door.drop(pkt, fate.TCP_MEMORY)
-            return
-        path = protocol.reply_path(pkt)
+        path = self._way_back(pkt)
         if path is None:
-            protocol.door.drop(pkt, fate.TCP_FLAGS)
             return
-        frame, l4 = pkt.frame, pkt.l4
-        lport = frame[l4 + 2] << 8 | frame[l4 + 3]
-        rport = frame[l4] << 8 | frame[l4 + 1]
-        tcb = protocol.new_tcb(path, lport, rport)
+        tcb = protocol.new_tcb(path, *_ports(pkt), keep=not crowded)
+        options.prepare(tcb)
+        if crowded:
+            self._send_cookie(tcb, seg)
+            return
         tcb.listener = self
         chart.enter(tcb, LISTEN)
-        options.prepare(tcb)
         handshake.take_syn(tcb, seg)
         chart.enter(tcb, SYN_RECEIVED)
         protocol.counters.passive_opens += 1
         self._half_open.add(tcb)
         protocol.work.mark(tcb)
+
+    def _way_back(self, pkt: Packet) -> Path | None:
+        protocol = self._protocol
+        if protocol.full():
+            protocol.door.drop(pkt, fate.TCP_MEMORY)
+            return None
+        path = protocol.reply_path(pkt)
+        if path is None:
+            protocol.door.drop(pkt, fate.TCP_FLAGS)
+        return path
+
+    def _send_cookie(self, tcb: Tcb, seg: Segment) -> None:
+        """Answer without remembering anything; `tcb` is forgotten here."""
+        protocol = self._protocol
+        self._cookie_at = protocol.env.now
+        mss = protocol.layer_of(tcb).default_mss
+        number = protocol.cookies.make(tcb.key, seg, mss)
+        extra = syncookies.answer_options(tcb, seg)
+        protocol.counters.out_segs += 1
+        protocol.bare.send(
+            tcb.path,
+            tcb.lport,
+            tcb.rport,
+            number,
+            seq.add(seg.seq, 1),
+            SYN | ACK,
+            min(tcb.rcv.limit, 0xFFFF),
+            extra,
+            tcb.label,
+        )
+
+    def _brings_cookie(self, pkt: Packet, seg: Segment) -> bool:
+        """An ACK for nobody: the end of a handshake that was answered with a cookie?"""
+        protocol = self._protocol
+        if not self._cookie_at or protocol.env.now - self._cookie_at > syncookies.VALID:
+            return False
+        frame, l4 = pkt.frame, pkt.l4
+        mss = protocol.cookies.check(pkt.src + pkt.dst + frame[l4 : l4 + 4], seg)
+        if not mss:
+            return False
+        if len(self._waiting) >= protocol.config.tcp_backlog:
+            protocol.door.drop(pkt, fate.TCP_BACKLOG_FULL)
+            return True
+        path = self._way_back(pkt)
+        if path is None:
+            return True
+        tcb = protocol.new_tcb(path, *_ports(pkt))
+        tcb.listener = self
+        chart.enter(tcb, LISTEN)
+        options.prepare(tcb)
+        syncookies.restore(tcb, seg, mss)
+        chart.enter(tcb, SYN_RECEIVED)
+        protocol.counters.passive_opens += 1
+        self._half_open.add(tcb)
+        protocol.arrives(tcb, seg)
+        return True
 
     def established(self, tcb: Tcb) -> None:
         """The handshake of `tcb` is complete."""

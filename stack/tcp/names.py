@@ -45,6 +45,8 @@ ACK_NOW: Final = 2
 REXMIT: Final = 1
 DELACK: Final = 2
 PERSIST: Final = 3
+REORDER: Final = 4
+KEEPALIVE: Final = 5
 
 PROTO: Final = 6
 HEADER: Final = 20

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.tcp import ecn, tuning
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
@@ -60,7 +61,9 @@ def prepare(tcb: Tcb) -> None:
     config = tcb.protocol.config
     rcv = tcb.rcv
     rcv.mss = announced_mss(tcb)
-    rcv.wscale = window_shift(rcv.limit) if config.tcp_window_scaling else 0
+    rcv.most = tuning.most(config)
+    rcv.limit = min(rcv.limit, rcv.most)
+    rcv.wscale = window_shift(rcv.most) if config.tcp_window_scaling else 0
     tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
     update_mss(tcb)
 
@@ -77,8 +80,11 @@ def learn(tcb: Tcb, seg: Segment) -> None:
         snd.wscale = 0
         rcv.wscale = 0
     # What the window field cannot say need not be held ready.
-    rcv.limit = min(rcv.limit, _MAX_FIELD << rcv.wscale)
+    rcv.most = min(rcv.most, _MAX_FIELD << rcv.wscale)
+    rcv.limit = min(rcv.limit, rcv.most)
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
+    tcb.rack_on = tcb.sack_ok and config.tcp_rack
+    ecn.settle(tcb, seg)
     tcb.ts_ok = seg.has_ts and config.tcp_timestamps
     if tcb.ts_ok:
         tcb.ts_recent = seg.ts_val
@@ -101,4 +107,4 @@ def update_mss(tcb: Tcb) -> None:
 
 def timestamp(tcb: Tcb) -> int:
     """TSval now: a millisecond clock with this connection's own offset (RFC 7323 5.4)."""
-    return (tcb.protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
+    return tcb.stamp(tcb.protocol.env.now)

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from stack.base.units import View
-from stack.tcp import chart, options
+from stack.base.units import SECOND, View
+from stack.tcp import chart, ecn, options
+from stack.tcp.keepalive import GARBAGE, KeepAlive
+from stack.tcp.loss import tlp, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.names import (
     ACK_NONE,
@@ -33,7 +35,7 @@ from stack.tcp.names import (
 )
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, FIN, PSH, SYN, URG
+from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, SYN, URG
 
 _pack: Final = tcp.HEADER.pack_into
 _pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
@@ -41,6 +43,8 @@ _TS_LAYOUT: Final = 0x0101080A
 _CHECKSUM_AT: Final = tcp.CHECKSUM_AT
 _LARGEST: Final = 65535 - 60 - 60
 """Payload of the largest super-segment: an IP packet less both headers at their longest."""
+_OVERRIDE: Final = SECOND
+"""How long silly window avoidance may hold data back (RFC 9293 3.8.6.2.1)."""
 _SACK_BLOCKS: Final = 4
 _SACK_BLOCKS_WITH_TS: Final = 3
 _SACK_BLOCK: Final = 8
@@ -63,8 +67,11 @@ def output(tcb: Tcb) -> None:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
+    tcb.urge = False
     if tcb.ack == ACK_NOW:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
+    if tcb.keepalive is not None and tcb.keepalive.due:
+        _send_keepalive(tcb, tcb.keepalive)
     _keep_time(tcb)
 
 
@@ -97,7 +104,7 @@ def _send_syn(tcb: Tcb) -> None:
         tcb.board.resend(span, 1, now)
         tcb.protocol.counters.retrans_segs += 1
     flags = SYN if tcb.state == SYN_SENT else SYN | ACK
-    emit(tcb, 0, (), 0, flags)
+    emit(tcb, 0, (), 0, ecn.syn_flags(tcb, flags))
 
 
 # What was lost.
@@ -119,6 +126,13 @@ def _resend(tcb: Tcb) -> None:
         board.resend(span, size, now)
         tcb.probe = tcb.urge = False
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
+        undo.sent_again(tcb, size)
+        tcb.resent += size
+        if tcb.prr is not None:
+            tcb.prr.sent(size)
+        tcb.last_sent = now
+        if start == snd.una_at and tcb.rack_on:
+            tcb.rexmit.disarm()  # it is this transmission that is waited for now
         _send_span(tcb, start, start + size)
 
 
@@ -127,16 +141,16 @@ def _resend_size(tcb: Tcb, span: Span) -> int:
     snd = tcb.snd
     mss = snd.mss
     pipe = tcb.pipe
-    room = tcb.cc.window - pipe
+    room = tcb.room
     size = span.end - span.start
     if room < min(size, mss) and pipe > 0 and not tcb.urge:
         return 0
     if snd.una_at + snd.wnd <= span.start and not tcb.probe:
         # Beyond a window that shrank: only the persist machinery may (MAY-7 is declined).
         return 0
-    alone = tcb.probe or snd.up_at > span.start
-    limit = mss if alone else max(room - room % mss, mss)
-    return min(size, limit, _LARGEST - _LARGEST % mss)
+    limit = mss if tcb.probe or tcb.urge else max(room - room % mss, mss)
+    largest = _largest(tcb, span.start)
+    return min(size, limit, largest - largest % mss)
 
 
 def _send_span(tcb: Tcb, start: int, end: int) -> None:
@@ -170,8 +184,6 @@ def _send_new(tcb: Tcb) -> None:
         size = _how_much(tcb, ready)
         if size <= 0:
             return
-        if snd.up_at > snd.nxt_at:
-            size = min(size, snd.mss)  # whoever cuts a super-segment leaves its pointer as it is
         _send_data(tcb, size)
 
 
@@ -191,14 +203,17 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     snd = tcb.snd
     mss = snd.mss
     usable = snd.una_at + snd.wnd - snd.nxt_at
-    room = tcb.cc.window - tcb.pipe
+    room = tcb.room
     if tcb.probe:
         tcb.probe = False
         return min(ready, max(usable, 1), mss)
+    if tcb.urge:
+        tcb.urge = False
+        return max(min(ready, usable, mss), 0)
     tcb.cwnd_limited = room < min(ready, mss)
     if room <= 0 or usable <= 0:
         return 0
-    size = min(ready, usable, room, _LARGEST)
+    size = min(ready, usable, room, _largest(tcb, snd.nxt_at))
     if size >= mss:
         whole = size - size % mss
         if size == ready and _small_may_go(tcb, ready):
@@ -211,6 +226,14 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     if room < usable and tcb.pipe == 0:
         return size  # never stall on a window below one segment
     return 0
+
+
+def _largest(tcb: Tcb, at: int) -> int:
+    """Octets that may leave from offset `at` in one go.
+
+    The urgent pointer counts from its own segment: a device that cuts would repeat it wrongly.
+    """
+    return tcb.snd.mss if tcb.snd.up_at > at else _LARGEST
 
 
 def _small_may_go(tcb: Tcb, ready: int) -> bool:
@@ -227,12 +250,18 @@ def _send_data(tcb: Tcb, size: int) -> None:
     now = tcb.protocol.env.now
     if start == snd.una_at:
         tcb.progress_at = now
-    end = start + size
     flags = ACK
+    if tcb.ecn is not None and tcb.ecn.reduced:
+        tcb.ecn.reduced = False
+        size = min(size, snd.mss)  # one segment carries it
+        flags |= CWR
+    end = start + size
     if end == sendq.end:
         flags |= PSH
         if tcb.fin_wanted and snd.una_at + snd.wnd > end:
             flags |= FIN
+    if tcb.prr is not None:
+        tcb.prr.sent(size)
     if size % snd.mss and end <= snd.una_at + snd.wnd:
         snd.small_at = end  # a window probe does not count
     views = sendq.take(start, size)
@@ -244,7 +273,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    emit(tcb, start, views, size, flags)
+    capable = tcb.ecn is not None and end <= snd.una_at + snd.wnd
+    emit(tcb, start, views, size, flags, ecn.ECT_0 if capable else 0)
 
 
 def _send_fin(tcb: Tcb) -> None:
@@ -261,6 +291,16 @@ def _send_fin(tcb: Tcb) -> None:
     emit(tcb, start, (), 0, ACK | FIN)
 
 
+def _send_keepalive(tcb: Tcb, keep: KeepAlive) -> None:
+    """<SEQ=SND.NXT-1>: below the peer's window, so that he must answer (RFC 9293 3.8.4)."""
+    keep.due = False
+    at = tcb.snd.nxt_at - 1
+    if keep.garbage:
+        emit(tcb, at, (GARBAGE,), len(GARBAGE), ACK)
+    else:
+        emit(tcb, at, (), 0, ACK)
+
+
 def _note_fin(tcb: Tcb) -> None:
     if tcb.state == CLOSE_WAIT:
         chart.enter(tcb, LAST_ACK)
@@ -269,8 +309,9 @@ def _note_fin(tcb: Tcb) -> None:
 # One segment.
 
 
-def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> None:
-    """Build and send one segment: offsets from `at` on, `size` octets of payload.
+def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: int = 0) -> None:
+    """Build and send one segment: offsets from `at` on, `size` octets of payload, `ect` as ECN
+    field of the IP header.
 
     Every segment carries the latest acknowledgment and window, so an ACK that was owed is
     paid by it.
@@ -282,13 +323,15 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
     end = head.end
     field = _window_field(tcb, flags & SYN != 0)
     urgent = 0
-    if snd.up_at > at:
+    if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
         urgent = min(snd.up_at - at, 0xFFFF)
+    if tcb.ecn is not None and tcb.ecn.echo and flags & (ACK | SYN) == ACK:
+        flags |= ECE
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    reordered = tcb.recvq.reordered and tcb.sack_ok
+    reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
     blocks = _room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks:
         start = end - 32
@@ -341,7 +384,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int) -> Non
         if blocks or not reordered:
             tcb.ack = ACK_NONE
             tcb.delack.disarm()
-    path.send(head, views, length, PROTO, 0, 0, tcb.label)
+    path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 
 def _room_for_blocks(tcb: Tcb, size: int) -> int:
@@ -362,14 +405,21 @@ def _options(tcb: Tcb, flags: int, blocks: int) -> bytes:
     if tcb.ts_ok:
         extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
     if blocks:
-        base, now = tcb.rcv.nxt, tcb.recvq.next
-        extra += tcp.sack_option(
-            [
-                ((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF)
-                for left, right in tcb.recvq.blocks(blocks)
-            ]
-        )
+        extra += tcp.sack_option(_blocks(tcb, blocks))
     return extra
+
+
+def _blocks(tcb: Tcb, count: int) -> list[tuple[int, int]]:
+    """SACK blocks: first what has arrived twice (RFC 2883), then what is held (RFC 2018 4)."""
+    rcv = tcb.rcv
+    found = []
+    if rcv.dsack is not None:
+        found.append(rcv.dsack)
+        rcv.dsack = None
+    base, now = rcv.nxt, tcb.recvq.next
+    for left, right in tcb.recvq.blocks(count - len(found)):
+        found.append(((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF))
+    return found
 
 
 def _window_field(tcb: Tcb, syn: bool) -> int:
@@ -402,5 +452,12 @@ def _keep_time(tcb: Tcb) -> None:
         if not tcb.rexmit.armed:
             timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
         tcb.persist.disarm()
-    elif tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
-        timers.arm(tcb.persist, now + tcb.rtt.timeout())
+        if tcb.rack_on:
+            tlp.arm(tcb)
+        return
+    tcb.reorder.disarm()
+    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+        wait = tcb.rtt.timeout()
+        if tcb.snd.wnd:
+            wait = min(wait, _OVERRIDE)
+        timers.arm(tcb.persist, now + wait)

@@ -19,14 +19,16 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
-from stack.tcp import ending, handshake, input, reset, timeouts
-from stack.tcp.congestion import ALGORITHMS
+from stack.tcp import ending, handshake, info, input, reset, timeouts
+from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.indicate import indicate
+from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
 from stack.tcp.names import PROTO, SYN_RECEIVED, SYN_SENT
 from stack.tcp.output import output
+from stack.tcp.syncookies import SynCookies
 from stack.tcp.tcb import Tcb
 from stack.tcp.timewait import TimeWait, TimeWaitTable
 from stack.transport.demux import Demux
@@ -82,6 +84,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.timers = host.timers
         self.door = host.door
         self.config = host.config
+        self.congestion = algorithm(host.config.tcp_congestion)
         self.fast_path = host.config.tcp_fast_path
         self.counters = TcpCounters()
         self.head = Head()
@@ -93,6 +96,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.time_wait = TimeWaitTable(self)
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
+        self.cookies = SynCookies(host.env)
         self._table: dict[bytes, Tcb | TimeWait] = {}
 
     # Provider.
@@ -182,7 +186,17 @@ class TcpProtocol(TransportLayer, Provider):
             self.counters.attempt_fails += 1
             ending.finish(tcb, result)
         else:
-            tcb.soft_error = result  # told if the connection times out (MUST-56, SHLD-25)
+            # Told now, and again if the connection times out (MUST-47, MUST-56, SHLD-25).
+            tcb.soft_error = tcb.trouble = result
+            self.work.mark(tcb)
+
+    def black_hole(self, tcb: Tcb, mtu: int) -> None:
+        """Full segments seem to vanish: try `mtu`, for all connections to this destination.
+
+        It is forgotten as any other report is, after `Config.pmtu_age`.
+        """
+        if tcb.snd.flight >= tcb.snd.mss and mtu < tcb.path.mtu:
+            self._path_shrank(tcb, tcb.remote, mtu)
 
     def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
         """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
@@ -233,12 +247,17 @@ class TcpProtocol(TransportLayer, Provider):
             self.time_wait.remove(old)
         return status.OK, self.new_tcb(path, lport, port)
 
-    def new_tcb(self, path: Path, lport: int, rport: int) -> Tcb:
-        """A Tcb in CLOSED, entered into the table."""
+    def arrives(self, tcb: Tcb, seg: Segment) -> None:
+        """`seg` turned out to be for `tcb`."""
+        input.segment_arrives(tcb, seg)
+
+    def new_tcb(self, path: Path, lport: int, rport: int, keep: bool = True) -> Tcb:
+        """A Tcb in CLOSED, entered into the table if it is to be kept."""
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
         secrets = self.isn.secrets(path.dst + path.src + ports)
-        tcb = Tcb(self, path, lport, rport, ALGORITHMS["reno"](), secrets)
-        self._table[tcb.key] = tcb
+        tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
+        if keep:
+            self._table[tcb.key] = tcb
         return tcb
 
     def forget(self, tcb: Tcb) -> None:
@@ -261,6 +280,10 @@ class TcpProtocol(TransportLayer, Provider):
     def connections(self) -> list[Tcb]:
         """Every connection, for those who look."""
         return [entry for entry in self._table.values() if isinstance(entry, Tcb)]
+
+    def info(self) -> list[TcpInfo]:
+        """A snapshot of every connection."""
+        return [info.snapshot(tcb) for tcb in self.connections()]
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""

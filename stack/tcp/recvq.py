@@ -74,6 +74,11 @@ class ReceiveQueue:
             self._drain()
         return self.next - before
 
+    def holds(self, start: int, end: int) -> bool:
+        """All of [start, end), which lies ahead of `next`, waits out of order already."""
+        block = self._ranges.find(start) if self._ranges is not None else None
+        return block is not None and block[1] >= end
+
     def take(self) -> list[memoryview]:
         """All data in order; the queue's part of it is empty afterwards."""
         views = self.ready
@@ -97,7 +102,7 @@ class ReceiveQueue:
     def blocks(self, count: int) -> list[tuple[int, int]]:
         """Up to `count` ranges held out of order, most recently touched first."""
         found: list[tuple[int, int]] = []
-        if self._ranges is None:
+        if self._ranges is None or count <= 0:
             return found
         for point in self._recent:
             block = self._ranges.find(point)
@@ -156,7 +161,7 @@ class ReceiveQueue:
             ranges = self._ranges = RangeSet()
         end = offset + len(view)
         at = offset
-        for start, stop in [*self._gaps(ranges, offset, end)]:
+        for start, stop in ranges.gaps(offset, end):
             if len(self._ooo_starts) >= self._limit:
                 return -1
             piece = view[start - offset : stop - offset]
@@ -172,19 +177,3 @@ class ReceiveQueue:
         self._recent.insert(0, at)
         del self._recent[_RECENT:]
         return 0
-
-    @staticmethod
-    def _gaps(ranges: RangeSet, start: int, end: int) -> list[tuple[int, int]]:
-        """The parts of [start, end) not in `ranges`."""
-        gaps = []
-        for held_start, held_end in ranges:
-            if held_end <= start:
-                continue
-            if held_start >= end:
-                break
-            if start < held_start:
-                gaps.append((start, held_start))
-            start = max(start, held_end)
-        if start < end:
-            gaps.append((start, end))
-        return gaps

@@ -37,6 +37,8 @@ class Bare:
         window: int = 0,
         extra: bytes = b"",
         label: int = 0,
+        tos: int = 0,
+        hops: int = 0,
     ) -> None:
         """One segment; `extra` are options, padded to four octets by the caller."""
         head = self._head
@@ -48,7 +50,7 @@ class Bare:
         _pack(head.buf, start, lport, rport, number, ack, size << 10 | flags, window, check, 0)
         head.start = head.l4 = start
         head.csum = tcp.CHECKSUM_AT
-        path.send(head, (), size, PROTO, label=label)
+        path.send(head, (), size, PROTO, tos, hops, label)
 
 
 def refuse(bare: Bare, path: Path | None, seg: Segment) -> bool:
@@ -85,5 +87,15 @@ def abort(tcb: Tcb) -> None:
     protocol.counters.out_rsts += 1
     number = tcb.snd.number(tcb.snd.acceptable_at)
     protocol.bare.send(
-        tcb.path, tcb.lport, tcb.rport, number, tcb.rcv.nxt, RST | ACK, 0, extra, tcb.label
+        tcb.path,
+        tcb.lport,
+        tcb.rport,
+        number,
+        tcb.rcv.nxt,
+        RST | ACK,
+        0,
+        extra,
+        tcb.label,
+        tcb.tos,
+        tcb.hops,
     )

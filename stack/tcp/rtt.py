@@ -11,12 +11,13 @@ from stack.base.units import MS, SECOND
 
 _GRANULARITY = MS
 _AFTER_LOST_SYN = 3 * SECOND
+_LEAST_FOR = 300 * SECOND
 
 
 class RttEstimator:
     """SRTT, RTTVAR and RTO of one connection; all in ns, 0 before the first sample."""
 
-    __slots__ = ("_initial", "_max", "_min", "backoff", "rto", "srtt", "var")
+    __slots__ = ("_initial", "_max", "_min", "backoff", "least", "least_at", "rto", "srtt", "var")
 
     def __init__(self, initial: int, least: int, most: int) -> None:
         self._initial = initial
@@ -26,9 +27,14 @@ class RttEstimator:
         self.var = 0
         self.rto = initial  # before back-off
         self.backoff = 0  # doublings in force
+        self.least = 0  # the shortest round trip of the last minutes
+        self.least_at = 0
 
-    def sample(self, rtt: int) -> None:
+    def sample(self, rtt: int, now: int = 0) -> None:
         """A measurement (RFC 6298 2.2-2.4).  It also ends the back-off (5.7)."""
+        if rtt <= self.least or not self.least or now - self.least_at > _LEAST_FOR:
+            self.least = rtt
+            self.least_at = now
         if self.srtt == 0:
             self.srtt = rtt
             self.var = rtt >> 1

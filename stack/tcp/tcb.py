@@ -18,17 +18,23 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.loss.scoreboard import Scoreboard
-from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REXMIT
+from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REORDER, REXMIT
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
 
 if TYPE_CHECKING:
+    from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
+    from stack.tcp.loss.prr import Prr
+    from stack.tcp.loss.rack import Rack
+    from stack.tcp.loss.undo import Undo
     from stack.tcp.protocol import TcpProtocol
 
 NO_RECOVERY: Final = -1
+NO_PROBE: Final = -1
 
 
 class Send:
@@ -104,17 +110,22 @@ class Receive:
 
     __slots__ = (
         "acked",
+        "dsack",
         "fin",
         "has_fin",
         "irs",
         "limit",
+        "most",
         "mss",
         "nxt",
         "owed",
         "pushed",
         "seen",
+        "taken",
+        "taken_at",
         "ungranted",
         "up",
+        "up_new",
         "urgent",
         "wnd",
         "wscale",
@@ -126,8 +137,12 @@ class Receive:
         self.wnd = 0  # what we promised to accept beyond nxt; never taken back
         self.wscale = 0  # how far our window field is shifted
         self.up = 0  # receive urgent pointer
-        self.urgent = False  # up is ahead of what the user has seen
+        self.urgent = False  # up is ahead of what the user has taken
+        self.up_new = False  # up moved, and the user has not been told
         self.limit = limit  # octets we are ready to hold
+        self.most = limit  # what `limit` may grow to (see `tuning`)
+        self.taken = 0  # octets the user took since `taken_at`
+        self.taken_at = 0
         self.mss = 0  # the MSS we announced
         self.acked = 0  # Last.ACK.sent (RFC 7323 4.3)
         self.owed = 0  # full-sized segments not yet acknowledged
@@ -136,6 +151,7 @@ class Receive:
         self.has_fin = False  # a FIN was seen, at sequence number `fin`
         self.fin = 0
         self.ungranted = 0  # octets taken by the user and not granted back
+        self.dsack: tuple[int, int] | None = None  # sequence numbers of what arrived twice
 
 
 class Tcb(Workable, TimerOwner):
@@ -152,6 +168,7 @@ class Tcb(Workable, TimerOwner):
         "done",
         "dup_nxt",
         "dupacks",
+        "ecn",
         "endpoint",
         "fast",
         "fin_taken",
@@ -159,6 +176,8 @@ class Tcb(Workable, TimerOwner):
         "fin_told",
         "fin_wanted",
         "final",
+        "hops",
+        "keepalive",
         "key",
         "label",
         "last_sent",
@@ -174,11 +193,17 @@ class Tcb(Workable, TimerOwner):
         "probe",
         "progress_at",
         "protocol",
+        "prr",
         "push_all",
+        "rack",
+        "rack_on",
         "rcv",
         "recover",
         "recvq",
         "remote",
+        "reorder",
+        "reports",
+        "resent",
         "retries",
         "rexmit",
         "rport",
@@ -188,12 +213,18 @@ class Tcb(Workable, TimerOwner):
         "snd",
         "soft_error",
         "state",
+        "tlp_end",
+        "tlp_new",
         "told",
+        "tos",
+        "trouble",
         "ts_offset",
         "ts_ok",
         "ts_recent",
         "ts_recent_at",
+        "undo",
         "urge",
+        "user_timeout",
     )
 
     def __init__(
@@ -239,17 +270,33 @@ class Tcb(Workable, TimerOwner):
         self.fin_wanted = False  # the user closed
         self.final = -1  # status of an ended connection, until ...
         self.told = False  # ... the user knows
-        self.soft_error = 0
+        self.soft_error = 0  # the latest since the peer acknowledged something
+        self.trouble = 0  # one the user has not been told of
 
+        self._nothing_yet()
+
+        self.rexmit = Timer(self, REXMIT)
+        self.delack = Timer(self, DELACK)
+        self.persist = Timer(self, PERSIST)
+        self.reorder = Timer(self, REORDER)
+
+    def _nothing_yet(self) -> None:
+        """The variables whose beginning does not depend on anything."""
         # What the SYNs agreed on.
         self.ts_ok = False
         self.sack_ok = False
+        self.ecn: Ecn | None = None
         self.ts_recent = 0
         self.ts_recent_at = 0
 
         # Marks and policy.
         self.ack = ACK_NONE
         self.nodelay = False
+        self.reports = True  # the user wants to hear of soft errors
+        self.user_timeout = 0  # R2 as the user set it, ns; 0: as configured
+        self.tos = 0  # traffic class of what is sent, without the ECN bits
+        self.hops = 0  # hop limit of what is sent; 0: as configured
+        self.keepalive: KeepAlive | None = None  # while switched on
         self.push_all = 0  # offset up to which Nagle is overruled
         self.urge = False  # the next retransmission ignores the congestion window
         self.probe = False  # the next segment ignores the peer's window
@@ -257,16 +304,19 @@ class Tcb(Workable, TimerOwner):
         self.last_sent = 0
         self.progress_at = 0  # when the peer last acknowledged something new, or nothing was out
         self.retries = 0  # time-outs in a row
+        self.resent = 0  # octets sent again so far
         self.dupacks = 0
         self.dup_nxt = 0  # SND.NXT when the first duplicate came (RFC 5681 3.2: FlightSize)
         self.fast = False  # in fast recovery
         self.partials = 0  # partial acknowledgments in it
         self.recover = NO_RECOVERY  # RecoveryPoint (RFC 6675), recover (RFC 6582)
+        self.rack: Rack | None = None  # made at the first sign of loss
+        self.rack_on = False  # loss detection by time (RFC 8985), which needs SACK
+        self.prr: Prr | None = None  # in fast recovery, with RACK
+        self.undo: Undo | None = None  # what there was before the last reduction
+        self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
+        self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
-
-        self.rexmit = Timer(self, REXMIT)
-        self.delack = Timer(self, DELACK)
-        self.persist = Timer(self, PERSIST)
 
     def fired(self, timer: Timer) -> None:
         self.protocol.timer_fired(self, timer.kind)
@@ -289,6 +339,24 @@ class Tcb(Workable, TimerOwner):
     def fin_acked(self) -> bool:
         """Our FIN has been acknowledged."""
         return self.snd.una_at > self.sendq.end
+
+    def stamp(self, when: int) -> int:
+        """TSval at `when` (ns): a millisecond clock with an offset of its own (RFC 7323 5.4)."""
+        return (when // 1_000_000 + self.ts_offset) & 0xFFFFFFFF
+
+    @property
+    def room(self) -> int:
+        """Octets that congestion control lets into the network now."""
+        prr = self.prr
+        return self.cc.window - self.pipe if prr is None else prr.allowance
+
+    @property
+    def urgent_left(self) -> int:
+        """Octets up to the end of the peer's urgent data that the user has not taken."""
+        rcv = self.rcv
+        if not rcv.urgent:
+            return 0
+        return max(seq.diff(rcv.up, rcv.nxt) + self.fin_taken + self.recvq.size, 0)
 
     @property
     def pipe(self) -> int:

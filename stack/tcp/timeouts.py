@@ -10,19 +10,24 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
-from stack.tcp import ending
-from stack.tcp.loss import recovery
+from stack.tcp import ending, keepalive
+from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
     ACK_DELAYED,
     ACK_NOW,
     DELACK,
+    KEEPALIVE,
     PERSIST,
+    REORDER,
     REXMIT,
+    SENDING,
     SYN_RECEIVED,
     SYN_SENT,
 )
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import NO_RECOVERY, Tcb
 
+_SUSPECT: Final = {3: 1280, 5: 576}
+"""After so many time-outs in a row, try this path MTU."""
 _R1: Final = 3  # SHLD-10: at least three retransmissions before IP is asked to look
 
 
@@ -37,12 +42,22 @@ def fired(tcb: Tcb, kind: int) -> None:
         # RFC 9293 3.8.6.1: a segment beyond the window asks whether it has opened.  Once sent
         # it is in flight, and the retransmission timer asks again with back-off (SHLD-30).
         tcb.probe = True
+    elif kind == REORDER:
+        # One timer for two that never wait at once: RACK's for what may only be late, and the
+        # tail loss probe's while nothing is reported missing.
+        if tcb.board.sacked or tcb.recover != NO_RECOVERY:
+            recovery.look_again(tcb)
+        else:
+            tlp.send(tcb)
+    elif kind == KEEPALIVE:
+        keepalive.fired(tcb)
     tcb.protocol.work.mark(tcb)
 
 
 def _retransmission(tcb: Tcb) -> None:
     """RFC 6298 5.4-5.7, and RFC 9293 3.8.3 for when to give up."""
     snd = tcb.snd
+    config = tcb.protocol.config
     if snd.flight == 0:
         return
     if _out_of_patience(tcb):
@@ -52,6 +67,11 @@ def _retransmission(tcb: Tcb) -> None:
     tcb.rtt.back_off()
     if tcb.retries >= _R1:
         tcb.path.doubt()
+        if tcb.retries == _R1:
+            tcb.trouble = tcb.soft_error or TIMED_OUT  # SHLD-9
+    if tcb.retries in _SUSPECT and config.tcp_black_hole_detection and tcb.state in SENDING:
+        # RFC 4821 7.7: segments of this size vanish, and nobody says why.
+        tcb.protocol.black_hole(tcb, _SUSPECT[tcb.retries])
     if tcb.state in (SYN_SENT, SYN_RECEIVED):
         tcb.board.mark_all_lost()
     elif snd.wnd == 0:
@@ -67,11 +87,11 @@ def _out_of_patience(tcb: Tcb) -> bool:
     config = protocol.config
     waited = protocol.env.now - tcb.progress_at
     if tcb.state == SYN_SENT:
-        over = waited >= config.tcp_syn_timeout
+        over = waited >= (tcb.user_timeout or config.tcp_syn_timeout)
         protocol.counters.attempt_fails += over
         return over
     if tcb.state == SYN_RECEIVED and tcb.listener is not None:
         over = tcb.retries >= config.tcp_syn_ack_retries
         protocol.counters.attempt_fails += over
         return over
-    return waited >= config.tcp_user_timeout
+    return waited >= (tcb.user_timeout or config.tcp_user_timeout)

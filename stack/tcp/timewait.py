@@ -29,6 +29,7 @@ class TimeWait:
 
     __slots__ = (
         "answered",
+        "hops",
         "key",
         "label",
         "lport",
@@ -36,6 +37,7 @@ class TimeWait:
         "rcv_nxt",
         "rport",
         "snd_nxt",
+        "tos",
         "ts_offset",
         "ts_ok",
         "ts_recent",
@@ -55,6 +57,8 @@ class TimeWait:
         self.ts_offset = tcb.ts_offset
         self.ts_recent = tcb.ts_recent
         self.label = tcb.label
+        self.tos = tcb.tos
+        self.hops = tcb.hops
         self.until = until
         self.answered = 0  # when an ACK was last sent
 
@@ -161,6 +165,8 @@ class TimeWaitTable(TimerOwner):
             record.window,
             extra,
             record.label,
+            record.tos,
+            record.hops,
         )
 
     def _rearm(self) -> None:

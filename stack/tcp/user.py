@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from stack.base import status
 from stack.base.units import View
-from stack.tcp import chart, ending, options
+from stack.tcp import chart, ending, options, tuning
+from stack.tcp.congestion import algorithm
 from stack.tcp.names import (
     ACK_NOW,
     CLOSE_WAIT,
@@ -76,10 +77,20 @@ def grant(tcb: Tcb, count: int) -> None:
     rcv.ungranted -= count
     if tcb.state not in RECEIVING:
         return
+    tuning.taken(tcb, count)
     growth = rcv.limit - tcb.recvq.size - rcv.ungranted - rcv.wnd
     if growth >= min(rcv.limit >> 1, max(2 * rcv.mss, rcv.wnd)):
         tcb.ack = ACK_NOW
         tcb.protocol.work.mark(tcb)
+
+
+def change_congestion(tcb: Tcb, name: str) -> None:
+    """Another algorithm from now on, with what is known so far."""
+    old, new = tcb.cc, algorithm(name)()
+    if old.window:
+        new.start(tcb.snd.mss, tcb.protocol.config.tcp_initial_window)
+        new.window, new.ssthresh = old.window, old.ssthresh
+    tcb.cc = new
 
 
 def cancel(tcb: Tcb, token: object) -> bool:

@@ -41,6 +41,22 @@ RECEIVED_PUSH: Final = 1
 # Options of Stream.set_option and Datagram.set_option.
 OPTION_NODELAY: Final = 1
 OPTION_BROADCAST: Final = 2
+OPTION_KEEPALIVE: Final = 3
+"""Ask a silent peer whether it is there (RFC 9293 3.8.4); off unless set."""
+OPTION_KEEPALIVE_TIME: Final = 4
+"""ns of silence before the first question."""
+OPTION_KEEPALIVE_INTERVAL: Final = 5
+"""ns between questions."""
+OPTION_KEEPALIVE_COUNT: Final = 6
+"""Unanswered questions that end the connection."""
+OPTION_USER_TIMEOUT: Final = 7
+"""ns that data (or a SYN) may stay unacknowledged: RFC 9293's R2.  0: as configured."""
+OPTION_TRAFFIC_CLASS: Final = 8
+"""The DiffServ field of what is sent, in the upper six bits of an octet."""
+OPTION_HOP_LIMIT: Final = 9
+"""TTL or hop limit of what is sent.  0: as configured."""
+OPTION_ERROR_REPORTS: Final = 10
+"""Call `StreamSink.troubled`; on unless cleared."""
 
 
 class Name:
@@ -74,6 +90,16 @@ class StreamSink:
         more is indicated until `Stream.resume`.
         """
         return 0
+
+    def urgent(self, left: int) -> None:
+        """The peer's urgent pointer moved: the next `left` octets lead up to it (RFC 9293 3.8.5).
+
+        Urgent data stays in line; `Stream.urgent_left` says at any time how much is to come.
+        """
+
+    def troubled(self, status: int) -> None:
+        """Trouble that the connection is trying to live with (RFC 9293 3.9.1.8, SHLD-9): an ICMP
+        error, or TIMED_OUT when some retransmissions have not been answered."""
 
     def finished(self) -> None:
         """The peer closed its direction; everything before that has been taken."""
@@ -144,7 +170,18 @@ class Stream:
         raise NotImplementedError
 
     def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK or NOT_SUPPORTED."""
+        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
+        raise NotImplementedError
+
+    def urgent_left(self) -> int:
+        """Octets up to the end of the peer's urgent data that have not been taken; 0 if none."""
+        raise NotImplementedError
+
+    def set_congestion(self, name: str) -> int:
+        """Choose the congestion control of this stream.  OK or NOT_SUPPORTED.
+
+        On a live connection the new algorithm takes over the window of the old one.
+        """
         raise NotImplementedError
 
     def local_name(self) -> Name | None:
@@ -238,6 +275,9 @@ class DatagramSink:
         """
         return 0
 
+    def troubled(self, status: int, address: bytes, port: int) -> None:
+        """A datagram that was sent to `address` and `port` did not arrive, says ICMP."""
+
 
 class Datagram:
     """A datagram endpoint."""
@@ -269,7 +309,7 @@ class Datagram:
         raise NotImplementedError
 
     def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK or NOT_SUPPORTED."""
+        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 
 Done: RFC 768 with checksums always generated, RFC 1122 4.1.3.  Received datagrams wait as
 views of their frames, charged by frame size, until the indicate phase hands over all of them
-in one call.  Not done: IP options, per-datagram TTL and TOS.
+in one call.  ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  Not done: IP
+options; TTL and TOS of single datagrams (those of the endpoint can be set).
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from stack.base.units import View
 from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.transport.ports import Binding
-from stack.transport.seam import OPTION_BROADCAST, Datagram, DatagramSink, Name, Received
+from stack.transport.seam import (
+    OPTION_BROADCAST,
+    OPTION_HOP_LIMIT,
+    OPTION_TRAFFIC_CLASS,
+    Datagram,
+    DatagramSink,
+    Name,
+    Received,
+)
 from stack.wire import udp
 
 if TYPE_CHECKING:
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
 _pack: Final = udp.HEADER.pack_into
 _PROTO: Final = 17
 _MAX_PAYLOAD: Final = 65535 - udp.LENGTH
+_MAX_TROUBLES: Final = 16
 _SILENT: Final = DatagramSink()
 
 
@@ -38,10 +48,13 @@ class UdpEndpoint(Workable, Datagram):
         "_charged",
         "_families",
         "_flow",
+        "_hops",
         "_paths",
         "_paused",
         "_protocol",
         "_queue",
+        "_tos",
+        "_troubles",
         "sink",
     )
 
@@ -57,6 +70,9 @@ class UdpEndpoint(Workable, Datagram):
         self._paths: dict[bytes, Path] = {}
         self._paused = False
         self._queue: list[Received] = []
+        self._hops = 0
+        self._tos = 0
+        self._troubles: list[tuple[int, bytes, int]] = []
 
     # The user's side.
 
@@ -99,7 +115,8 @@ class UdpEndpoint(Workable, Datagram):
         head.start = head.l4 = start
         head.csum = udp.CHECKSUM_AT
         self._protocol.counters.out_datagrams += 1
-        return path.send(head, views, length, _PROTO, label=self._flow, df=False)
+        tos, hops = self._tos, self._hops
+        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df=False)
 
     def resume(self) -> None:
         self._paused = False
@@ -110,14 +127,22 @@ class UdpEndpoint(Workable, Datagram):
         self._charged -= charge
 
     def set_option(self, option: int, value: int) -> int:
-        if option != OPTION_BROADCAST:
+        if option == OPTION_BROADCAST:
+            self._broadcast = bool(value)
+        elif option not in (OPTION_TRAFFIC_CLASS, OPTION_HOP_LIMIT):
             return status.NOT_SUPPORTED
-        self._broadcast = bool(value)
+        elif not 0 <= value <= 255:
+            return status.INVALID
+        elif option == OPTION_TRAFFIC_CLASS:
+            self._tos = value & 0xFC  # the other two bits are ECN's
+        else:
+            self._hops = value
         return status.OK
 
     def close(self) -> None:
         self.sink = _SILENT
         self._queue = []
+        self._troubles.clear()
         binding, self._binding = self._binding, None
         if binding is not None:
             self._protocol.bound.remove(self._families, binding.address, binding.port, self)
@@ -146,8 +171,19 @@ class UdpEndpoint(Workable, Datagram):
         if not self._paused and not self.marked:
             self._protocol.work.mark(self)
 
+    def trouble(self, result: int, address: bytes, port: int) -> None:
+        """ICMP says that a datagram to `address` and `port` did not arrive.
+
+        Believed only of addresses that something was sent to, since anybody can say it.
+        """
+        if address in self._paths and len(self._troubles) < _MAX_TROUBLES:
+            self._troubles.append((result, address, port))
+            self._protocol.work.mark(self)
+
     def indicate(self) -> None:
         """Hand everything queued to the sink."""
+        while self._troubles:
+            self.sink.troubled(*self._troubles.pop(0))
         if self._paused or not self._queue:
             return
         batch = self._queue

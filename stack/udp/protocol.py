@@ -15,6 +15,7 @@ from stack.base.checksum import data_sum
 from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import UNICAST, Packet
+from stack.base.status import HOST_UNREACHABLE
 from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost
 from stack.ip.path import Path
@@ -22,6 +23,7 @@ from stack.ip.seam import TOO_BIG, TransportLayer
 from stack.transport.demux import Demux
 from stack.transport.ports import PortTable
 from stack.transport.seam import SOCK_DGRAM, Provider
+from stack.transport.soft_errors import STATUS
 from stack.udp.endpoint import UdpEndpoint
 from stack.wire import udp
 
@@ -119,8 +121,14 @@ class UdpProtocol(TransportLayer, Provider):
         self.door.drop(pkt, reason)
 
     def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
-        if kind == TOO_BIG and self.bound.find(src, quoted[:2]) is not None:
+        endpoint = self.bound.find(src, quoted[:2])
+        if endpoint is None:
+            return
+        if kind == TOO_BIG:
             self._host.pmtu.lower(dst, mtu)
+        else:
+            result = STATUS.get(kind, HOST_UNREACHABLE)
+            endpoint.trouble(result, dst, int.from_bytes(quoted[2:4], "big"))
 
     # For endpoints.
 

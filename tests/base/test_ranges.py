@@ -45,6 +45,8 @@ def test_questions(parts: list[tuple[int, int]], probe: tuple[int, int]) -> None
     assert ranges.covers(*probe) == (wanted <= naive)
     found = ranges.find(probe[0])
     assert (found is not None) == (probe[0] in naive)
+    missing = [n for start, end in ranges.gaps(*probe) for n in range(start, end)]
+    assert missing == sorted(wanted - naive)
 
 
 @given(st.lists(spans, max_size=8), st.integers(0, 61))

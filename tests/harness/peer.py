@@ -239,10 +239,13 @@ class Peer:
                 return self.inbox
             self.world.run(0)
 
-    def handshake(self, seq: int = 100, win: int = 65535, **options: Any) -> Segment:
+    def handshake(
+        self, seq: int = 100, win: int = 65535, flags: int = SYN, **options: Any
+    ) -> Segment:
         """Open a connection to a listener of the stack; returns its SYN-ACK."""
-        self.sends(SYN, seq=seq, win=win, **options)
-        synack = self.sees(SYN | ACK, ack=(seq + 1) & 0xFFFFFFFF)
+        self.sends(flags, seq=seq, win=win, **options)
+        synack = self.sees(ack=(seq + 1) & 0xFFFFFFFF)
+        assert synack.flags & (SYN | ACK) == SYN | ACK
         given = options.get("ts")
         ts = (given[0] + 1, synack.ts_val) if given else None
         self.sends(ACK, seq=seq + 1, ack=synack.seq + 1, win=win, ts=ts)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import pytest
 
 from stack import Config
+from tap.impair import Impairment
 from tap.ladder import Attachment, Refused, Wish, attach
 from tools.world import DemoWorld
 
@@ -74,12 +75,14 @@ class KernelWorld(DemoWorld):
         return box[0]
 
 
-def bring_up(wire: str, config: Config | None = None) -> KernelWorld:
+def bring_up(
+    wire: str, config: Config | None = None, impairment: Impairment | None = None
+) -> KernelWorld:
     try:
-        attachment: Attachment = attach(Wish(wire=wire))
+        attachment: Attachment = attach(Wish(wire=wire, offload=impairment is None))
     except Refused as why:
         impossible(f"--wire {wire}: {why}")
-    world = KernelWorld(attachment, config=config)
+    world = KernelWorld(attachment, config=config, impairment=impairment, seed=1)
     world.start()
     return world
 

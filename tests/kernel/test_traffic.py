@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from stack import Config
-from stack.base.units import SECOND
+from stack.base.units import MS, SECOND
+from tap.impair import Impairment
 from tests.kernel.conftest import KernelWorld, bring_up, impossible
 from tools.services.echo import CHARACTERS
 
@@ -113,5 +114,20 @@ def test_a_peer_that_vanishes_is_given_up(wire: str) -> None:
         assert world.inside(world.stack.tcp.connections)
         assert eventually(lambda: not world.inside(world.stack.tcp.connections), 10)
         assert world.inside(lambda: [t for t in world.stack.timers.armed() if t.owner]) is not None
+    finally:
+        world.stop()
+
+
+@pytest.mark.parametrize("name", ["download", "upload"])
+def test_the_kernel_and_we_agree_over_a_bad_wire(name: str) -> None:
+    """Loss, reordering, duplicates and wrong bits in both directions; the digests are equal."""
+    wire = Impairment(
+        loss=0.01, reorder=0.02, reorder_by=3 * MS, duplicate=0.01, corrupt=0.005, delay=2 * MS
+    )
+    world = bring_up("userns", impairment=wire)
+    try:
+        for address in world.addresses():
+            result = world.run("check", name=name, address=address, port=80, size=8 << 20)
+            assert result["ok"], result["text"]
     finally:
         world.stop()

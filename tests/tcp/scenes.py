@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from stack.tcp.tcb import Tcb
-from stack.wire.tcp import ACK
+from stack.wire.tcp import ACK, SYN
 from tests.harness import Host, Peer, World, quiet
 from tests.tcp.users import User, serve
 
@@ -19,6 +19,7 @@ class Scene:
         world: World,
         family: int,
         options: dict[str, Any] | None = None,
+        flags: int = SYN,
         **settings: object,
     ) -> None:
         self.world = world
@@ -27,7 +28,7 @@ class Scene:
         self.host, self.peer = world.host(quiet(**settings))
         self.peer.family = family
         acceptor = serve(self.host)
-        synack = self.peer.handshake(seq=100, **({"mss": 1000} | (options or {})))
+        synack = self.peer.handshake(seq=100, flags=flags, **({"mss": 1000} | (options or {})))
         self.user: User = acceptor.users[0]
         self.iss = synack.seq
         self.tcb: Tcb = self.host.stack.tcp.connections()[0]

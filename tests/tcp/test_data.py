@@ -358,8 +358,7 @@ def test_urgent_data_is_in_line_and_marked(world: World, family: int) -> None:
     scene = Scene(world, family)
     scene.sends(ACK | URG, data=b"look here", up=4)
     assert scene.user.data == b"look here"
-    assert scene.tcb.rcv.urgent
-    assert scene.tcb.rcv.up == 105
+    assert scene.user.events == [("urgent", 4)]
     scene.user.send(b"watch out", flags=SEND_URGENT)
     world.run(0)
     seg = scene.sees(ACK | URG | PSH, data=b"watch out")

@@ -66,7 +66,7 @@ def test_synack_offers_only_what_was_offered(world: World, family: int) -> None:
     peer.sport += 1
     peer.sends(SYN, seq=100, mss=1000, wscale=3, sack_ok=True, ts=(77, 0))
     full = peer.sees(SYN | ACK)
-    assert (full.wscale, full.sack_permitted, full.has_ts, full.ts_ecr) == (6, True, True, 77)
+    assert (full.wscale, full.sack_permitted, full.has_ts, full.ts_ecr) == (8, True, True, 77)
 
 
 @pytest.mark.parametrize("off", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling"])
@@ -267,7 +267,7 @@ def test_window_scale_above_14_counts_as_14(world: World, family: int) -> None:
 
 
 def test_backlog_is_bounded_and_recovers(world: World, family: int) -> None:
-    host, peer = setup(world, family, tcp_backlog=4)
+    host, peer = setup(world, family, tcp_backlog=4, tcp_syn_cookies=False)
     serve(host)
     for port in range(10):
         peer.sport = 41000 + port
@@ -281,7 +281,7 @@ def test_backlog_is_bounded_and_recovers(world: World, family: int) -> None:
 
 
 def test_accept_queue_is_bounded(world: World, family: int) -> None:
-    host, peer = setup(world, family, tcp_backlog=3)
+    host, peer = setup(world, family, tcp_backlog=3, tcp_syn_cookies=False)
     listener = host.listener()
     listener.bind(b"", 80, 0)
     for port in range(3):
@@ -333,7 +333,7 @@ def test_active_open(world: World, family: int) -> None:
     _host, peer, user = active(world, family)
     syn = peer.sees(SYN, ack=0)
     assert syn.mss == (1460 if family == addr.V4 else 1440)
-    assert (syn.wscale, syn.sack_permitted, syn.has_ts, syn.ts_ecr) == (6, True, True, 0)
+    assert (syn.wscale, syn.sack_permitted, syn.has_ts, syn.ts_ecr) == (8, True, True, 0)
     peer.sends(SYN | ACK, seq=500, ack=syn.seq + 1, mss=1400)
     peer.sees(ACK, seq=syn.seq + 1, ack=501)
     assert user.events == [("connect", "OK", 0)]

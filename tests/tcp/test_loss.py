@@ -13,9 +13,11 @@ from stack.base.units import MS, SECOND
 from stack.tcp.names import ESTABLISHED
 from stack.wire import ipv4, ipv6
 from stack.wire.tcp import ACK, FIN, PSH, RST
+from tap.impair import Impairment
 from tests.harness import Peer, World
 from tests.tcp.scenes import Scene
 from tests.tcp.test_handshake import active
+from tests.tcp.users import joined
 
 # The retransmission timer.
 
@@ -42,7 +44,7 @@ def test_estimator_by_rfc6298s_formulas(world: World, family: int) -> None:
 
 
 def test_time_out_sends_the_first_segment_and_backs_off(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     sample(scene, 100 * MS)
     base = scene.tcb.snd.una_at - 1
     scene.user.send(bytes(3000))
@@ -141,7 +143,7 @@ def flight(scene: Scene) -> None:
 
 def test_third_duplicate_retransmits(world: World, family: int) -> None:
     """CC-8, CC-9: limited transmit for the first two, fast retransmit with the third."""
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     flight(scene)
     scene.sends(ack=0)
     assert scene.sent() == [(10_000, 1000)]
@@ -154,7 +156,7 @@ def test_third_duplicate_retransmits(world: World, family: int) -> None:
 
 
 def test_more_duplicates_let_new_data_out(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     flight(scene)
     out = 0
     for _ in range(9):
@@ -207,8 +209,8 @@ def test_segments_with_data_are_no_duplicates(world: World, family: int) -> None
 
 
 def test_sack_recovery_sends_exactly_the_holes(world: World, family: int) -> None:
-    """RFC 6675."""
-    scene = Scene(world, family, {"sack_ok": True})
+    """RFC 6675, which counts what is reported above a hole."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_rack=False, tcp_congestion="reno")
     flight(scene)
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 3001)])
     scene.sends(ack=0, sacks=[(scene.iss + 2001, scene.iss + 4001)])
@@ -277,6 +279,23 @@ def test_absurd_sack_blocks_change_nothing(
     assert (0, 1000) not in scene.sent()
 
 
+def test_single_octets_reported_do_not_fill_memory(world: World, family: int) -> None:
+    """Each block of one octet would split a span in three."""
+    scene = Scene(world, family, {"sack_ok": True}, tcp_scoreboard_limit=100)
+    flight(scene)
+    base = scene.iss + 1
+    for at in range(1, 8000, 8):
+        blocks = [(base + at + n, base + at + n + 1) for n in (0, 2, 4, 6)]
+        scene.sends(ack=0, sacks=blocks)
+        scene.peer.received()
+        scene.peer.inbox.clear()
+    assert len(scene.tcb.board) < 200
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    world.run(SECOND)
+    scene.sends(ack=scene.tcb.snd.nxt_at - 1)
+    assert len(scene.tcb.board) <= 40
+
+
 def test_reneging_is_survived(world: World, family: int) -> None:
     """RFC 2018 8: what was SACKed may be dropped by the receiver; the time-out forgets SACKs."""
     scene = Scene(world, family, {"sack_ok": True})
@@ -315,7 +334,7 @@ def test_initial_window_is_ten_segments(world: World, family: int) -> None:
 
 
 def test_slow_start_then_congestion_avoidance(world: World, family: int) -> None:
-    scene = Scene(world, family)
+    scene = Scene(world, family, tcp_congestion="reno")
     scene.tcb.cc.ssthresh = 14_000
     scene.user.send(bytes(500_000))
     world.run(0)
@@ -491,6 +510,25 @@ def test_path_mtu_report_resends_in_smaller_pieces(world: World, family: int) ->
     assert max(sizes) == expected
     assert sum(sizes) == 5600
     assert scene.tcb.cc.window >= window * expected // 1400 - 1400
+
+
+@pytest.mark.parametrize("limit", [1400, 1290, 700])
+def test_a_black_hole_is_found(world: World, family: int, limit: int) -> None:
+    """RFC 4821 7.7: what is too large vanishes, and no ICMP message says so."""
+    hole = Impairment(drop=lambda number, frame: len(frame) > limit)
+    a, b = world.pair(there=hole, offload=False)
+    client, server = joined(world, a, b, family)
+    client.send(bytes(200_000))
+    world.run(60 * SECOND)
+    smallest = 1280 if family == addr.V6 else 576
+    assert (len(server.data) == 200_000) == (limit >= smallest + 14)
+
+
+def test_an_outage_is_no_black_hole_for_small_segments(world: World, family: int) -> None:
+    scene = Scene(world, family)
+    scene.user.send(bytes(500))
+    world.run(30 * SECOND)
+    assert scene.tcb.path.mtu == 1500
 
 
 def test_forged_path_mtu_report_is_not_believed(world: World, family: int) -> None:

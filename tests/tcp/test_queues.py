@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from collections.abc import Callable
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stack.tcp.loss.scoreboard import Scoreboard
+from stack.tcp.loss.scoreboard import Acked, Scoreboard
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.sendq import SendQueue
 
@@ -116,64 +118,132 @@ def test_tiny_pieces_do_not_pile_up() -> None:
     assert queue.size == 10_000
 
 
+def delivered(board: Scoreboard, upto: int) -> int:
+    """What a cumulative acknowledgment brings."""
+    result = Acked()
+    board.ack(upto, result)
+    return result.delivered
+
+
 spans = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
 
+FLYING = ("out", "resent")
+
+
+class Naive:
+    """A scoreboard beside the same thing octet by octet: in flight, sacked, lost, sent again."""
+
+    def __init__(self, sizes: list[int], data: st.DataObject) -> None:
+        self.board = Scoreboard()
+        self.data = data
+        self.state: dict[int, str] = {}
+        self.sent: dict[int, int] = {}  # when an octet was sent last
+        self.end = 0
+        self.una = 0
+        for number, size in enumerate(sizes):
+            self.board.add(self.end, self.end + size, number)
+            for at in range(self.end, self.end + size):
+                self.state[at] = "out"
+                self.sent[at] = number
+            self.end += size
+
+    def count(self, *hows: str) -> int:
+        return sum(1 for how in self.state.values() if how in hows)
+
+    def size(self) -> int:
+        return self.data.draw(st.integers(1, 50))
+
+    def ack(self, _: int) -> None:
+        upto = self.data.draw(st.integers(self.una, self.end))
+        news = sum(1 for at, how in self.state.items() if at < upto and how != "sacked")
+        assert delivered(self.board, upto) == news
+        self.state = {at: how for at, how in self.state.items() if at >= upto}
+        self.una = upto
+
+    def sack(self, _: int) -> None:
+        left = self.data.draw(st.integers(0, self.end))
+        right = self.data.draw(st.integers(left, self.end))
+        inside = [at for at in self.state if left <= at < right]
+        news = sum(1 for at in inside if self.state[at] != "sacked")
+        assert self.board.sack(left, right, Acked()) == news
+        self.state.update(dict.fromkeys(inside, "sacked"))
+
+    def renege(self) -> None:
+        if self.state.get(self.una) == "sacked":
+            self.turn(lambda at, how: how == "sacked", "lost")
+
+    def turn(self, which: Callable[[int, str], bool], how: str) -> None:
+        self.state = {at: how if which(at, old) else old for at, old in self.state.items()}
+
+    def all(self, _: int) -> None:
+        self.renege()
+        self.turn(lambda at, how: how in FLYING, "lost")
+        self.board.mark_all_lost()
+
+    def first(self, _: int) -> None:
+        size = self.size()
+        first = next(iter(self.board), None)
+        if first is not None and not (first.sacked or first.lost or first.resent):
+            upto = min(first.end, first.start + size)
+            self.turn(lambda at, how: at < upto, "lost")
+        self.board.mark_first_lost(size)
+
+    def last(self, _: int) -> None:
+        size = self.size()
+        spans = list(self.board)
+        if not spans:
+            return
+        start = max(spans[-1].start, spans[-1].end - size)
+        self.turn(lambda at, how: at >= start and how in FLYING, "lost")
+        self.board.mark_last_lost(size)
+
+    def time(self, _: int) -> None:
+        when = self.data.draw(st.integers(0, 130))
+        self.turn(lambda at, how: how in FLYING and self.sent[at] < when, "lost")
+        self.board.mark_lost_by_time((when, 0), 0, 1000)
+
+    def expired(self, _: int) -> None:
+        when = self.data.draw(st.integers(0, 130))
+        self.renege()
+        first = next(iter(self.board), None)
+        upto = 0 if first is None else first.end
+        self.turn(lambda at, how: how in FLYING and (at < upto or self.sent[at] <= when), "lost")
+        self.board.mark_expired(when)
+
+    def restore(self, _: int) -> None:
+        self.turn(lambda at, how: how == "lost", "out")
+        self.board.restore()
+
+    def resend(self, step: int) -> None:
+        span = self.board.next_lost()
+        lost = [at for at in sorted(self.state) if self.state[at] == "lost"]
+        assert (span is None) == (not lost)
+        if span is None:
+            return
+        assert span.start == lost[0]
+        size = self.size()
+        for at in range(span.start, min(span.end, span.start + size)):
+            self.state[at] = "resent"
+            self.sent[at] = 100 + step
+        self.board.resend(span, size, 100 + step)
+
+
+ACTIONS = ("ack", "sack", "all", "first", "last", "time", "expired", "restore", "resend")
+
+
+@settings(max_examples=300)
 @given(spans, st.data())
 def test_scoreboard_against_a_naive_one(sizes: list[int], data: st.DataObject) -> None:
-    """Octet by octet: in flight, sacked, lost, resent."""
-    board = Scoreboard()
-    state: dict[int, str] = {}
-    end = 0
-    for number, size in enumerate(sizes):
-        board.add(end, end + size, number)
-        for at in range(end, end + size):
-            state[at] = "out"
-        end += size
-    una = 0
-    for step in range(data.draw(st.integers(0, 25))):
-        action = data.draw(st.sampled_from(("ack", "sack", "all", "first", "resend")))
-        if action == "ack":
-            upto = data.draw(st.integers(una, end))
-            news = sum(1 for at, how in state.items() if at < upto and how != "sacked")
-            assert board.ack(upto).delivered == news
-            state = {at: how for at, how in state.items() if at >= upto}
-            una = upto
-        elif action == "sack":
-            left = data.draw(st.integers(0, end))
-            right = data.draw(st.integers(left, end))
-            inside = [at for at in state if left <= at < right]
-            news = sum(1 for at in inside if state[at] != "sacked")
-            assert board.sack(left, right) == news
-            for at in inside:
-                state[at] = "sacked"
-        elif action == "all":
-            if state.get(una) == "sacked":
-                state = dict.fromkeys(state, "lost")
-            else:
-                state = {at: how if how == "sacked" else "lost" for at, how in state.items()}
-            board.mark_all_lost()
-        elif action == "first":
-            size = data.draw(st.integers(1, 50))
-            first = next(iter(board), None)
-            if first is not None and not (first.sacked or first.lost or first.resent):
-                for at in range(first.start, min(first.end, first.start + size)):
-                    state[at] = "lost"
-            board.mark_first_lost(size)
-        else:
-            span = board.next_lost()
-            lost = sorted(at for at, how in state.items() if how == "lost")
-            assert (span is None) == (not lost)
-            if span is not None:
-                assert span.start == lost[0]
-                size = data.draw(st.integers(1, 50))
-                for at in range(span.start, min(span.end, span.start + size)):
-                    state[at] = "resent"
-                board.resend(span, size, 100 + step)
-        assert board.sacked == sum(1 for how in state.values() if how == "sacked")
-        assert board.lost == sum(1 for how in state.values() if how == "lost")
+    naive = Naive(sizes, data)
+    for step, action in enumerate(data.draw(st.lists(st.sampled_from(ACTIONS), max_size=25))):
+        getattr(naive, action)(step)
+        board = naive.board
+        assert board.sacked == naive.count("sacked")
+        assert board.lost == naive.count("lost")
+        assert board.in_flight() == naive.count(*FLYING)
         tiled = [at for span in board for at in range(span.start, span.end)]
-        assert tiled == sorted(state)
+        assert tiled == sorted(naive.state)
 
 
 def test_scoreboard_stays_quick_with_many_holes() -> None:
@@ -182,11 +252,11 @@ def test_scoreboard_stays_quick_with_many_holes() -> None:
     for number in range(10_000):
         board.add(number * 10, number * 10 + 10, 0)
     for number in range(9_999, 0, -2):
-        board.sack(number * 10, number * 10 + 10)
+        board.sack(number * 10, number * 10 + 10, Acked())
     board.mark_lost_by_sack(20)
     sent = 0
     while (span := board.next_lost()) is not None:
         board.resend(span, 10, 1)
         sent += 1
     assert sent >= 4_990
-    assert board.ack(100_000).delivered == 50_000
+    assert delivered(board, 100_000) == 50_000

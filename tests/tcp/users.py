@@ -22,6 +22,7 @@ class User(StreamSink):
         self.stream = stream
         self.parts: list[bytes] = []
         self.events: list[Any] = []
+        self.troubles: list[str] = []
         self.limit = 1 << 62
         self.keep = False
         self.kept = 0
@@ -44,6 +45,12 @@ class User(StreamSink):
         else:
             self.stream.grant(taken)
         return taken
+
+    def urgent(self, left: int) -> None:
+        self.events.append(("urgent", left))
+
+    def troubled(self, result: int) -> None:
+        self.troubles.append(status.name(result))
 
     def finished(self) -> None:
         self.events.append("finished")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stack.tcp.congestion import ALGORITHMS
 from tools.demo import parser
+from tools.measure.simulate import Bottleneck
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = r"(?<![\w/])((?:tools|tests|stack|tap|wsk_api|examples)/[\w/.]+\w)"
@@ -20,6 +22,26 @@ def test_the_readmes_example_is_the_file() -> None:
     assert shown is not None
     file = (ROOT / "examples" / "shout.py").read_text()
     assert file.endswith(shown[1])
+
+
+@pytest.mark.slow
+def test_the_congestion_controls_example_works() -> None:
+    """It is chosen by its name and fills most of a bottleneck."""
+    shown = re.search(
+        r"```python\n(.*?)```", (ROOT / "docs" / "congestion.md").read_text(), re.DOTALL
+    )
+    assert shown is not None
+    assert shown[1].count("\n") <= 30
+    try:
+        exec(shown[1], {"__name__": "page"})
+        world = Bottleneck(round_trip=20, buffer=1.0)
+        sink = world.connect("scalable", 6)
+        world.run(6)
+        assert world.share(sink.octets, 6) > 50
+        (tcb,) = world.sender.tcp.connections()
+        assert type(tcb.cc).__name__ == "Scalable"
+    finally:
+        ALGORITHMS.pop("scalable", None)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -316,7 +316,7 @@ def test_code_blocks() -> None:
     [
         ("--so_filename=x\n0 close(3) = 0", 1, "--so_filename"),
         ("`tc qdisc show`\n0 close(3) = 0", 1, "command tc"),
-        ("`sysctl -q net.ipv4.tcp_ecn=1`\n0 close(3) = 0", 1, "sysctl net.ipv4.tcp_ecn=1"),
+        ("`sysctl -q net.ipv4.tcp_ecn=3`\n0 close(3) = 0", 1, "sysctl net.ipv4.tcp_ecn=3"),
         (" 0 epoll_create(1) = 3", 1, "system call epoll_create"),
         (" 0 < gre: . 1:1(0)", 1, "gre packets"),
         (" 0 < S 0:10(10) win 1 <FO 0a0b0c0d>", 1, "TCP Fast Open"),
@@ -325,7 +325,7 @@ def test_code_blocks() -> None:
         (SERVER + "+0 setsockopt(4, SOL_TCP, TCP_NEW, [1], 4) = 0", 8, "socket option TCP_NEW"),
         (SERVER + "+0 %{ assert tcpi_reordering == 3 }%", 8, "tcpi_reordering"),
         (SERVER + "+0 `sysctl -q net.ipv4.tcp_sack=0`", 8, "changing a setting"),
-        (SERVER + "+0 write(4, ..., 1) = 1\n+0 > [ect0] P. 1:2(1) ack 1", 9, "ECN"),
+        (SERVER + "+0 write(4, ..., 1) = 1\n+0 > P.5 1:2(1) ack 1", 9, "AccECN"),
     ],
 )
 def test_what_is_not_supported_is_said(script: str, line: int, feature: str) -> None:

@@ -90,7 +90,7 @@ def test_tcp_options_mean_what_we_meant(tapes: Tapes, family: int) -> None:
         options = dict(segment.options)
         assert options["MSS"] == mss
         assert options["SAckOK"] == b""
-        assert options["WScale"] == 6
+        assert options["WScale"] == 8
         assert "Timestamp" in options
     for segment in segments:
         if not segment.flags & 0x02:

@@ -29,6 +29,7 @@ from wsk_api import (
     IPV6_V6ONLY,
     SO_BROADCAST,
     SO_EXCLUSIVEADDRUSE,
+    SO_KEEPALIVE,
     SO_REUSEADDR,
     SO_TYPE,
     SOCK_DGRAM,
@@ -40,6 +41,10 @@ from wsk_api import (
     STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
     STATUS_SUCCESS,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_MAXRT,
     TCP_NODELAY,
     ULONG,
     WSK_FLAG_BASIC_SOCKET,
@@ -178,6 +183,48 @@ def test_nodelay_is_inherited(world: World) -> None:
     couple.run()
     assert get_option(accepting.info, IPPROTO_TCP, TCP_NODELAY) == 1
     assert get_option(couple.a, SOL_SOCKET, SO_TYPE) == SOCK_STREAM
+
+
+def test_keepalive_waits_for_a_connect(world: World) -> None:
+    """Before and after is fine, during is not."""
+    a, b = world.pair()
+    near, far = Party(world, a), Party(world, b)
+    far.listener(80)
+    socket, connecting = near.connecting(far.address(V6, 80))
+    early = set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
+    assert early.status == "STATUS_INVALID_PARAMETER"
+    world.run(10**9)
+    assert connecting.status == "STATUS_SUCCESS"
+    assert set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1).status == "STATUS_SUCCESS"
+
+
+def test_keepalive_is_off_inherited_and_needs_an_irp(world: World) -> None:
+    """wsk.md 4.2; the times are TCP's options, in seconds (4.4)."""
+    couple = Couple(world, 1)
+    assert get_option(couple.b, SOL_SOCKET, SO_KEEPALIVE) == 0
+    for code, value in ((TCP_KEEPIDLE, 100), (TCP_KEEPINTVL, 5), (TCP_KEEPCNT, 3)):
+        set_option(couple.listener, IPPROTO_TCP, code, value)
+        assert get_option(couple.listener, IPPROTO_TCP, code) == value
+    set_option(couple.listener, SOL_SOCKET, SO_KEEPALIVE, 1)
+    accepting = accept(couple.listener)
+    couple.near.connecting(couple.far.address(1, 80))
+    couple.run()
+    assert get_option(accepting.info, SOL_SOCKET, SO_KEEPALIVE) == 1
+    assert get_option(accepting.info, IPPROTO_TCP, TCP_KEEPIDLE) == 100
+    before = couple.far.host.stack.tcp.counters.out_segs
+    world.run(250 * 10**9)
+    assert couple.far.host.stack.tcp.counters.out_segs - before == 2
+    bare = (accepting.info, WskSetOption, SO_KEEPALIVE, SOL_SOCKET, 4, ULONG(0), 0)
+    control = accepting.info.Dispatch.WskControlSocket
+    assert control(*bare, None, None, None) == STATUS_INVALID_PARAMETER
+
+
+def test_the_retransmission_time_out_can_be_set(world: World) -> None:
+    couple = Couple(world, 1)
+    set_option(couple.a, IPPROTO_TCP, TCP_MAXRT, 7)
+    assert get_option(couple.a, IPPROTO_TCP, TCP_MAXRT) == 7
+    set_option(couple.a, IPPROTO_TCP, TCP_MAXRT, 0xFFFFFFFF)
+    assert get_option(couple.a, IPPROTO_TCP, TCP_MAXRT) == 0xFFFFFFFF
 
 
 def test_options_of_another_category(party: Party) -> None:

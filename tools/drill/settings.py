@@ -32,16 +32,26 @@ class Profile:
     send_buffer: int = 4 * MIB
 
 
+# The window scale follows from the buffer, and packets are what they were said to be.
+_PLAIN: Final[dict[str, Any]] = {"tcp_autotuning": "disabled", "tcp_black_hole_detection": False}
+
 PROFILES: Final[dict[str, Profile]] = {
-    "rfc": Profile({}),
+    # What the full standards say, without what a sender may do beyond them.
+    "rfc": Profile(_PLAIN | {"tcp_congestion": "reno", "tcp_rack": False}),
     "linux": Profile(
         # A new connection acknowledges at once ("quick ACK") until it looks interactive.
-        {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
+        _PLAIN | {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
         doubles_rcvbuf=True,
         pipe_after_fin=True,
     ),
     "freebsd": Profile(
-        {"tcp_delayed_ack": 40 * MS, "tcp_rto_min": 230 * MS, "tcp_rto_max": 64 * SECOND},
+        _PLAIN
+        | {
+            "tcp_delayed_ack": 40 * MS,
+            "tcp_rto_min": 230 * MS,
+            "tcp_rto_max": 64 * SECOND,
+            "tcp_rack": False,
+        },
         connect_twice=False,
         rounds_rcvbuf=True,
         send_buffer=2 * MIB,

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stack.base import status
+from stack.base.units import MS, SECOND
 from stack.tcp.names import SYN_SENT
+from stack.transport.seam import (
+    OPTION_HOP_LIMIT,
+    OPTION_KEEPALIVE,
+    OPTION_KEEPALIVE_COUNT,
+    OPTION_KEEPALIVE_INTERVAL,
+    OPTION_KEEPALIVE_TIME,
+    OPTION_TRAFFIC_CLASS,
+    OPTION_USER_TIMEOUT,
+)
 from tools.drill.constants import CONSTANTS
 from tools.drill.outcome import CallError, Failure, Unsupported
 from tools.drill.script import IGNORED, Name, Struct
 from tools.drill.settings import SEND_BUFFER_LEAST
-from tools.drill.sockets import Socket, TcpSocket
+from tools.drill.sockets import Socket, TcpSocket, check
 
 _SOCKET: Final = CONSTANTS["SOL_SOCKET"]
 _TCP: Final = CONSTANTS["SOL_TCP"]
@@ -34,23 +45,28 @@ NODELAY: Final = _key(_TCP, "TCP_NODELAY")
 MAXSEG: Final = _key(_TCP, "TCP_MAXSEG")
 CONGESTION: Final = _key(_TCP, "TCP_CONGESTION")
 
-_KEEP: Final = {
-    _key(_TCP, "TCP_KEEPIDLE"): 7200,
-    _key(_TCP, "TCP_KEEPINTVL"): 75,
-    _key(_TCP, "TCP_KEEPCNT"): 9,
+_LIVE: Final = {
+    _key(_SOCKET, "SO_KEEPALIVE"): (OPTION_KEEPALIVE, 1),
+    _key(_TCP, "TCP_KEEPIDLE"): (OPTION_KEEPALIVE_TIME, SECOND),
+    _key(_TCP, "TCP_KEEPINTVL"): (OPTION_KEEPALIVE_INTERVAL, SECOND),
+    _key(_TCP, "TCP_KEEPCNT"): (OPTION_KEEPALIVE_COUNT, 1),
+    _key(_TCP, "TCP_USER_TIMEOUT"): (OPTION_USER_TIMEOUT, MS),
+    _key(_IP, "IP_TOS"): (OPTION_TRAFFIC_CLASS, 1),
+    _key(_IPV6, "IPV6_TCLASS"): (OPTION_TRAFFIC_CLASS, 1),
+    _key(_IP, "IP_TTL"): (OPTION_HOP_LIMIT, 1),
+    _key(_IPV6, "IPV6_UNICAST_HOPS"): (OPTION_HOP_LIMIT, 1),
 }
+"""Options of a stream: the transport's name, and the unit."""
 _KEPT: Final = frozenset(
     (
         _key(_SOCKET, "SO_REUSEADDR"),
         _key(_SOCKET, "SO_REUSEPORT"),
         _key(_SOCKET, "SO_OOBINLINE"),
         _key(_SOCKET, "SO_PRIORITY"),
-        *_KEEP,
     )
 )
 """Remembered and read back; without effect here, or only with another option's help."""
 _FIXED: Final = {
-    _key(_SOCKET, "SO_KEEPALIVE"): 0,
     _key(_SOCKET, "SO_RCVLOWAT"): 1,
     _key(_SOCKET, "SO_ZEROCOPY"): 0,
     _key(_TCP, "TCP_CORK"): 0,
@@ -58,14 +74,10 @@ _FIXED: Final = {
     _key(_TCP, "TCP_FASTOPEN"): 0,
     _key(_TCP, "TCP_FASTOPEN_CONNECT"): 0,
     _key(_TCP, "TCP_INQ"): 0,
-    _key(_TCP, "TCP_USER_TIMEOUT"): 0,
-    _key(_IP, "IP_TOS"): 0,
-    _key(_IP, "IP_TTL"): 64,
     _key(_IP, "IP_RECVERR"): 0,
     _key(_IP, "IP_MTU_DISCOVER"): 1,
     _key(_IPV6, "IPV6_MTU_DISCOVER"): 1,
     _key(_IPV6, "IPV6_V6ONLY"): 0,
-    _key(_IPV6, "IPV6_TCLASS"): 0,
     _key(_IPV6, "IPV6_RECVERR"): 0,
 }
 """Known, but only this value."""
@@ -109,12 +121,15 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
         socket.linger = (int(bool(fields[0])), int(fields[1]))
         return 0
     if key == CONGESTION and isinstance(value, str):
-        if value in ("reno", "newreno"):
+        if isinstance(socket, TcpSocket) and socket.stream.set_congestion(value) == status.OK:
             return 0
         raise Unsupported(f"congestion control {value}")
     if not isinstance(value, int):
         raise Unsupported(f"{_name(key)} with {value!r}")
     if isinstance(socket, TcpSocket):
+        if key in _LIVE:
+            _set_live(socket, key, value)
+            return 0
         if key == NODELAY:
             socket.set_nodelay(value)
         elif key == SNDBUF:
@@ -131,6 +146,31 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
         raise Unsupported(f"setting {_name(key)}")
     socket.options[key] = value
     return 0
+
+
+def _set_live(socket: TcpSocket, key: tuple[int, int], value: int) -> None:
+    option, unit = _LIVE[key]
+    check(socket.stream.set_option(option, value * unit))
+    socket.options[key] = value
+
+
+def inherit(child: TcpSocket) -> None:
+    """An accepted socket has what was set on its listener."""
+    for key, value in child.options.items():
+        if key in _LIVE:
+            _set_live(child, key, value)
+    if child.options.get(NODELAY):
+        child.set_nodelay(1)
+
+
+def _default(socket: TcpSocket, key: tuple[int, int]) -> int:
+    config = socket.world.stack.config
+    return {
+        OPTION_KEEPALIVE_TIME: config.tcp_keepalive_time // SECOND,
+        OPTION_KEEPALIVE_INTERVAL: config.tcp_keepalive_interval // SECOND,
+        OPTION_KEEPALIVE_COUNT: config.tcp_keepalive_count,
+        OPTION_HOP_LIMIT: config.hop_limit,
+    }.get(_LIVE[key][0], 0)
 
 
 def _factor(socket: Socket) -> int:
@@ -167,7 +207,9 @@ def read_option(socket: Socket, key: tuple[int, int]) -> Any:
         if key == SNDBUF:
             return socket.send_buffer
         if key == CONGESTION:
-            return "reno"
+            return socket.world.stack.config.tcp_congestion
+        if key in _LIVE:
+            return socket.options.get(key, _default(socket, key))
         if key == LINGER:
             return socket.linger
         if key == NODELAY:
@@ -179,8 +221,7 @@ def read_option(socket: Socket, key: tuple[int, int]) -> Any:
     if key == _key(_SOCKET, "SO_PROTOCOL"):
         return 6 if isinstance(socket, TcpSocket) else 17
     if key in _KEPT:
-        value = socket.options.get(key, _KEEP.get(key, 0))
-        return value if key in _KEEP else int(bool(value))
+        return int(bool(socket.options.get(key, 0)))
     if key in _FIXED:
         return _FIXED[key]
     raise Unsupported(f"reading {_name(key)}")

@@ -169,9 +169,7 @@ class Calls:
         child.linger = listener.linger
         child.receive_buffer = listener.receive_buffer
         child.send_buffer = listener.send_buffer
-        nodelay = child.options.get(sockopts.NODELAY)
-        if nodelay:
-            child.set_nodelay(nodelay)
+        sockopts.inherit(child)
         fd = self._new(child)
         self._opened("accept", child, *self._ports(child))
         return fd

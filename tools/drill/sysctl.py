@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from stack import Config
-from stack.base.units import MS
+from stack.base.units import MS, SECOND
+from stack.tcp.congestion import ALGORITHMS
 from tools.drill.constants import CONSTANTS
 from tools.drill.outcome import Unsupported
 from tools.drill.script import Command, Script, SystemCall
@@ -42,6 +43,11 @@ def _at(*values: int) -> Setting:
     return check
 
 
+def _named(field: str, *names: str) -> Setting:
+    """The value is an index of names; an IndexError is a value we do not know."""
+    return lambda v: {field: names[v[0]]}
+
+
 def _middle(field: str) -> Setting:
     """Of "least default most" the default."""
     return lambda v: {field: v[1] if len(v) > 2 else v[0]}
@@ -60,13 +66,13 @@ _LINUX: Final[dict[str, Setting]] = {
     "tcp_rmem": _middle("tcp_receive_buffer"),
     "ip_local_port_range": lambda v: {"port_low": v[0], "port_high": v[1]},
     "ip_default_ttl": _scaled("hop_limit", 1),
-    "tcp_ecn": _at(0, 2),
+    "tcp_ecn": _named("tcp_ecn", "off", "on", "passive"),
     "tcp_ecn_fallback": _nothing,
-    "tcp_early_retrans": _at(0),
-    "tcp_recovery": _at(0),
+    "tcp_early_retrans": lambda v: {} if v[0] else {"tcp_rack": False},
+    "tcp_recovery": _flag("tcp_rack"),
     "tcp_frto": _at(0),
     "tcp_fack": _at(0),
-    "tcp_dsack": _at(0),
+    "tcp_dsack": _at(1),
     "tcp_thin_linear_timeouts": _at(0),
     "tcp_fastopen": _nothing,  # what makes use of it is not supported
     "tcp_mtu_probing": _at(0),
@@ -89,9 +95,9 @@ _LINUX: Final[dict[str, Setting]] = {
     "tcp_notsent_lowat": _nothing,
     "tcp_wmem": _nothing,
     "tcp_tw_reuse": _nothing,
-    "tcp_keepalive_time": _nothing,
-    "tcp_keepalive_intvl": _nothing,
-    "tcp_keepalive_probes": _nothing,
+    "tcp_keepalive_time": _scaled("tcp_keepalive_time", SECOND),
+    "tcp_keepalive_intvl": _scaled("tcp_keepalive_interval", SECOND),
+    "tcp_keepalive_probes": _scaled("tcp_keepalive_count", 1),
     "somaxconn": _nothing,
     "netdev_max_backlog": _nothing,
     "optmem_max": _nothing,
@@ -109,7 +115,7 @@ _BSD: Final[dict[str, Setting]] = {
     "msl": _scaled("tcp_time_wait", 2 * MS),
     "keepinit": _scaled("tcp_syn_timeout", MS),
     "recvspace": _scaled("tcp_receive_buffer", 1),
-    "ecn.enable": _at(0, 2),
+    "ecn.enable": _named("tcp_ecn", "off", "on", "passive"),
     "syncookies": _at(0, 1),
     "blackhole": _at(0),
     "drop_synfin": _at(0),
@@ -145,9 +151,9 @@ _BSD: Final[dict[str, Setting]] = {
     "minmss": _nothing,
     "log_in_vain": _nothing,
     "log_debug": _nothing,
-    "keepidle": _at(7_200_000),
-    "keepintvl": _at(75_000),
-    "keepcnt": _at(8, 9),
+    "keepidle": _scaled("tcp_keepalive_time", MS),
+    "keepintvl": _scaled("tcp_keepalive_interval", MS),
+    "keepcnt": _scaled("tcp_keepalive_count", 1),
     "rexmit_drop_options": _at(0),
 }
 _PATHS: Final = (
@@ -158,7 +164,6 @@ _PATHS: Final = (
     ("net.inet6.tcp6.", _BSD),
     ("kern.ipc.", {"maxsockbuf": _nothing}),
 )
-_RENO: Final = ("reno", "newreno")
 _PROC: Final = re.compile(r"/proc/sys/([\w/.]+)")
 
 
@@ -203,8 +208,10 @@ def _dotted(path: str) -> str:
 
 def _changed(config: Config, name: str, value: str) -> Config:
     if name.endswith(("congestion_control", "cc.algorithm", "default_qdisc")):
-        if value in _RENO or name.endswith("default_qdisc"):
+        if name.endswith("default_qdisc"):
             return config
+        if value in ALGORITHMS:
+            return replace(config, tcp_congestion=value)
         raise Unsupported(f"congestion control {value}")
     if name == "net.inet.tcp.functions_default" and value == "freebsd":
         return config

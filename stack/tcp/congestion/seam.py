@@ -31,6 +31,9 @@ class AckSample:
 class CongestionControl:
     """One algorithm's state for one connection.
 
+    Most algorithms are easier to write on `window.WindowBased`, which answers everything here
+    but what is particular to them.
+
     window     octets that may be in flight
     ssthresh   the slow start threshold in octets
     """
@@ -60,6 +63,10 @@ class CongestionControl:
 
     def on_timeout(self, flight: int, again: bool, now: int) -> None:
         """The retransmission timer expired; `again` if for the same data as before."""
+        raise NotImplementedError
+
+    def on_undo(self) -> None:
+        """The last `on_loss` or `on_timeout` was a mistake: nothing had been lost."""
         raise NotImplementedError
 
     def after_idle(self) -> None:

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: MIT
 """TCP loss: fast retransmit and fast recovery (RFC 5681 3.2, RFC 6582, RFC 6675, RFC 3042).
 
-With SACK a span is lost once enough is reported above it; without, three duplicate ACKs say
-that the first segment is, and every partial acknowledgment that the next one is.  This file
-marks spans and moves the recovery point; `output` sends what is marked as far as the window
-less the pipe allows, which includes limited transmit: a duplicate ACK takes a segment out of
-the pipe, so a new one may leave.
-
-Not done here: proportional rate reduction, undo of spurious recovery, RACK (they come beside).
+With SACK time tells what is lost (`rack`), or, with `Config.tcp_rack` off, how much is reported
+above it (RFC 6675); without SACK three duplicate ACKs say that the first segment is, and every
+partial acknowledgment that the next one is (NewReno).  This file marks spans and moves the
+recovery point; `output` sends what is marked, as far as `prr` or the window less the pipe allows,
+which includes limited transmit: a duplicate ACK takes a segment out of the pipe, so a new one
+may leave.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from stack.base import seq
 from stack.tcp.congestion.seam import AckSample
-from stack.tcp.loss.scoreboard import Acked
-from stack.tcp.tcb import NO_RECOVERY, Tcb
+from stack.tcp.loss.prr import Prr
+from stack.tcp.loss.rack import Rack
+from stack.tcp.loss.scoreboard import NOT_MEASURED, Acked
+from stack.tcp.loss.undo import Undo
+from stack.tcp.tcb import NO_PROBE, NO_RECOVERY, Tcb
+from stack.wire.tcp import Segment
 
 DUP_THRESHOLD: Final = 3
 
@@ -27,6 +31,8 @@ def duplicate(tcb: Tcb, sacked: int) -> None:
     if tcb.dupacks == 0:
         tcb.dup_nxt = snd.nxt_at
     tcb.dupacks += 1
+    if tcb.rack_on:
+        return
     if not tcb.sack_ok:
         board.credit = min(board.credit + snd.mss, snd.flight - board.lost)
     if tcb.recover != NO_RECOVERY:
@@ -36,18 +42,76 @@ def duplicate(tcb: Tcb, sacked: int) -> None:
     # The count decides also with SACK, for a peer whose SACKs are lost or useless.
     found = tcb.sack_ok and board.mark_lost_by_sack((DUP_THRESHOLD - 1) * snd.mss)
     if found or tcb.dupacks >= DUP_THRESHOLD:
-        _begin(tcb)
+        _begin(tcb, 0)
 
 
-def _begin(tcb: Tcb) -> None:
+def _begin(tcb: Tcb, delivered: int) -> None:
+    """Enter fast recovery; the acknowledgment that told of the loss brought `delivered`."""
     snd = tcb.snd
+    _remember(tcb)
     tcb.recover = snd.nxt_at
     tcb.fast = True
     tcb.partials = 0
     flight = (tcb.dup_nxt or snd.nxt_at) - snd.una_at
     tcb.cc.on_loss(flight, tcb.protocol.env.now)
-    tcb.board.mark_first_lost(snd.mss)
+    if tcb.rack_on:
+        before = snd.nxt_at - snd.una_at - tcb.board.sacked + delivered
+        tcb.prr = Prr(before, tcb.cc.ssthresh)
+    if not tcb.rack_on:
+        tcb.board.mark_first_lost(snd.mss)
     tcb.urge = True  # the first retransmission goes whatever the pipe (RFC 6675 5, step 4.3)
+
+
+def _remember(tcb: Tcb) -> None:
+    """What is about to be reduced, should it turn out that nothing was lost."""
+    if tcb.recover == NO_RECOVERY:
+        tcb.undo = Undo(tcb.cc, tcb.snd.una_at)
+
+
+# By time.
+
+
+def look(tcb: Tcb, seg: Segment, result: Acked, advanced: bool) -> None:
+    """What an acknowledgment delivered tells about what else was lost (RFC 8985 6.2)."""
+    rack = tcb.rack
+    assert rack is not None
+    now = seg.pkt.arrived
+    genuine = True
+    if tcb.ts_ok and seg.has_ts and result.resent_at != NOT_MEASURED:
+        genuine = not seq.lt(seg.ts_ecr, tcb.stamp(result.resent_at))
+    rack.delivered(result, now, tcb.rtt.least, genuine)
+    marked = _detect(tcb, rack, now, result.delivered)
+    if tcb.prr is not None:
+        safe = advanced and not marked
+        tcb.prr.arrived(result.delivered, tcb.pipe, tcb.snd.mss, safe)
+
+
+def look_again(tcb: Tcb) -> None:
+    """The reordering window of something is over (RFC 8985 6.2, the timer)."""
+    if tcb.rack is None:
+        return
+    if _detect(tcb, tcb.rack, tcb.protocol.env.now, 0) and tcb.prr is not None:
+        tcb.prr.arrived(0, tcb.pipe, tcb.snd.mss, False)
+
+
+def _detect(tcb: Tcb, rack: Rack, now: int, delivered: int) -> int:
+    marked, due = rack.detect(tcb.board, _patience(tcb, rack), now)
+    if marked and tcb.recover == NO_RECOVERY:
+        _begin(tcb, delivered)
+    if due:
+        tcb.protocol.timers.arm(tcb.reorder, due)
+    elif tcb.board.sacked:
+        tcb.reorder.disarm()
+    return marked
+
+
+def _patience(tcb: Tcb, rack: Rack) -> int:
+    many = tcb.dupacks >= DUP_THRESHOLD or tcb.board.sacked > (DUP_THRESHOLD - 1) * tcb.snd.mss
+    impatient = many or tcb.recover != NO_RECOVERY
+    return rack.patience(tcb.rtt.least, tcb.rtt.srtt, impatient)
+
+
+# What an acknowledgment of new data does.
 
 
 def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> bool:
@@ -79,6 +143,8 @@ def _partial(tcb: Tcb, acked: int) -> bool:
     """
     board, snd = tcb.board, tcb.snd
     tcb.partials += 1
+    if tcb.rack_on:
+        return True
     if tcb.sack_ok:
         board.mark_lost_by_sack((DUP_THRESHOLD - 1) * snd.mss)
         board.mark_first_lost(snd.mss)
@@ -93,19 +159,32 @@ def _partial(tcb: Tcb, acked: int) -> bool:
 def _leave(tcb: Tcb) -> None:
     tcb.recover = NO_RECOVERY
     tcb.fast = False
+    tcb.prr = None
     tcb.board.credit = 0
     tcb.board.forgive()
+    if tcb.rack is not None:
+        tcb.rack.recovered()
 
 
 def timed_out(tcb: Tcb) -> None:
-    """The retransmission timer expired (RFC 5681 3.1, RFC 6582 4, RFC 6675 5.1).
+    """The retransmission timer expired (RFC 5681 3.1, RFC 6582 4, RFC 6675 5.1, RFC 8985 6.3).
 
     No fast recovery until everything sent so far is acknowledged.
     """
     snd = tcb.snd
+    now = tcb.protocol.env.now
     again = tcb.retries > 1
-    tcb.cc.on_timeout(snd.flight, again, tcb.protocol.env.now)
-    tcb.board.mark_all_lost()
+    _remember(tcb)
+    tcb.cc.on_timeout(snd.flight, again, now)
+    if tcb.rack_on:
+        rack = tcb.rack = tcb.rack or Rack()
+        patience = _patience(tcb, rack) if rack.rtt else tcb.rtt.srtt
+        tcb.board.mark_expired(now - patience)
+        tcb.urge = True
+    else:
+        tcb.board.mark_all_lost()
     tcb.recover = snd.nxt_at
     tcb.fast = False
+    tcb.prr = None
     tcb.dupacks = 0
+    tcb.tlp_end = NO_PROBE

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""TCP loss: the scoreboard of sent spans (RFC 2018 5, RFC 6675 3).
+"""TCP loss: the scoreboard of sent spans (RFC 2018 5, RFC 6675 3, RFC 8985 5).
 
 A span is what one transmission carried, often 64 KB.  Spans tile everything between SND.UNA
 and SND.NXT in order of offset; SACK blocks and partial retransmissions split them.  Each knows
 when it was last sent and whether it was delivered (SACKed), given up (lost) or sent again.
 
+Those in flight, neither delivered nor given up, are also linked in the order of their last
+transmission, which is how RACK looks at them: oldest first, and no further than it must.
+
 All arguments are offsets (see `tcb`).  Finding a span is a bisection; no operation walks more
-spans than it changes.
+spans than it changes, but for `mark_lost_by_sack`, which looks for the highest SACKed ones.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ from collections.abc import Iterator
 from typing import Final
 
 _COMPACT: Final = 64
-_NOT_MEASURED: Final = -1
+NOT_MEASURED: Final = -1
 
 
 class Span:
     """Sequence space [start, end), sent together."""
 
-    __slots__ = ("end", "lost", "resent", "sacked", "sent_at", "start")
+    __slots__ = ("end", "lost", "newer", "older", "resent", "sacked", "sent_at", "start")
 
     def __init__(self, start: int, end: int, sent_at: int) -> None:
         self.start = start
@@ -31,17 +34,55 @@ class Span:
         self.sacked = False
         self.lost = False
         self.resent = False
+        self.older: Span | None = None  # neighbours in order of transmission, while in flight
+        self.newer: Span | None = None
 
 
 class Acked:
-    """What a cumulative acknowledgment brought."""
+    """What one acknowledgment, cumulative and selective, brought.
 
-    __slots__ = ("delivered", "resent", "sent_at")
+    delivered             octets not known to be delivered before
+    resent                something acknowledged cumulatively had been sent more than once
+    sent_at, end          of the newest span delivered that was sent once; NOT_MEASURED if none
+    lowest                the lowest end of a span delivered that was sent once, or 0
+    resent_at, resent_end of the span delivered that was sent again last
+    highest               the highest end of anything delivered
+    """
+
+    __slots__ = (
+        "delivered",
+        "end",
+        "highest",
+        "lowest",
+        "resent",
+        "resent_at",
+        "resent_end",
+        "sent_at",
+    )
 
     def __init__(self) -> None:
-        self.delivered = 0  # octets not known to be delivered before
-        self.resent = False  # some of it had been sent more than once
-        self.sent_at = _NOT_MEASURED  # when the newest span sent only once had left
+        self.delivered = 0
+        self.resent = False
+        self.sent_at = NOT_MEASURED
+        self.end = 0
+        self.lowest = 0
+        self.resent_at = NOT_MEASURED
+        self.resent_end = 0
+        self.highest = 0
+
+    def note(self, span: Span, size: int, end: int) -> None:
+        """`size` octets of `span`, up to `end`, are delivered."""
+        self.delivered += size
+        if end > self.highest:
+            self.highest = end
+        if span.resent:
+            if (span.sent_at, end) > (self.resent_at, self.resent_end):
+                self.resent_at, self.resent_end = span.sent_at, end
+            return
+        if not self.lowest or end < self.lowest:
+            self.lowest = end
+        if (span.sent_at, end) > (self.sent_at, self.end):
+            self.sent_at, self.end = span.sent_at, end
 
 
 class Scoreboard:
@@ -52,7 +93,18 @@ class Scoreboard:
     credit   without SACK: octets that must have left the network, by duplicate ACKs
     """
 
-    __slots__ = ("_first", "_judged", "_lost_from", "_spans", "_starts", "credit", "lost", "sacked")
+    __slots__ = (
+        "_first",
+        "_judged",
+        "_lost_from",
+        "_newest",
+        "_oldest",
+        "_spans",
+        "_starts",
+        "credit",
+        "lost",
+        "sacked",
+    )
 
     def __init__(self) -> None:
         self.sacked = 0
@@ -63,6 +115,8 @@ class Scoreboard:
         self._first = 0
         self._lost_from = 0  # no lost span starts before this
         self._judged = 0  # spans before this were judged by `mark_lost_by_sack`
+        self._oldest: Span | None = None  # in flight, in order of transmission
+        self._newest: Span | None = None
 
     def __len__(self) -> int:
         return len(self._spans) - self._first
@@ -72,12 +126,13 @@ class Scoreboard:
 
     def add(self, start: int, end: int, now: int) -> None:
         """[start, end) was sent for the first time; it follows everything sent before."""
-        self._spans.append(Span(start, end, now))
+        span = Span(start, end, now)
+        self._spans.append(span)
         self._starts.append(start)
+        self._link(span)
 
-    def ack(self, upto: int) -> Acked:
+    def ack(self, upto: int, result: Acked) -> None:
         """Everything before `upto` was acknowledged."""
-        result = Acked()
         spans, first = self._spans, self._first
         while first < len(spans):
             span = spans[first]
@@ -85,25 +140,27 @@ class Scoreboard:
                 break
             end = min(span.end, upto)
             size = end - span.start
-            self._forget(span, size)
-            if not span.sacked:
-                result.delivered += size
+            if span.sacked:
+                self.sacked -= size
+            else:
+                if span.lost:
+                    self.lost -= size
+                result.note(span, size, end)
             if span.resent:
                 result.resent = True
-            elif not span.sacked:
-                result.sent_at = span.sent_at
             if span.end > upto:
                 span.start = self._starts[first] = upto
                 break
+            if not span.sacked and not span.lost:
+                self._unlink(span)
             first += 1
         self._first = first
         if first > _COMPACT and first * 2 > len(spans):
             del spans[:first]
             del self._starts[:first]
             self._first = 0
-        return result
 
-    def sack(self, start: int, end: int) -> int:
+    def sack(self, start: int, end: int, result: Acked) -> int:
         """The peer holds [start, end).  Returns how many octets of it are news."""
         if self._first == len(self._spans):
             return 0
@@ -127,6 +184,9 @@ class Scoreboard:
                 if span.lost:
                     span.lost = False
                     self.lost -= size
+                else:
+                    self._unlink(span)
+                result.note(span, size, span.end)
                 span.sacked = True
                 self.sacked += size
                 news += size
@@ -152,6 +212,25 @@ class Scoreboard:
         self._judged = limit
         return marked
 
+    def mark_lost_by_time(
+        self, newest: tuple[int, int], patience: int, now: int
+    ) -> tuple[int, int]:
+        """RFC 8985 6.2 step 5: give up spans sent before the `newest` delivered one (time sent,
+        end) and more than `patience` ns ago.
+
+        Returns (octets marked, when the next span is due or 0).
+        """
+        marked = 0
+        span = self._oldest
+        while span is not None and (span.sent_at, span.end) < newest:
+            due = span.sent_at + patience
+            if due > now:
+                return marked, due
+            newer = span.newer
+            marked += self._mark(span)
+            span = newer
+        return marked, 0
+
     def mark_first_lost(self, size: int) -> None:
         """Give up the first `size` octets at SND.UNA (RFC 5681 3.2, RFC 6582 3.2)."""
         if self._first == len(self._spans):
@@ -164,22 +243,61 @@ class Scoreboard:
         self._mark(span)
 
     def mark_all_lost(self) -> None:
-        """Give up everything not SACKed (RFC 6298 5.4, RFC 6675 5.1).
-
-        If the first span is SACKed and yet not acknowledged, the peer has dropped what it held,
-        and no SACK is believed any more (RFC 2018 8).
-        """
+        """Give up everything not SACKed (RFC 6298 5.4, RFC 6675 5.1)."""
         self.credit = 0
-        spans = self._spans[self._first :]
-        reneged = bool(spans) and spans[0].sacked
-        for span in spans:
-            if reneged and span.sacked:
-                span.sacked = False
-                self.sacked -= span.end - span.start
-            if not span.sacked and not span.lost:
-                self._mark(span)
-        if spans:
-            self._judged = spans[-1].end
+        self._renege()
+        span = self._oldest
+        while span is not None:
+            newer = span.newer
+            self._mark(span)
+            span = newer
+        if self._first < len(self._spans):
+            self._judged = self._spans[-1].end
+
+    def mark_expired(self, before: int) -> None:
+        """RFC 8985 6.3: give up the first span, and all that were sent no later than `before`."""
+        self._renege()
+        if self._first < len(self._spans):
+            first = self._spans[self._first]
+            if not first.sacked and not first.lost:
+                self._mark(first)
+        span = self._oldest
+        while span is not None and span.sent_at <= before:
+            newer = span.newer
+            self._mark(span)
+            span = newer
+
+    def restore(self) -> None:
+        """What was given up and not sent again was not lost after all: it is in flight."""
+        if not self.lost:
+            return
+        self.lost = 0
+        self._oldest = self._newest = None
+        flying = [span for span in self._spans[self._first :] if not span.sacked]
+        for span in sorted(flying, key=lambda s: (s.sent_at, s.end)):
+            span.lost = False
+            span.newer = None
+            self._link(span)
+
+    def in_flight(self) -> int:
+        """Octets neither delivered nor given up, counted one by one: for tests."""
+        count = 0
+        span = self._oldest
+        while span is not None:
+            assert not span.sacked
+            assert not span.lost
+            count += span.end - span.start
+            span = span.newer
+        return count
+
+    def mark_last_lost(self, size: int) -> None:
+        """Have the last `size` octets sent again: a tail loss probe (RFC 8985 7.3)."""
+        span = self._spans[-1]
+        if span.sacked or span.lost:
+            return
+        if span.end - span.start > size:
+            span = self._split(len(self._spans) - 1, span.end - size)
+        self._mark(span)
 
     def next_lost(self) -> Span | None:
         """The first span that is to be sent again."""
@@ -203,6 +321,7 @@ class Scoreboard:
         span.sent_at = now
         self.lost -= span.end - span.start
         self._lost_from = span.end
+        self._link(span)
 
     def forgive(self) -> None:
         """A new recovery may judge again what was sent again in the last one."""
@@ -222,20 +341,60 @@ class Scoreboard:
         span.end = at
         self._spans.insert(index + 1, rest)
         self._starts.insert(index + 1, at)
+        if not span.sacked and not span.lost:
+            rest.older, rest.newer = span, span.newer
+            if span.newer is None:
+                self._newest = rest
+            else:
+                span.newer.older = rest
+            span.newer = rest
         return rest
 
+    def _renege(self) -> None:
+        """If the first span is SACKed and yet not acknowledged, the peer has dropped what it
+        held, and no SACK is believed any more (RFC 2018 8)."""
+        if self._first == len(self._spans) or not self._spans[self._first].sacked:
+            return
+        for span in self._spans[self._first :]:
+            if span.sacked:
+                span.sacked = False
+                span.lost = True
+                size = span.end - span.start
+                self.sacked -= size
+                self.lost += size
+        self._lost_from = 0
+
+    def _link(self, span: Span) -> None:
+        """`span` has just been sent."""
+        newest = self._newest
+        span.older = newest
+        if newest is None:
+            self._oldest = span
+        else:
+            newest.newer = span
+        self._newest = span
+
+    def _unlink(self, span: Span) -> None:
+        """`span` is not in flight any more."""
+        older, newer = span.older, span.newer
+        if older is None:
+            self._oldest = newer
+        else:
+            older.newer = newer
+        if newer is None:
+            self._newest = older
+        else:
+            newer.older = older
+        span.older = span.newer = None
+
     def _mark(self, span: Span) -> int:
+        """Give up a span that is in flight."""
         size = span.end - span.start
+        self._unlink(span)
         span.lost = True
         self.lost += size
         self._lost_from = min(self._lost_from, span.start)
         return size
-
-    def _forget(self, span: Span, size: int) -> None:
-        if span.sacked:
-            self.sacked -= size
-        elif span.lost:
-            self.lost -= size
 
     def _lost_limit(self, threshold: int) -> int:
         """The offset below which enough is SACKed."""
