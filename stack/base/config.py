@@ -73,6 +73,7 @@ class Config:
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
+    tcp_frto                find spurious time-outs by two new segments (RFC 5682)
     tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
                             agrees when asked, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
@@ -125,6 +126,7 @@ class Config:
     tcp_timestamps: bool = True
     tcp_sack: bool = True
     tcp_rack: bool = True
+    tcp_frto: bool = True
     tcp_window_scaling: bool = True
     tcp_ecn: str = "passive"
     tcp_fast_path: bool = True

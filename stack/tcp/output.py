@@ -19,7 +19,7 @@ from typing import Final
 from stack.base.units import SECOND, View
 from stack.tcp import chart, ecn, options
 from stack.tcp.keepalive import GARBAGE, KeepAlive
-from stack.tcp.loss import tlp, undo
+from stack.tcp.loss import frto, tlp, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.names import (
     ACK_NONE,
@@ -61,7 +61,9 @@ def output(tcb: Tcb) -> None:
         _keep_time(tcb)
         return
     if state in SENDING:
-        if tcb.board.lost:
+        if tcb.frto >= frto.PROBING:
+            _send_two_new(tcb)
+        elif tcb.board.lost:
             _resend(tcb)
         if not tcb.board.lost:
             _send_new(tcb)
@@ -185,6 +187,18 @@ def _send_new(tcb: Tcb) -> None:
         if size <= 0:
             return
         _send_data(tcb, size)
+
+
+def _send_two_new(tcb: Tcb) -> None:
+    """F-RTO: two new segments before anything is sent again (RFC 5682 2.1 step 2b)."""
+    if tcb.frto == frto.JUDGING:
+        return
+    tcb.frto = frto.JUDGING
+    snd = tcb.snd
+    for _ in range(2):
+        size = min(tcb.sendq.end, snd.una_at + snd.wnd, snd.nxt_at + snd.mss) - snd.nxt_at
+        if size > 0:
+            _send_data(tcb, size)
 
 
 def _after_idle(tcb: Tcb) -> None:

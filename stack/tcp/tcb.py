@@ -176,6 +176,7 @@ class Tcb(Workable, TimerOwner):
         "fin_told",
         "fin_wanted",
         "final",
+        "frto",
         "hops",
         "keepalive",
         "key",
@@ -312,6 +313,7 @@ class Tcb(Workable, TimerOwner):
         self.recover = NO_RECOVERY  # RecoveryPoint (RFC 6675), recover (RFC 6582)
         self.rack: Rack | None = None  # made at the first sign of loss
         self.rack_on = False  # loss detection by time (RFC 8985), which needs SACK
+        self.frto = 0  # a time-out that may be spurious: how far that is known (see `loss.frto`)
         self.prr: Prr | None = None  # in fast recovery, with RACK
         self.undo: Undo | None = None  # what there was before the last reduction
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Loss by time (RFC 8985), tail loss probes, proportional rate reduction (RFC 9937), duplicates
-reported and used (RFC 2883, 3708), undo (RFC 3522, 4015)."""
+reported and used (RFC 2883, 3708), undo (RFC 3522, 4015), F-RTO (RFC 5682)."""
 
 from __future__ import annotations
 
@@ -346,3 +346,51 @@ def test_eifel_a_real_time_out_stays(world: World, family: int) -> None:
     reduced = scene.tcb.cc.ssthresh
     scene.sends(ack=1000, ts=(1001, again[-1].ts_val))
     assert scene.tcb.cc.ssthresh == reduced
+
+
+# F-RTO.
+
+
+@pytest.mark.parametrize("sack", [False, True])
+def test_frto_two_acks_that_advance_undo_a_time_out(world: World, family: int, sack: bool) -> None:
+    """RFC 5682 2.1: without timestamps, without SACK: new data first, and then it is known."""
+    scene = Scene(world, family, {"sack_ok": sack})
+    scene.user.send(bytes(30_000))
+    world.run(0)
+    assert len(scene.sent()) == 10
+    before = scene.tcb.cc.window
+    world.run(300 * MS)
+    assert set(scene.sent()) <= {(0, 1000), (10_000, 1000)}  # the latter is a tail loss probe
+    top = scene.tcb.snd.nxt_at - 1
+    assert scene.tcb.cc.window < before
+    scene.sends(ack=1000)
+    assert scene.sent() == [(top, 1000), (top + 1000, 1000)]
+    scene.sends(ack=2000)
+    assert scene.tcb.cc.ssthresh >= before
+    assert (1000, 1000) not in scene.sent()
+
+
+def test_frto_a_duplicate_means_that_it_was_lost(world: World, family: int) -> None:
+    scene = Scene(world, family)
+    scene.user.send(bytes(30_000))
+    world.run(0)
+    scene.sent()
+    world.run(300 * MS)
+    scene.sent()
+    reduced = scene.tcb.cc.ssthresh
+    scene.sends(ack=1000)
+    assert scene.sent() == [(10_000, 1000), (11_000, 1000)]
+    scene.sends(ack=1000)
+    assert (1000, 1000) in scene.sent()
+    assert scene.tcb.cc.ssthresh == reduced
+
+
+def test_frto_without_new_data_goes_on_as_always(world: World, family: int) -> None:
+    scene = Scene(world, family)
+    scene.user.send(bytes(5000))
+    world.run(0)
+    scene.sent()
+    world.run(300 * MS)
+    scene.sent()
+    scene.sends(ack=1000)
+    assert scene.sent() == [(1000, 1000), (2000, 1000)]

@@ -68,6 +68,11 @@ class Rack:
         if result.highest > self.fack:
             self.fack = result.highest
 
+    def doubt(self) -> None:
+        """What was sent again had not been lost: that it was delivered proves nothing."""
+        self.xmit_ts = NOT_MEASURED
+        self.end_seq = 0
+
     def duplicate_reported(self, una: int, nxt: int) -> None:
         """Step 4: a D-SACK.  We waited too little; wait longer, once per round."""
         if self.dsack_round != NO_ROUND and una < self.dsack_round:

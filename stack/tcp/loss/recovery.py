@@ -15,6 +15,7 @@ from typing import Final
 
 from stack.base import seq
 from stack.tcp.congestion.seam import AckSample
+from stack.tcp.loss import frto
 from stack.tcp.loss.prr import Prr
 from stack.tcp.loss.rack import Rack
 from stack.tcp.loss.scoreboard import NOT_MEASURED, Acked
@@ -31,6 +32,7 @@ def duplicate(tcb: Tcb, sacked: int) -> None:
     if tcb.dupacks == 0:
         tcb.dup_nxt = snd.nxt_at
     tcb.dupacks += 1
+    tcb.frto = frto.OFF
     if tcb.rack_on:
         return
     if not tcb.sack_ok:
@@ -120,6 +122,8 @@ def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> 
     Returns True if the retransmission timer is to be restarted.
     """
     tcb.dupacks = 0
+    if tcb.frto:
+        frto.advanced(tcb, result)
     if tcb.recover == NO_RECOVERY or not tcb.fast:
         if tcb.recover != NO_RECOVERY and tcb.snd.una_at >= tcb.recover:
             _leave(tcb)
@@ -174,6 +178,9 @@ def timed_out(tcb: Tcb) -> None:
     snd = tcb.snd
     now = tcb.protocol.env.now
     again = tcb.retries > 1
+    tcb.frto = frto.OFF
+    if tcb.recover == NO_RECOVERY and not again:
+        frto.begin(tcb)
     _remember(tcb)
     tcb.cc.on_timeout(snd.flight, again, now)
     if tcb.rack_on:

@@ -51,7 +51,7 @@ def echoed(tcb: Tcb, seg: Segment) -> None:
         return
     first_at, undo.first_at = undo.first_at, 0
     if tcb.ts_ok and seg.has_ts and seq.lt(seg.ts_ecr, tcb.stamp(first_at)):
-        _take_back(tcb, undo)
+        take_back(tcb)
 
 
 def duplicate(tcb: Tcb, start: int, size: int) -> None:
@@ -61,12 +61,14 @@ def duplicate(tcb: Tcb, start: int, size: int) -> None:
         return
     undo.resent -= size
     if undo.resent <= 0:
-        _take_back(tcb, undo)
+        take_back(tcb)
 
 
-def _take_back(tcb: Tcb, undo: Undo) -> None:
+def take_back(tcb: Tcb) -> None:
     """RFC 4015 3.2: no burst, but the way back is open."""
-    cc = tcb.cc
+    cc, undo = tcb.cc, tcb.undo
+    if undo is None:
+        return
     tcb.undo = None
     held = cc.window
     cc.on_undo()
@@ -74,9 +76,12 @@ def _take_back(tcb: Tcb, undo: Undo) -> None:
     least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
     cc.window = max(held, min(undo.window, least))
     tcb.board.restore()
+    if tcb.rack is not None:
+        tcb.rack.doubt()
     tcb.recover = NO_RECOVERY
     tcb.fast = False
     tcb.prr = None
+    tcb.frto = 0
     tcb.rtt.backoff = 0
     tcb.retries = 0
     tcb.protocol.work.mark(tcb)
