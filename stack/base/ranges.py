@@ -52,6 +52,13 @@ class RangeSet:
         index = bisect_right(self._ends, start)
         return start < end and index < len(self._starts) and self._starts[index] < end
 
+    def first_overlap(self, start: int, end: int) -> tuple[int, int] | None:
+        """The first part of [start, end) that is in the set, or None."""
+        index = bisect_right(self._ends, start)
+        if start >= end or index == len(self._starts) or self._starts[index] >= end:
+            return None
+        return max(start, self._starts[index]), min(end, self._ends[index])
+
     def covers(self, start: int, end: int) -> bool:
         """Every integer of [start, end) is in the set."""
         if start >= end:

@@ -386,8 +386,9 @@ def text(tcb: Tcb, seg: Segment) -> None:
         return
     held = tcb.recvq.reordered
     at = tcb.recvq.next + ahead
-    if ahead and tcb.recvq.holds(at, at + seg.length):
-        _arrived_twice(tcb, seg.seq, seg.length)
+    twice = tcb.recvq.held_of(at, at + seg.length) if held and rcv.dsack is None else None
+    if twice is not None:
+        _arrived_twice(tcb, seq.add(seg.seq, twice[0] - at), twice[1] - twice[0])
     view = memoryview(seg.pkt.frame)[seg.start : seg.end]
     advanced = tcb.recvq.insert(at, view)
     if advanced < 0:

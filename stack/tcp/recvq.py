@@ -74,10 +74,9 @@ class ReceiveQueue:
             self._drain()
         return self.next - before
 
-    def holds(self, start: int, end: int) -> bool:
-        """All of [start, end), which lies ahead of `next`, waits out of order already."""
-        block = self._ranges.find(start) if self._ranges is not None else None
-        return block is not None and block[1] >= end
+    def held_of(self, start: int, end: int) -> tuple[int, int] | None:
+        """The first part of [start, end) that waits out of order already."""
+        return None if self._ranges is None else self._ranges.first_overlap(start, end)
 
     def take(self) -> list[memoryview]:
         """All data in order; the queue's part of it is empty afterwards."""

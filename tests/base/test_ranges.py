@@ -43,6 +43,13 @@ def test_questions(parts: list[tuple[int, int]], probe: tuple[int, int]) -> None
     wanted = set(range(*probe))
     assert ranges.overlaps(*probe) == bool(wanted & naive)
     assert ranges.covers(*probe) == (wanted <= naive)
+    first = ranges.first_overlap(*probe)
+    both = sorted(wanted & naive)
+    assert (first is None) == (not both)
+    if first is not None:
+        assert first[0] == both[0]
+        assert set(range(*first)) <= wanted & naive
+        assert first[1] not in wanted & naive
     found = ranges.find(probe[0])
     assert (found is not None) == (probe[0] in naive)
     missing = [n for start, end in ranges.gaps(*probe) for n in range(start, end)]

@@ -285,6 +285,31 @@ def test_an_overlap_below_is_reported(world: World, family: int) -> None:
     assert scene.sees(ACK, ack=700).sacks == ((301, 601),)
 
 
+@pytest.mark.parametrize(
+    ("start", "size", "ack", "blocks"),
+    [
+        (0, 1500, 2000, ((1101, 1601),)),  # reaches into what is held
+        (0, 3000, 3000, ((1101, 2101),)),  # around it
+        (500, 1000, 0, ((1101, 1601), (601, 2101))),  # from before, out of order
+        (1800, 1000, 0, ((1901, 2101), (1101, 2901))),  # from inside
+    ],
+)
+def test_the_part_that_is_held_already_is_reported(
+    world: World,
+    family: int,
+    start: int,
+    size: int,
+    ack: int,
+    blocks: tuple[tuple[int, int], ...],
+) -> None:
+    """RFC 2883 4: the first contiguous duplicate, whatever else is new."""
+    scene = measured(world, family)
+    scene.sends(seq=1000, data=b"x" * 1000)
+    scene.sees(ACK)
+    scene.sends(seq=start, data=b"x" * size)
+    assert scene.sees(ACK, ack=ack).sacks == blocks
+
+
 def test_without_sack_nothing_is_reported(world: World, family: int) -> None:
     scene = Scene(world, family)
     for _ in range(2):
