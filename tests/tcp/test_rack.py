@@ -252,6 +252,20 @@ def test_in_recovery_as_much_leaves_as_may(world: World, family: int) -> None:
     assert 4000 <= out <= 7000  # half of ten, and limited transmit
 
 
+def test_after_recovery_the_window_is_ssthresh(world: World, family: int) -> None:
+    """RFC 9937: however little is in flight then."""
+    scene = measured(world, family)
+    scene.user.send(bytes(10_000))
+    world.run(RTT)
+    scene.sent()
+    sacked(scene, 10, (1010, 10_010))
+    assert scene.tcb.fast
+    world.run(RTT)
+    sacked(scene, 10_010)
+    assert not scene.tcb.fast
+    assert scene.tcb.cc.window == scene.tcb.cc.ssthresh >= 5000
+
+
 # Duplicates reported.
 
 

@@ -133,7 +133,8 @@ def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> 
         tcb.cc.on_ack(AckSample(acked, flight, rtt, tcb.cwnd_limited, now))
         return True
     if tcb.snd.una_at >= tcb.recover:
-        tcb.cc.on_recovered(tcb.snd.flight)
+        # PRR has spread the reduction already: the window is ssthresh (RFC 9937 6).
+        tcb.cc.on_recovered(tcb.snd.flight if tcb.prr is None else tcb.cc.ssthresh)
         _leave(tcb)
         return True
     return _partial(tcb, acked)
