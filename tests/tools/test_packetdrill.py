@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(SCRIPTS).with_suffix(""))
 
 
-def runs() -> list[object]:
+def runs() -> list[Any]:
     """Every script in both families, but for those that say which one is theirs."""
     found = []
     for path in collect([str(SCRIPTS)]):

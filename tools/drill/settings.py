@@ -37,7 +37,7 @@ _PLAIN: Final[dict[str, Any]] = {"tcp_autotuning": "disabled", "tcp_black_hole_d
 
 PROFILES: Final[dict[str, Profile]] = {
     # What the full standards say, without what a sender may do beyond them.
-    "rfc": Profile(_PLAIN | {"tcp_congestion": "reno", "tcp_rack": False}),
+    "rfc": Profile(_PLAIN | {"tcp_congestion": "reno", "tcp_rack": False, "tcp_frto": False}),
     "linux": Profile(
         # A new connection acknowledges at once ("quick ACK") until it looks interactive.
         _PLAIN | {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
@@ -51,6 +51,7 @@ PROFILES: Final[dict[str, Profile]] = {
             "tcp_rto_min": 230 * MS,
             "tcp_rto_max": 64 * SECOND,
             "tcp_rack": False,
+            "tcp_frto": False,
         },
         connect_twice=False,
         rounds_rcvbuf=True,
