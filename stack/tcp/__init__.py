@@ -12,6 +12,8 @@ beside it is one question asked of that record:
     loss/             what was sent and what became of it
     congestion/       how much may be in flight
     reset, challenge  answers that need no connection, or no trust
+    ecn               a router marks instead of dropping
+    tuning            how far the receive window grows
     output            whether, what and how much to send: the only maker of segments
     handshake         SYN-SENT, simultaneous open, becoming established
     input             SEGMENT ARRIVES, step by step
@@ -19,8 +21,9 @@ beside it is one question asked of that record:
     preferences       what a user may set
     timeouts          what happens when a timer fires
     timewait          what is left of a connection for a minute
-    listener          LISTEN
+    listener          LISTEN; syncookies when it is crowded
     user, endpoint    OPEN, SEND, RECEIVE, CLOSE, ABORT; the stream a user holds
+    info              what is known about a connection, for those who look
     protocol          lookup, settling, composition
 
 One rule above all: *input marks, output decides*.  A received segment changes the record and
