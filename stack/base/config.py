@@ -68,6 +68,7 @@ class Config:
     tcp_keepalive_garbage   a probe carries one octet, for peers that answer to nothing less (MAY-6)
     tcp_challenge_rate      challenge ACKs per second and connection (RFC 5961 10)
     tcp_reorder_limit       out-of-order ranges held per connection
+    tcp_reorder_memory      octets held out of order by all connections together
     tcp_scoreboard_limit    spans in flight beyond which a peer's SACK blocks are not looked at
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
@@ -122,6 +123,7 @@ class Config:
     tcp_keepalive_garbage: bool = False
     tcp_challenge_rate: int = 10
     tcp_reorder_limit: int = 1024
+    tcp_reorder_memory: int = 64 * MIB
     tcp_scoreboard_limit: int = 16384
     tcp_timestamps: bool = True
     tcp_sack: bool = True

@@ -28,6 +28,7 @@ def finish(tcb: Tcb, status: int) -> None:
     chart.enter(tcb, CLOSED)
     _disarm(tcb)
     _answer_all(tcb, status)
+    tcb.recvq.drop_ahead()
     if status != OK:
         tcb.recvq.clear()
     tcb.final = status
@@ -39,6 +40,7 @@ def finish(tcb: Tcb, status: int) -> None:
 def time_wait(tcb: Tcb) -> None:
     """Both FINs are through: a small record takes the connection's place for 2*MSL."""
     chart.enter(tcb, TIME_WAIT)
+    tcb.recvq.drop_ahead()
     _disarm(tcb)
     _answer_all(tcb, OK)
     tcb.protocol.rest(tcb)

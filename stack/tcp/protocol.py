@@ -28,6 +28,7 @@ from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
 from stack.tcp.names import PROTO, SYN_RECEIVED, SYN_SENT
 from stack.tcp.output import output
+from stack.tcp.recvq import Budget
 from stack.tcp.syncookies import SynCookies
 from stack.tcp.tcb import Tcb
 from stack.tcp.timewait import TimeWait, TimeWaitTable
@@ -94,6 +95,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.work: Worklist[Tcb] = Worklist(host.env.executor)
         self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
         self.time_wait = TimeWaitTable(self)
+        self.reorder_budget = Budget(host.config.tcp_reorder_memory)
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
         self.cookies = SynCookies(host.env)

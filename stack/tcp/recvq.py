@@ -21,10 +21,22 @@ _JOIN: Final = 128
 _RECENT: Final = 4
 
 
+class Budget:
+    """Octets that all connections together may hold out of order."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+
 class ReceiveQueue:
     """Received data that the user has not taken."""
 
     __slots__ = (
+        "_ahead",
+        "_budget",
         "_limit",
         "_ooo_starts",
         "_ooo_views",
@@ -36,11 +48,13 @@ class ReceiveQueue:
         "size",
     )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, budget: Budget) -> None:
         self.next = 0  # offset of the next octet in order
         self.ready: list[memoryview] = []  # in order, for the user
         self.size = 0  # octets in `ready`
         self._limit = limit
+        self._budget = budget
+        self._ahead = 0  # octets held out of order
         self._small = 0
         # Made on first use: most connections never see reordering.
         self._ranges: RangeSet | None = None
@@ -119,6 +133,12 @@ class ReceiveQueue:
     def clear(self) -> None:
         """Forget all data."""
         self.take()
+        self.drop_ahead()
+
+    def drop_ahead(self) -> None:
+        """Forget what waits out of order: what is before it will not come any more."""
+        self._budget.used -= self._ahead
+        self._ahead = 0
         self._ooo_starts.clear()
         self._ooo_views.clear()
         self._recent.clear()
@@ -146,6 +166,9 @@ class ReceiveQueue:
             count += 1
             self.append(view)
         if count:
+            moved = sum(map(len, self._ooo_views[:count]))
+            self._ahead -= moved
+            self._budget.used -= moved
             del self._ooo_starts[:count]
             del self._ooo_views[:count]
             assert self._ranges is not None
@@ -160,8 +183,10 @@ class ReceiveQueue:
             ranges = self._ranges = RangeSet()
         end = offset + len(view)
         at = offset
+        budget = self._budget
         for start, stop in ranges.gaps(offset, end):
-            if len(self._ooo_starts) >= self._limit:
+            size = stop - start
+            if len(self._ooo_starts) >= self._limit or budget.used + size > budget.limit:
                 return -1
             piece = view[start - offset : stop - offset]
             if len(piece) * 4 < len(view):
@@ -169,8 +194,10 @@ class ReceiveQueue:
             index = bisect_left(self._ooo_starts, start)
             self._ooo_starts.insert(index, start)
             self._ooo_views.insert(index, piece)
+            ranges.add(start, stop)
+            self._ahead += size
+            budget.used += size
             at = start
-        ranges.add(offset, end)
         if at in self._recent:
             self._recent.remove(at)
         self._recent.insert(0, at)

@@ -253,7 +253,7 @@ class Tcb(Workable, TimerOwner):
         self.snd = Send(iss)
         self.rcv = Receive(config.tcp_receive_buffer)
         self.sendq = SendQueue()
-        self.recvq = ReceiveQueue(config.tcp_reorder_limit)
+        self.recvq = ReceiveQueue(config.tcp_reorder_limit, protocol.reorder_budget)
         self.board = Scoreboard()
         self.rtt = RttEstimator(config.tcp_rto_initial, config.tcp_rto_min, config.tcp_rto_max)
         self.cc = cc

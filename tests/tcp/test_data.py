@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import pytest
 
+from stack.base import fate
 from stack.base.units import MS, SECOND
 from stack.tcp.names import ESTABLISHED
 from stack.transport.seam import OPTION_NODELAY, SEND_NODELAY, SEND_URGENT
 from stack.wire.tcp import ACK, FIN, PSH, RST, SYN, URG
-from tests.harness import World
+from tests.harness import World, quiet
 from tests.tcp.scenes import Scene
+from tests.tcp.users import serve
 
 # Acknowledging (RFC 9293 3.8.6.3, RFC 5681 4.2).
 
@@ -461,3 +463,25 @@ def test_the_urgent_pointer_is_right_in_every_segment(world: World, family: int)
     world.run(2 * SECOND)
     seg = scene.sees(seq=0, length=1000)
     assert seg.up == 2500
+
+
+def test_what_waits_out_of_order_is_bounded_for_all_together(world: World, family: int) -> None:
+    """A thousand strangers who never send the first octet hold no more than one does."""
+
+    host, peer = world.host(quiet(tcp_reorder_memory=5000))
+    peer.family = family
+    acceptor = serve(host)
+    budget = host.stack.tcp.reorder_budget
+    for number in range(10):
+        peer.sport = 40_000 + number
+        synack = peer.handshake(seq=100, mss=1000)
+        peer.sends(ACK, seq=102, ack=synack.seq + 1, data=bytes(1000))
+        assert budget.used <= 5000
+        peer.received()
+        peer.inbox.clear()
+    assert host.drops()[fate.NAMES[fate.TCP_QUEUE_FULL]] == 5
+    peer.sends(ACK, seq=101, ack=synack.seq + 1, data=bytes(1001))  # in order there is room
+    assert len(acceptor.users[-1].data) == 1001
+    for user in acceptor.users:
+        user.stream.abort()
+    assert budget.used == 0

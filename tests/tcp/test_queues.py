@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stack.tcp.loss.scoreboard import Acked, Scoreboard
-from stack.tcp.recvq import ReceiveQueue
+from stack.tcp.recvq import Budget, ReceiveQueue
 from stack.tcp.sendq import SendQueue
 
 
@@ -74,7 +74,7 @@ def test_many_small_pieces_are_joined_into_one() -> None:
 def test_receive_queue_delivers_the_stream(text: bytes, pieces: list[tuple[int, int]]) -> None:
     """Any pieces, any order, any overlap: what comes out is a prefix of the text, as long as what
     has arrived without a gap."""
-    queue = ReceiveQueue(1000)
+    queue = ReceiveQueue(1000, Budget(1 << 30))
     have: set[int] = set()
     out = b""
     for start, size in pieces:
@@ -96,9 +96,39 @@ def test_receive_queue_delivers_the_stream(text: bytes, pieces: list[tuple[int, 
     assert text.startswith(out)
 
 
+@settings(max_examples=300)
+@given(
+    st.binary(min_size=50, max_size=300),
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 80)), max_size=60),
+    st.integers(1, 6),
+    st.integers(1, 150),
+)
+def test_receive_queue_with_little_room_never_mixes_up_the_stream(
+    text: bytes, pieces: list[tuple[int, int]], limit: int, room: int
+) -> None:
+    """What has no room is refused, in whole or in part; what is told is still a prefix, and the
+    budget is what is held."""
+    budget = Budget(room)
+    queue = ReceiveQueue(limit, budget)
+    out = b""
+    for start, size in pieces:
+        start = max(min(start, len(text)), queue.next)
+        part = text[start : start + size]
+        if part:
+            queue.insert(start, memoryview(part))
+            out += b"".join(queue.take())
+        assert text.startswith(out)
+        assert len(out) == queue.next
+        held = queue.blocks(1000)
+        assert budget.used == sum(right - left for left, right in held) <= room
+    queue.drop_ahead()
+    assert budget.used == 0
+    assert not queue.reordered
+
+
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 200), st.lists(st.integers(1, 30)))
 def test_put_back_keeps_the_rest(text: bytes, taken: int, sizes: list[int]) -> None:
-    queue = ReceiveQueue(10)
+    queue = ReceiveQueue(10, Budget(1 << 30))
     at = 0
     for size in [*sizes, len(text)]:
         part = text[at : at + size]
@@ -111,7 +141,7 @@ def test_put_back_keeps_the_rest(text: bytes, taken: int, sizes: list[int]) -> N
 
 
 def test_tiny_pieces_do_not_pile_up() -> None:
-    queue = ReceiveQueue(10)
+    queue = ReceiveQueue(10, Budget(1 << 30))
     for number in range(10_000):
         queue.append(memoryview(bytes((number & 0xFF,))))
     assert len(queue.ready) < 400
