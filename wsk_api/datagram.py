@@ -238,8 +238,11 @@ class DatagramSocket(Socket, DatagramSink):
         """WskReceiveFromEvent; False if the datagrams stay with the transport."""
         head: WSK_DATAGRAM_INDICATION | None = None
         charge = 0
+        before: tuple[bytes, int, int] | None = None
         for datagram in reversed(group):
-            shown = self.shown(datagram.address, datagram.port, datagram.scope)
+            source = (datagram.address, datagram.port, datagram.scope)
+            if source != before:
+                shown, before = self.shown(*source), source
             view = datagram.view
             node = WSK_DATAGRAM_INDICATION(WSK_BUF(MDL(view), 0, len(view)), shown)
             node.Next = head

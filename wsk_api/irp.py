@@ -79,6 +79,11 @@ class IRP:
     def cancellable(self) -> bool:
         return self.queued and self._cancel is not None
 
+    @property
+    def has_routine(self) -> bool:
+        """Somebody wants to hear of the completion."""
+        return self._routine is not None
+
     def set_routine(self, routine: CompletionRoutine, context: Any, invoke: Any) -> None:
         self._routine = routine
         self._context = context
@@ -180,6 +185,8 @@ class Completions:
         irp.set_cancel(None)
         irp.IoStatus.Status = status
         irp.IoStatus.Information = information
+        if not irp.has_routine:
+            return status
         self._waiting.append(irp)
         if not self._running:
             self._running = True

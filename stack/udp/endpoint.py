@@ -105,8 +105,8 @@ class UdpEndpoint(Workable, Datagram):
             path = self._find_path(address, scope)
             if path is None:
                 return status.NO_ROUTE
-        if not self._broadcast and self._protocol.is_broadcast(path):
-            return status.ACCESS
+            if not self._broadcast and self._protocol.is_broadcast(path):
+                return status.ACCESS
         head = self._protocol.head
         head.reset()
         length = count + 8
@@ -198,7 +198,8 @@ class UdpEndpoint(Workable, Datagram):
         own = self._binding.address
         src = own if len(own) == len(address) else b""
         path = self._protocol.find_path(address, src, scope)
-        if path is not None and not scope:
+        # What goes to everybody is looked at every time: the permission may be taken back.
+        if path is not None and not scope and not self._protocol.is_broadcast(path):
             if len(self._paths) >= 64:
                 self._paths.clear()
             self._paths[address] = path

@@ -8,7 +8,7 @@ against the receive window, so a peer that does not read slows itself down and n
 
 from __future__ import annotations
 
-from tools.services.client import Client, ignore, then
+from tools.services.client import Client
 from tools.services.connections import Connection, TcpService
 from wsk_api import (
     MDL,
@@ -20,6 +20,8 @@ from wsk_api import (
     WSK_DATAGRAM_INDICATION,
     WSK_EVENT_RECEIVE_FROM,
     WSK_SOCKET,
+    IoAllocateIrp,
+    IoReuseIrp,
     Ref,
     Subsystem,
     wsk_buf,
@@ -96,6 +98,7 @@ class UdpEcho:
     """UDP port 7: each datagram goes back to where it came from."""
 
     def __init__(self, subsystem: Subsystem, port: int) -> None:
+        self.irp = IoAllocateIrp(1, False)
         self._client = Client(subsystem, WSK_EVENT_RECEIVE_FROM)
         self.socket: WSK_SOCKET = self._client.datagram(
             port, WSK_CLIENT_DATAGRAM_DISPATCH(_receive_from_event), self
@@ -112,8 +115,11 @@ def _receive_from_event(
     socket = getattr(SocketContext, "socket", None)
     if socket is None:
         return STATUS_SUCCESS  # a datagram that was faster than the assignment
+    send, irp = socket.Dispatch.WskSendTo, SocketContext.irp
     node = DataIndication
     while node is not None:
-        socket.Dispatch.WskSendTo(socket, node.Buffer, 0, node.RemoteAddress, 0, None, then(ignore))
+        # A datagram is complete when the call returns, so one request serves for all of them.
+        IoReuseIrp(irp)
+        send(socket, node.Buffer, 0, node.RemoteAddress, 0, None, irp)
         node = node.Next
     return STATUS_SUCCESS
