@@ -118,7 +118,10 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
             _drop(tcb, seg, fate.TCP_RST_INVALID)
             return False
         if seg.flags & SYN and tcb.state == SYN_RECEIVED and seg.seq == rcv.irs:
-            # The peer has not seen our SYN-ACK: it is the acknowledgment to send.
+            # The peer has not seen our SYN-ACK: it is the acknowledgment to send.  It echoes the
+            # SYN that brought it about, or the peer would measure his own time-out.
+            if tcb.ts_ok and seg.has_ts and seq.ge(seg.ts_val, tcb.ts_recent):
+                tcb.ts_recent = seg.ts_val
             tcb.board.mark_all_lost()
             tcb.protocol.work.mark(tcb)
         elif seg.space:

@@ -31,7 +31,8 @@ def least(value: float) -> float:
 
 
 def test_every_cell_has_its_golden_value() -> None:
-    assert set(GOLDEN["values"]) == set(simulate.cells()) | set(simulate.pairs())
+    named = {*simulate.cells(), *simulate.disorders(), *simulate.pairs()}
+    assert set(GOLDEN["values"]) == named
 
 
 def test_the_page_shows_the_golden_values() -> None:
@@ -43,6 +44,13 @@ def test_the_page_shows_the_golden_values() -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_goodput_has_not_become_worse(name: str) -> None:
     assert simulate.alone(*simulate.cells()[name]) >= least(GOLDEN["values"][name][0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", simulate.DISORDERS)
+def test_disorder_costs_no_more_than_it_did(what: str) -> None:
+    name = f"cubic {what}"
+    assert simulate.disordered(*simulate.disorders()[name]) >= least(GOLDEN["values"][name][0])
 
 
 @pytest.mark.slow

@@ -457,6 +457,18 @@ def test_syn_is_retransmitted_with_backoff_for_three_minutes(world: World, famil
     assert user.events == [("connect", "TIMED_OUT", 0), ("aborted", "TIMED_OUT")]
 
 
+def test_a_repeated_synack_echoes_the_repeated_syn(world: World, family: int) -> None:
+    """Otherwise the peer would take his own time-out for a round trip."""
+    host, peer = setup(world, family)
+    serve(host)
+    peer.sends(SYN, seq=100, ts=(1000, 0))
+    assert peer.sees(SYN | ACK).ts_ecr == 1000
+    peer.sends(SYN, seq=100, ts=(2000, 0))
+    assert peer.sees(SYN | ACK).ts_ecr == 2000
+    peer.sends(SYN, seq=100, ts=(1500, 0))  # an old duplicate does not turn it back
+    assert peer.received() == [] or peer.sees().ts_ecr == 2000
+
+
 def test_initial_window_after_a_lost_syn_is_one_segment(world: World, family: int) -> None:
     host, peer, user = active(world, family)
     syn = peer.sees(SYN)

@@ -40,6 +40,14 @@ LOSSES: Final = (0.0, 0.001, 0.01, 0.05)
 ROUND_TRIPS: Final = (1, 20, 100, 300)
 BUFFERS: Final = (0.5, 2.0)
 """Of the bottleneck, in bandwidth-delay products."""
+DISORDERS: Final = {
+    "1% of segments reordered": (0.01, 0.0),
+    "10% of segments reordered": (0.1, 0.0),
+    "30% of segments reordered": (0.3, 0.0),
+    "10% of ACKs lost": (0.0, 0.1),
+    "30% of ACKs lost": (0.0, 0.3),
+    "50% of ACKs lost": (0.0, 0.5),
+}
 RATE: Final = 10_000_000
 LEAST_BUFFER: Final = 15_000
 """Ten full frames, where the product is less than that."""
@@ -112,19 +120,30 @@ class Bottleneck:
         loss: float = 0.0,
         rate: int = RATE,
         seed: int = _SEEDS[0],
+        reorder: float = 0.0,
+        ack_loss: float = 0.0,
     ) -> None:
-        """`round_trip` in ms, `buffer` in bandwidth-delay products, `rate` in bit/s."""
+        """`round_trip` in ms, `buffer` in bandwidth-delay products, `rate` in bit/s.
+
+        What is reordered is held back by a quarter of the round trip.
+        """
         self.rate = rate
         self.env = VirtualWorld(seed)
         self.sinks = Sinks()
         product = rate // 8 * round_trip // 1000
         delay = round_trip * MS // 2
         there = Impairment(
-            loss=loss, delay=delay, rate=rate, queue=max(int(product * buffer), LEAST_BUFFER)
+            loss=loss,
+            delay=delay,
+            rate=rate,
+            queue=max(int(product * buffer), LEAST_BUFFER),
+            reorder=reorder,
+            reorder_by=delay // 2,
         )
+        back = Impairment(loss=ack_loss, delay=delay)
         mac = bytes((2, 0, 0, 0, 0))
         a, b = wire(mac + b"\1", mac + b"\2", 1500, offload=False)
-        port = ImpairedPort(a, lambda: self.env.now, there, Impairment(delay=delay), seed)
+        port = ImpairedPort(a, lambda: self.env.now, there, back, seed)
         self.sender = self._host(port, "10.77.0.1")
         receiver = self._host(b, "10.77.0.2")
         listener = receiver.tcp.open_listener(addr.V4)
@@ -172,6 +191,18 @@ def alone(algorithm: str, loss: float, round_trip: int, buffer: float) -> float:
     return round(sum(shares) / len(shares), 1)
 
 
+def disordered(algorithm: str, reorder: float, ack_loss: float) -> float:
+    """Goodput of one flow whose segments or whose ACKs the wire mistreats; the mean of three."""
+    seconds = 10.0
+    shares = []
+    for seed in _SEEDS:
+        world = Bottleneck(_PAIR_ROUND_TRIP, 2.0, seed=seed, reorder=reorder, ack_loss=ack_loss)
+        sink = world.connect(algorithm, seconds)
+        world.run(seconds)
+        shares.append(world.share(sink.octets, seconds))
+    return round(sum(shares) / len(shares), 1)
+
+
 def together(first: str, second: str) -> list[float]:
     """Goodput of two flows after the second has joined, the start-up left out."""
     world = Bottleneck(_PAIR_ROUND_TRIP, _PAIR_BUFFER)
@@ -204,6 +235,15 @@ def cells() -> dict[str, tuple[str, float, int, float]]:
     }
 
 
+def disorders() -> dict[str, tuple[str, float, float]]:
+    """Every cell of the table of reordering and lost ACKs by its name."""
+    return {
+        f"{algorithm} {what}": (algorithm, reorder, ack_loss)
+        for algorithm in ALGORITHMS
+        for what, (reorder, ack_loss) in DISORDERS.items()
+    }
+
+
 def pairs() -> dict[str, tuple[str, str]]:
     """Every pair of algorithms by its name, the one that is there first in front."""
     return {
@@ -216,6 +256,9 @@ def measured(only: str) -> Iterator[tuple[str, list[float]]]:
     for name, cell in cells().items():
         if only in name:
             yield name, [alone(*cell)]
+    for name, disorder in disorders().items():
+        if only in name:
+            yield name, [disordered(*disorder)]
     for name, pair in pairs().items():
         if only in name:
             yield name, together(*pair)
@@ -231,6 +274,11 @@ def tables(values: dict[str, list[float]]) -> str:
                 where = f"loss {loss:.1%} rtt {rtt} ms buffer {buffer} BDP"
                 row = [f"{values[f'{name} {where}'][0]:.0f}" for name in ALGORITHMS]
                 lines.append(f"| {loss:.1%} | {rtt} ms | {buffer} | " + " | ".join(row) + " |")
+    lines += ["", "Round trip 20 ms, buffer 2 BDP:", ""]
+    lines += ["| | " + " | ".join(ALGORITHMS) + " |", "| --- " + "| ---: " * len(ALGORITHMS) + "|"]
+    for what in DISORDERS:
+        row = [f"{values[f'{name} {what}'][0]:.0f}" for name in ALGORITHMS]
+        lines.append(f"| {what} | " + " | ".join(row) + " |")
     lines += ["", "Two flows:", "", "| first \\ second | " + " | ".join(ALGORITHMS) + " |"]
     lines.append("| --- " + "| ---: " * len(ALGORITHMS) + "|")
     for first in ALGORITHMS:
