@@ -252,6 +252,26 @@ def test_in_recovery_as_much_leaves_as_may(world: World, family: int) -> None:
     assert 4000 <= out <= 7000  # half of ten, and limited transmit
 
 
+def test_a_loss_told_by_an_ack_that_advances_halves_what_is_out(
+    world: World, family: int
+) -> None:
+    """The duplicates before it were lost; those of an earlier recovery are no measure."""
+    scene = measured(world, family)
+    flight(scene)
+    sacked(scene, 10, (1010, 10_010))  # an earlier recovery
+    world.run(RTT)
+    scene.sent()
+    top = scene.tcb.snd.nxt_at - 1
+    sacked(scene, top)
+    world.run(RTT)
+    out = scene.tcb.snd.flight
+    assert out >= 5000
+    una = scene.tcb.snd.una_at - 1
+    sacked(scene, una + 1000, (una + 2000, una + 5000))
+    assert scene.tcb.fast
+    assert scene.tcb.cc.ssthresh >= (out - 1000) // 2
+
+
 def test_after_recovery_the_window_is_ssthresh(world: World, family: int) -> None:
     """RFC 9937: however little is in flight then."""
     scene = measured(world, family)

@@ -54,7 +54,8 @@ def _begin(tcb: Tcb, delivered: int) -> None:
     tcb.recover = snd.nxt_at
     tcb.fast = True
     tcb.partials = 0
-    flight = (tcb.dup_nxt or snd.nxt_at) - snd.una_at
+    # FlightSize without what limited transmit has added to it (RFC 5681 3.2).
+    flight = (tcb.dup_nxt if tcb.dupacks else snd.nxt_at) - snd.una_at
     tcb.cc.on_loss(flight, tcb.protocol.env.now)
     if tcb.rack_on:
         before = snd.nxt_at - snd.una_at - tcb.board.sacked + delivered
