@@ -252,9 +252,7 @@ def test_in_recovery_as_much_leaves_as_may(world: World, family: int) -> None:
     assert 4000 <= out <= 7000  # half of ten, and limited transmit
 
 
-def test_a_loss_told_by_an_ack_that_advances_halves_what_is_out(
-    world: World, family: int
-) -> None:
+def test_a_loss_told_by_an_ack_that_advances_halves_what_is_out(world: World, family: int) -> None:
     """The duplicates before it were lost; those of an earlier recovery are no measure."""
     scene = measured(world, family)
     flight(scene)
