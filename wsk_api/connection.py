@@ -35,29 +35,23 @@ from wsk_api.constants import (
     WSK_FLAG_OOB,
     WSK_FLAG_WAITALL,
 )
+from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     NT_SUCCESS,
     STATUS_DATA_NOT_ACCEPTED,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
-    STATUS_NOT_IMPLEMENTED,
     STATUS_NOT_SUPPORTED,
     STATUS_PENDING,
     STATUS_SUCCESS,
     ntstatus,
 )
-from wsk_api.sockets import Socket
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, Ref
 
 _NOBODY: Final = object()
 """The token of data that travels with WskDisconnect: its request is the disconnect."""
-
-
-def WskBind(Socket: ConnectionSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
-    """Bind to a local address; required before WskConnect.  Statuses as for listening sockets."""
-    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
 
 
 def WskConnect(
@@ -70,13 +64,6 @@ def WskConnect(
     STATUS_NETWORK_UNREACHABLE, STATUS_HOST_UNREACHABLE, STATUS_CANCELLED.
     """
     return Socket.engine.issue(Irp, lambda irp: Socket.connect(RemoteAddress, Flags, irp))
-
-
-def WskGetLocalAddress(
-    Socket: ConnectionSocket, LocalAddress: Ref[SOCKADDR] | None, Irp: IRP | None
-) -> int:
-    """The local address: the port after bind, the IP address once connected."""
-    return Socket.engine.issue(Irp, lambda _: Socket.local_address(LocalAddress))
 
 
 def WskGetRemoteAddress(
@@ -159,7 +146,7 @@ class ReceiveRequest:
         self.flags = flags
 
 
-class ConnectionSocket(Socket, StreamSink):
+class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     """A connection-oriented socket."""
 
     __slots__ = (
@@ -169,7 +156,6 @@ class ConnectionSocket(Socket, StreamSink):
         "_finished",
         "_receives",
         "_retained",
-        "_stream",
         "_suspended",
         "options",
         "out_parameters",
@@ -180,7 +166,6 @@ class ConnectionSocket(Socket, StreamSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._stream: Stream | None = None
         self._connected = False
         self._finished = False  # the peer's FIN was told
         self._ended = 0  # NTSTATUS of a connection that is gone
@@ -195,7 +180,7 @@ class ConnectionSocket(Socket, StreamSink):
 
     def adopt(self, stream: Stream, options: StreamOptions) -> None:
         """This socket is for an accepted connection."""
-        self._stream = stream
+        self.endpoint = stream
         stream.attach(self)
         self.bound = True
         self._connected = True
@@ -213,26 +198,17 @@ class ConnectionSocket(Socket, StreamSink):
         self.release_transport()
         self.client.sockets.discard(self)
 
-    def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
-        if self.bound:
-            return STATUS_INVALID_DEVICE_STATE, 0
-        status, target = self.target(address)
-        if target is None or flags:
-            return status or STATUS_INVALID_PARAMETER, 0
-        stream = self.client.transports.stream(self, self.families(target))
-        if stream is None:
-            return STATUS_NOT_IMPLEMENTED, 0
-        result = stream.bind(target.address, target.port, self.sharing)
-        if result:
-            return self.transport_status(result)
-        stream.attach(self)
-        self.options.hand_over(stream)
-        self._stream = stream
-        self.bound = True
-        return STATUS_SUCCESS, 0
+    def open_endpoint(self, families: int) -> Stream | None:
+        stream = self.client.transports.stream(self, families)
+        if stream is not None:
+            stream.attach(self)
+        return stream
+
+    def endpoint_bound(self, endpoint: Stream) -> None:
+        self.options.hand_over(endpoint)
 
     def connect(self, address: SOCKADDR, flags: int, irp: IRP) -> tuple[int, int]:
-        stream = self._stream
+        stream = self.endpoint
         if stream is None or self._connected:
             return STATUS_INVALID_DEVICE_STATE, 0
         status, target = self.target(address)
@@ -244,12 +220,9 @@ class ConnectionSocket(Socket, StreamSink):
             return status, 0
         return self.hold(irp, stream.cancel)
 
-    def local_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
-        return self.tell_name(self._stream.local_name() if self._stream else None, out)
-
     def remote_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
-        known = self._stream is not None and self._connected
-        return self.tell_name(self._stream.remote_name() if self._stream and known else None, out)
+        known = self.endpoint is not None and self._connected
+        return self.tell_name(self.endpoint.remote_name() if self.endpoint and known else None, out)
 
     # Sending.
 
@@ -259,7 +232,7 @@ class ConnectionSocket(Socket, StreamSink):
         pieces = views(buffer)
         if pieces is None or buffer is None:
             return STATUS_INVALID_PARAMETER, 0
-        stream = self._stream
+        stream = self.endpoint
         if stream is None or not self._connected:
             return STATUS_INVALID_DEVICE_STATE, 0
         if self._ended:
@@ -273,7 +246,7 @@ class ConnectionSocket(Socket, StreamSink):
         return self.hold(irp, stream.cancel)
 
     def disconnect(self, buffer: WSK_BUF | None, flags: int, irp: IRP) -> tuple[int, int]:
-        stream = self._stream
+        stream = self.endpoint
         if flags & ~WSK_FLAG_ABORTIVE:
             return STATUS_NOT_SUPPORTED, 0
         if stream is None or not self._connected:
@@ -307,8 +280,8 @@ class ConnectionSocket(Socket, StreamSink):
             token.token = None
             if status == OK:
                 self._connected = True
-                if self.static & WSK_EVENT_RECEIVE and self._stream is not None:
-                    self._stream.resume()
+                if self.static & WSK_EVENT_RECEIVE and self.endpoint is not None:
+                    self.endpoint.resume()
         self.answer(token, result, count if NT_SUCCESS(result) else 0)
 
     # Receiving by request.
@@ -321,7 +294,7 @@ class ConnectionSocket(Socket, StreamSink):
             return STATUS_INVALID_PARAMETER, 0
         if flags == WSK_FLAG_DRAIN and buffer.Length:
             return STATUS_INVALID_PARAMETER, 0
-        stream = self._stream
+        stream = self.endpoint
         if stream is None or not self._connected:
             return STATUS_INVALID_DEVICE_STATE, 0
         if self._ended:
@@ -346,14 +319,14 @@ class ConnectionSocket(Socket, StreamSink):
 
     def _resume(self) -> None:
         self._suspended = False
-        if self._stream is not None:
-            self._stream.resume()
+        if self.endpoint is not None:
+            self.endpoint.resume()
 
     def received(self, arrived: list[memoryview], count: int, flags: int) -> int:
         """Queued requests first, then the event; what nobody takes stays in the transport."""
         taken, rest = self._fill(arrived, count)
-        if taken and self._stream is not None:
-            self._stream.grant(taken)
+        if taken and self.endpoint is not None:
+            self.endpoint.grant(taken)
         if taken == count or self._suspended or not self._listening():
             return taken
         return taken + self._indicate(rest, count - taken, flags)
@@ -394,7 +367,7 @@ class ConnectionSocket(Socket, StreamSink):
 
     def _indicate(self, rest: list[memoryview], count: int, flags: int) -> int:
         """WskReceiveEvent with its four answers (wsk.md 3.4)."""
-        stream = self._stream
+        stream = self.endpoint
         head = indication(rest)
         accepted: Ref[int] = Ref(count)
         # Retained before the call: the client may release inside of it.
@@ -427,7 +400,7 @@ class ConnectionSocket(Socket, StreamSink):
         count = self._retained.pop(head, None)
         if count is None:
             return STATUS_INVALID_PARAMETER
-        stream = self._stream
+        stream = self.endpoint
         if stream is not None:
             self.engine.later(lambda: stream.grant(count))
         return STATUS_SUCCESS
@@ -468,19 +441,17 @@ class ConnectionSocket(Socket, StreamSink):
         return self._connected
 
     def events_enabled(self, mask: int) -> None:
-        if mask & WSK_EVENT_RECEIVE and self._stream is not None:
-            self._stream.resume()
+        if mask & WSK_EVENT_RECEIVE and self.endpoint is not None:
+            self.endpoint.resume()
 
     def transport_option(self, option: int, value: int) -> int:
         if option == OPTION_KEEPALIVE and any(irp.token == "connect" for irp in self.pending):
             return STATUS_INVALID_PARAMETER  # not while a connect is in progress (wsk.md 4.8)
-        return self.options.set(option, value, self._stream)
+        return self.options.set(option, value, self.endpoint)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
         return self.options.get(option)
 
     def release_transport(self) -> None:
         self._receives.clear()
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        super().release_transport()

@@ -21,26 +21,20 @@ from wsk_api.constants import (
     WSK_EVENT_RECEIVE_FROM,
     WSK_FLAG_AT_DISPATCH_LEVEL,
 )
+from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_DATA_NOT_ACCEPTED,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
-    STATUS_NOT_IMPLEMENTED,
     STATUS_NOT_SUPPORTED,
     STATUS_PENDING,
     STATUS_SUCCESS,
     ntstatus,
 )
-from wsk_api.sockets import Socket
 from wsk_api.types import MDL, SOCKADDR, WSK_BUF, WSK_DATAGRAM_INDICATION, Ref
 
 _GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
-
-
-def WskBind(Socket: DatagramSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
-    """Bind; required before sending or receiving.  Statuses as for listening sockets."""
-    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
 
 
 def WskSendTo(
@@ -90,13 +84,6 @@ def WskRelease(Socket: DatagramSocket, DatagramIndication: WSK_DATAGRAM_INDICATI
     return Socket.release(DatagramIndication)
 
 
-def WskGetLocalAddress(
-    Socket: DatagramSocket, LocalAddress: Ref[SOCKADDR] | None, Irp: IRP | None
-) -> int:
-    """The bound address.  STATUS_INVALID_DEVICE_STATE before bind."""
-    return Socket.engine.issue(Irp, lambda _: Socket.local_address(LocalAddress))
-
-
 class WSK_PROVIDER_DATAGRAM_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
     """The table of a datagram socket."""
 
@@ -114,54 +101,44 @@ DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH()
 _Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Ref[int] | None]
 
 
-class DatagramSocket(Socket, DatagramSink):
+class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
-    __slots__ = ("_broadcast", "_datagram", "_receives", "_retained")
+    __slots__ = ("_broadcast", "_receives", "_retained")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_RECEIVE_FROM
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._datagram: Datagram | None = None
         self._broadcast = 0
         self._receives: deque[tuple[IRP, Filler, _Outs]] = deque()
         self._retained: dict[WSK_DATAGRAM_INDICATION, int] = {}
 
     # Requests.
 
-    def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
-        if self.bound:
-            return STATUS_INVALID_DEVICE_STATE, 0
-        status, target = self.target(address)
-        if target is None or flags:
-            return status or STATUS_INVALID_PARAMETER, 0
-        datagram = self.client.transports.datagram(self, self.families(target))
-        if datagram is None:
-            return STATUS_NOT_IMPLEMENTED, 0
-        result = datagram.bind(target.address, target.port, self.sharing)
-        if result:
-            return self.transport_status(result)
-        datagram.attach(self)
-        datagram.set_option(OPTION_BROADCAST, self._broadcast)
-        self._datagram = datagram
-        self.bound = True
-        return STATUS_SUCCESS, 0
+    def open_endpoint(self, families: int) -> Datagram | None:
+        datagram = self.client.transports.datagram(self, families)
+        if datagram is not None:
+            datagram.attach(self)
+        return datagram
+
+    def endpoint_bound(self, endpoint: Datagram) -> None:
+        endpoint.set_option(OPTION_BROADCAST, self._broadcast)
 
     def send_to(
         self, buffer: WSK_BUF | None, flags: int, remote: SOCKADDR | None, control: int
     ) -> tuple[int, int]:
         if flags or control:
             return STATUS_NOT_SUPPORTED, 0
-        if self._datagram is None:
+        if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer)
         status, target = self.target(remote)
         if pieces is None or buffer is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         size = buffer.Length
-        result = self._datagram.send(pieces, size, target.address, target.port, target.scope)
+        result = self.endpoint.send(pieces, size, target.address, target.port, target.scope)
         return ntstatus(result), 0 if result else size
 
     def receive_from(
@@ -169,18 +146,15 @@ class DatagramSocket(Socket, DatagramSink):
     ) -> tuple[int, int]:
         if flags:
             return STATUS_NOT_SUPPORTED, 0
-        if self._datagram is None:
+        if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer, writable=True)
         if pieces is None or buffer is None:
             return STATUS_INVALID_PARAMETER, 0
         self._receives.append((irp, Filler(pieces, buffer.Length), outs))
         self.hold(irp, self._withdraw)
-        self._datagram.resume()
+        self.endpoint.resume()
         return STATUS_PENDING, 0
-
-    def local_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
-        return self.tell_name(self._datagram.local_name() if self._datagram else None, out)
 
     def _withdraw(self, irp: IRP) -> bool:
         for entry in self._receives:
@@ -278,22 +252,22 @@ class DatagramSocket(Socket, DatagramSink):
         return STATUS_SUCCESS
 
     def _grant(self, charge: int) -> None:
-        if self._datagram is not None:
-            self._datagram.grant(charge)
+        if self.endpoint is not None:
+            self.endpoint.grant(charge)
 
     # What a socket must say.
 
     def events_enabled(self, mask: int) -> None:
-        if self._datagram is not None:
-            self._datagram.resume()
+        if self.endpoint is not None:
+            self.endpoint.resume()
 
     def transport_option(self, option: int, value: int) -> int:
         if option != OPTION_BROADCAST:
             return super().transport_option(option, value)
         self._broadcast = int(bool(value))
-        if self._datagram is None:
+        if self.endpoint is None:
             return STATUS_SUCCESS
-        return ntstatus(self._datagram.set_option(option, self._broadcast))
+        return ntstatus(self.endpoint.set_option(option, self._broadcast))
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
         if option != OPTION_BROADCAST:
@@ -302,6 +276,4 @@ class DatagramSocket(Socket, DatagramSink):
 
     def release_transport(self) -> None:
         self._receives.clear()
-        datagram, self._datagram = self._datagram, None
-        if datagram is not None:
-            datagram.close()
+        super().release_transport()

@@ -23,28 +23,17 @@ from wsk_api.constants import (
     WSK_EVENT_ACCEPT,
     WSK_FLAG_AT_DISPATCH_LEVEL,
 )
+from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
-    STATUS_NOT_IMPLEMENTED,
     STATUS_NOT_SUPPORTED,
     STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS,
 )
-from wsk_api.sockets import Socket
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, Ref
-
-
-def WskBind(Socket: ListenSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
-    """Bind, and start listening at once.
-
-    STATUS_SUCCESS; STATUS_INVALID_PARAMETER (flags, address), STATUS_INVALID_DEVICE_STATE (bound
-    already), STATUS_ADDRESS_ALREADY_EXISTS or STATUS_ACCESS_DENIED (taken, see wsk.md 2.9),
-    STATUS_INVALID_ADDRESS_COMPONENT (not local), STATUS_NOT_IMPLEMENTED (no such transport).
-    """
-    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
 
 
 def WskAccept(
@@ -70,13 +59,6 @@ def WskInspectComplete(
 ) -> int:
     """Conditional accept is not done yet: STATUS_NOT_SUPPORTED."""
     return ListenSocket.engine.issue(Irp, lambda _: (STATUS_NOT_SUPPORTED, 0))
-
-
-def WskGetLocalAddress(
-    Socket: ListenSocket, LocalAddress: Ref[SOCKADDR] | None, Irp: IRP | None
-) -> int:
-    """The bound address.  STATUS_INVALID_DEVICE_STATE before bind."""
-    return Socket.engine.issue(Irp, lambda _: Socket.local_address(LocalAddress))
 
 
 class WSK_PROVIDER_LISTEN_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
@@ -111,54 +93,38 @@ class AcceptRequest:
         self.remote = remote
 
 
-class ListenSocket(Socket, ListenerSink):
+class ListenSocket(EndpointSocket[Listener], ListenerSink):
     """A listening socket."""
 
-    __slots__ = ("_accepts", "_inherited", "_listener", "options")
+    __slots__ = ("_accepts", "_inherited", "options")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_ACCEPT
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._listener: Listener | None = None
         self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
         self._inherited = 0
         self.options = StreamOptions()  # accepted sockets inherit them
 
     # Requests.
 
-    def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
-        if self.bound:
-            return STATUS_INVALID_DEVICE_STATE, 0
-        status, target = self.target(address)
-        if target is None or flags:
-            return status or STATUS_INVALID_PARAMETER, 0
-        listener = self.client.transports.listener(self, self.families(target))
-        if listener is None:
-            return STATUS_NOT_IMPLEMENTED, 0
-        listener.attach(self)
-        result = listener.bind(target.address, target.port, self.sharing)
-        if result:
-            return self.transport_status(result)
-        self._listener = listener
-        self.bound = True
-        return STATUS_SUCCESS, 0
+    def open_endpoint(self, families: int) -> Listener | None:
+        listener = self.client.transports.listener(self, families)
+        if listener is not None:
+            listener.attach(self)
+        return listener
 
     def accept(self, flags: int, request: AcceptRequest, irp: IRP) -> tuple[int, Any]:
         if flags:
             return STATUS_INVALID_PARAMETER, 0
-        if self._listener is None:
+        if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
-        stream = None if self._accepts else self._listener.accept()
+        stream = None if self._accepts else self.endpoint.accept()
         if stream is not None:
             return STATUS_SUCCESS, self._take(stream, request)
         self._accepts.append((irp, request))
         return self.hold(irp, self._withdraw)
-
-    def local_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
-        name = None if self._listener is None else self._listener.local_name()
-        return self.tell_name(name, out)
 
     def _withdraw(self, irp: IRP) -> bool:
         for entry in self._accepts:
@@ -244,8 +210,8 @@ class ListenSocket(Socket, ListenerSink):
         return STATUS_SUCCESS
 
     def events_enabled(self, mask: int) -> None:
-        if self._listener is not None:
-            self._listener.resume()
+        if self.endpoint is not None:
+            self.endpoint.resume()
 
     # Options and closing.
 
@@ -257,6 +223,4 @@ class ListenSocket(Socket, ListenerSink):
 
     def release_transport(self) -> None:
         self._accepts.clear()
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        super().release_transport()
