@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""The real world as an `Env`: the monotonic clock and the system's randomness."""
+"""The two worlds a stack can live in, each an `Env`.
+
+`SystemEnv` is the real one: the monotonic clock and the system's randomness.  `VirtualEnv` has a
+clock that is set and randomness that repeats: tests, the laboratory and the simulations.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from random import Random
 
 from stack.base.seam import Env, Executor, Trace
+from stack.base.units import SECOND
+from tap.loop import VirtualExecutor, VirtualLoop
 
 
 class SystemEnv(Env):
@@ -23,3 +30,17 @@ class SystemEnv(Env):
 
     def random(self, count: int) -> bytes:
         return os.urandom(count)
+
+
+class VirtualEnv(Env):
+    """A world of its own, and `loop`, which runs it.  Equal seeds make equal worlds."""
+
+    def __init__(self, seed: int, now: int = SECOND) -> None:
+        self.now = now  # not 0, which would hide "never set" bugs
+        executor = VirtualExecutor()
+        self.executor = executor
+        self.loop = VirtualLoop(self, executor)
+        self._random = Random(seed)
+
+    def random(self, count: int) -> bytes:
+        return self._random.randbytes(count)

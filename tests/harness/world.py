@@ -5,38 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from random import Random
 
-from stack import Config, Env, Stack, Trace
+from stack import Config, Stack, Trace
 from stack.base import addr, fate
 from stack.base.head import Head
 from stack.base.timers import Timer
-from stack.base.units import SECOND, View
+from stack.base.units import View
 from stack.link.nic import Nic
 from stack.tcp.names import STATE_NAMES
 from stack.tcp.tcb import Tcb
 from stack.transport.seam import Datagram, Listener, Stream
 from stack.wire import describe
+from tap.clock import VirtualEnv
 from tap.frames import join
 from tap.impair import PERFECT, ImpairedPort, Impairment
-from tap.loop import VirtualExecutor, VirtualLoop
 from tap.memory import wire
 from tap.port import Port, Wrapper
 from tests.harness.peer import Peer
 
 QUIET = Config(dad=False)
-
-
-class VirtualEnv(Env):
-    """Time that is set, randomness that repeats."""
-
-    def __init__(self, seed: int) -> None:
-        self.now = SECOND  # not 0, which would hide "never set" bugs
-        self.executor = VirtualExecutor()
-        self._random = Random(seed)
-
-    def random(self, count: int) -> bytes:
-        return self._random.randbytes(count)
 
 
 class Recorder(Trace):
@@ -109,7 +96,7 @@ class World:
         self.env = VirtualEnv(seed)
         self.trace = Recorder()
         self.env.trace = self.trace
-        self.loop = VirtualLoop(self.env, self.env.executor)  # type: ignore[arg-type]
+        self.loop = self.env.loop
         self._hosts = 0
 
     @property

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import Random
 from typing import Final
 
-from stack import Config, Env, Stack
+from stack import Config, Stack
 from stack.base import addr
 from stack.base.head import Head
 from stack.base.timers import NEVER
@@ -21,8 +20,8 @@ from stack.base.units import SECOND, View
 from stack.tcp.tcb import Tcb
 from stack.transport.seam import Stream
 from stack.wire import arp, ethernet, icmp6, ndp
+from tap.clock import VirtualEnv
 from tap.frames import join
-from tap.loop import VirtualExecutor, VirtualLoop
 from tap.pcapng import Capture, CapturingPort
 from tap.port import Port
 from tools.drill.script import IpInfo
@@ -34,18 +33,6 @@ _OTHER_MAC: Final = bytes((2, 0, 0, 0, 0, 2))
 _EPOCH: Final = 1_700_000_000 * SECOND  # captures want dates
 _BACKGROUND: Final = frozenset((130, 131, 132, 133, 134, 135, 136, 137, 143))
 """ICMPv6 types that keep the link and its groups going, and no script speaks of."""
-
-
-class Clock(Env):
-    """Time that is set, randomness that repeats."""
-
-    def __init__(self, executor: VirtualExecutor) -> None:
-        self.now = 10 * SECOND
-        self.executor = executor
-        self._random = Random(1)
-
-    def random(self, count: int) -> bytes:
-        return self._random.randbytes(count)
 
 
 class Link(Port):
@@ -78,10 +65,9 @@ class World:
     """Everything around one stack for one script."""
 
     def __init__(self, settings: Settings, config: Config, capture: Path | None) -> None:
-        executor = VirtualExecutor()
         self.settings = settings
-        self.env = Clock(executor)
-        self.loop = VirtualLoop(self.env, executor)
+        self.env = VirtualEnv(1, 10 * SECOND)
+        self.loop = self.env.loop
         self.link = Link(settings.mtu, self._sent)
         port: Port = self.link
         if capture is not None:

@@ -18,15 +18,14 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Final
 
-from stack import Config, Env, Stack
+from stack import Config, Stack
 from stack.base import addr
 from stack.base.units import MS, SECOND
 from stack.transport.seam import ListenerSink, Stream, StreamSink
+from tap.clock import VirtualEnv
 from tap.impair import ImpairedPort, Impairment
-from tap.loop import VirtualExecutor, VirtualLoop
 from tap.memory import wire
 from tap.port import Port
 
@@ -58,19 +57,6 @@ _PORT: Final = 80
 _PAIR_ROUND_TRIP: Final = 20
 _PAIR_BUFFER: Final = 4.0  # more than LEDBAT++ tolerates, or it has nothing to step aside for
 _PAIR_SECONDS: Final = 30
-
-
-class VirtualWorld(Env):
-    """Virtual time, and randomness that repeats."""
-
-    def __init__(self, seed: int) -> None:
-        self.now = SECOND
-        self.executor = VirtualExecutor()
-        self.loop = VirtualLoop(self, self.executor)
-        self._random = Random(seed)
-
-    def random(self, count: int) -> bytes:
-        return self._random.randbytes(count)
 
 
 class Source(StreamSink):
@@ -128,7 +114,7 @@ class Bottleneck:
         What is reordered is held back by a quarter of the round trip.
         """
         self.rate = rate
-        self.env = VirtualWorld(seed)
+        self.env = VirtualEnv(seed)
         self.sinks = Sinks()
         product = rate // 8 * round_trip // 1000
         delay = round_trip * MS // 2
