@@ -28,8 +28,9 @@ def finish(tcb: Tcb, status: int) -> None:
     chart.enter(tcb, CLOSED)
     _disarm(tcb)
     _answer_all(tcb, status)
-    tcb.recvq.drop_ahead()
-    if status != OK:
+    if status == OK:
+        tcb.recvq.drop_ahead()
+    else:
         tcb.recvq.clear()
     tcb.final = status
     if tcb.listener is not None:
