@@ -74,6 +74,8 @@ class Config:
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
+    tcp_fast_open           data in SYNs (RFC 7413), where both users ask for it
+    tcp_fast_open_cache     servers of which a cookie is remembered
     tcp_frto                find spurious time-outs by two new segments (RFC 5682)
     tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
                             agrees when asked, "off" does neither
@@ -128,6 +130,8 @@ class Config:
     tcp_timestamps: bool = True
     tcp_sack: bool = True
     tcp_rack: bool = True
+    tcp_fast_open: bool = True
+    tcp_fast_open_cache: int = 1024
     tcp_frto: bool = True
     tcp_window_scaling: bool = True
     tcp_ecn: str = "passive"
@@ -172,6 +176,7 @@ _BOUNDS = (
     ("tcp_delayed_ack", 0, 500 * MS - 1),
     ("tcp_rto_min", 1, 60 * SECOND),
     ("tcp_backlog", 1, 1 << 20),
+    ("tcp_fast_open_cache", 1, 1 << 20),
     ("tcp_keepalive_time", MS, 1 << 62),
     ("tcp_keepalive_interval", MS, 1 << 62),
     ("tcp_keepalive_count", 2, 255),

@@ -33,6 +33,9 @@ def finish(tcb: Tcb, status: int) -> None:
     else:
         tcb.recvq.clear()
     tcb.final = status
+    if tcb.early is not None:
+        tcb.early.confirmed()
+        tcb.early = None
     if tcb.listener is not None:
         tcb.listener.forget(tcb)
     protocol.work.mark(tcb)

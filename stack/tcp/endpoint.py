@@ -159,7 +159,7 @@ class TcpStream(Stream):
 
     def remote_name(self) -> Name | None:
         tcb = self._tcb
-        if tcb is None or not tcb.snd.una_at:
+        if tcb is None or not (tcb.snd.una_at or tcb.early is not None):
             return None
         return Name(tcb.remote, tcb.rport, self._scope(tcb.remote, tcb))
 

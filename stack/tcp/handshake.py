@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""TCP: opening (RFC 9293 3.5, 3.10.7.3): SYN-SENT, simultaneous open, becoming established.
+"""TCP: opening (RFC 9293 3.5, 3.10.7.3): SYN-SENT, simultaneous open, becoming established;
+what Fast Open changes about it (RFC 7413 4.2).
 
 `syn_sent` has the RFC's steps in the RFC's order.  The passive side starts in `listener`.
 """
@@ -9,10 +10,11 @@ from __future__ import annotations
 from stack.base import fate, seq
 from stack.base.status import REFUSED
 from stack.tcp import acking, chart, ending, input, options
+from stack.tcp.fastopen import Offer
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import ACK_NOW, ESTABLISHED, FIN_WAIT_1, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
-from stack.wire.tcp import ACK, RST, SYN, Segment
+from stack.wire.tcp import ACK, PSH, RST, SYN, Segment
 
 
 def syn_sent(tcb: Tcb, seg: Segment) -> None:
@@ -42,9 +44,12 @@ def syn_sent(tcb: Tcb, seg: Segment) -> None:
         establish(tcb, seg)
         acking.advance(tcb, seg, seq.sub(seg.ack, snd.una), Acked())
         tcb.ack = ACK_NOW
+        if tcb.fast_open is not None:
+            _learn(tcb, seg, tcb.fast_open)
     else:
         # Simultaneous open (MUST-10): our SYN goes again, as SYN-ACK.
         chart.enter(tcb, SYN_RECEIVED)
+        tcb.fast_open = None
         tcb.board.mark_all_lost()
     protocol.work.mark(tcb)
     _take_text(tcb, seg)
@@ -59,6 +64,32 @@ def take_syn(tcb: Tcb, seg: Segment) -> None:
     snd.wnd = snd.max_wnd = seg.wnd
     snd.wl1 = seg.seq
     snd.wl2 = seg.ack
+
+
+def _learn(tcb: Tcb, seg: Segment, offer: Offer) -> None:
+    """Our SYN spoke of Fast Open: what came of it."""
+    tcb.fast_open = None
+    protocol = tcb.protocol
+    taken = min(tcb.snd.una_at - 1, offer.carried)
+    protocol.fast_open.answered(tcb.local, tcb.remote, offer, seg, tcb.snd.peer_mss, taken)
+    if offer.carried:
+        if taken == offer.carried:
+            protocol.counters.fast_open_active += 1
+        else:
+            protocol.counters.fast_open_active_fails += 1
+            tcb.board.mark_all_lost()  # what was not taken goes again at once
+
+
+def open_early(tcb: Tcb, seg: Segment) -> None:
+    """A SYN with a good cookie: its data counts, and data may be sent (RFC 7413 4.2.2)."""
+    rcv, protocol = tcb.rcv, tcb.protocol
+    tcb.cc.start(tcb.snd.mss, protocol.config.tcp_initial_window)
+    protocol.counters.fast_open_passive += 1
+    length = min(seg.length, rcv.limit)
+    if length:
+        tcb.recvq.append(memoryview(seg.pkt.frame)[seg.start : seg.start + length])
+        rcv.nxt = seq.add(rcv.nxt, length)
+        rcv.pushed = seg.flags & PSH != 0
 
 
 def _take_text(tcb: Tcb, seg: Segment) -> None:
@@ -94,9 +125,13 @@ def establish(tcb: Tcb, seg: Segment) -> None:
     if tcb.retries:
         segments = 1  # RFC 5681 3.1: after a lost SYN
         tcb.rtt.syn_was_lost()
-    tcb.cc.start(snd.mss, segments)
+    if tcb.early is None or tcb.retries:
+        tcb.cc.start(snd.mss, segments)
     protocol.counters.curr_estab += 1
-    if tcb.listener is not None:
+    if tcb.early is not None:
+        tcb.early.confirmed()
+        tcb.early = None
+    elif tcb.listener is not None:
         tcb.listener.established(tcb)
     else:
         tcb.opened = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from stack.base.status import OK
 from stack.tcp.endpoint import SILENT
-from stack.tcp.names import ESTABLISHED
+from stack.tcp.names import SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.transport.seam import RECEIVED_PUSH, StreamSink
 
@@ -65,6 +65,6 @@ def _data(tcb: Tcb) -> None:
     taken = _sink(tcb).received(views, count, flags)
     if taken < count:
         rcv.ungranted -= count - taken
-        if tcb.endpoint is not None and tcb.state >= ESTABLISHED:
+        if tcb.endpoint is not None and tcb.state >= SYN_RECEIVED:
             recvq.put_back(views, taken)
             tcb.paused = True

@@ -264,7 +264,12 @@ def reset_bit(tcb: Tcb, seg: Segment) -> bool:
     if tcb.state == SYN_RECEIVED:
         # Back to LISTEN for a passive open (MUST-11): the listener never left it.
         counters.attempt_fails += 1
-        ending.finish(tcb, REFUSED)
+        if tcb.early is not None:
+            tcb.early.reset(tcb.protocol.env.now)
+            tcb.early = None
+            ending.finish(tcb, RESET)
+        else:
+            ending.finish(tcb, REFUSED)
     elif tcb.state in (CLOSING, LAST_ACK):
         ending.finish(tcb, RESET)
     else:

@@ -4,7 +4,8 @@
 A connection exists from its SYN on; what is limited is how many are in handshake, and how many
 wait to be accepted.  Beyond the first, SYNs are answered with a cookie and nothing is kept
 (`syncookies`); beyond the second they are dropped and the peer tries again.  An established
-connection is offered to the sink in the indicate phase.
+connection is offered to the sink in the indicate phase, and one opened by a cookie (`fastopen`)
+before it is established.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp import chart, ending, handshake, options, syncookies
 from stack.tcp.endpoint import TcpStream
+from stack.tcp.fastopen import Pending
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
-from stack.transport.seam import Listener, ListenerSink, Name, Stream
+from stack.transport.seam import OPTION_FAST_OPEN, Listener, ListenerSink, Name, Stream
 from stack.wire.tcp import ACK, RST, SYN, Segment
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class TcpListener(Workable, Listener):
         "_families",
         "_half_open",
         "_offered",
+        "_pending",
         "_protocol",
         "_waiting",
         "sink",
@@ -60,6 +63,7 @@ class TcpListener(Workable, Listener):
         self._waiting: deque[Tcb] = deque()  # established, not accepted
         self._offered = False  # the sink left the oldest of them waiting
         self._cookie_at = 0  # when the last cookie was sent
+        self._pending = Pending()
 
     # The user's side.
 
@@ -97,6 +101,14 @@ class TcpListener(Workable, Listener):
         self._protocol.ports.release(binding)
         for tcb in [*self._half_open, *self._waiting]:
             ending.abort(tcb)
+
+    def set_option(self, option: int, value: int) -> int:
+        if option != OPTION_FAST_OPEN:
+            return status.NOT_SUPPORTED
+        if value < 0:
+            return status.INVALID
+        self._pending.limit = value if self._protocol.config.tcp_fast_open else 0
+        return status.OK
 
     def local_name(self) -> Name | None:
         binding = self._binding
@@ -138,8 +150,28 @@ class TcpListener(Workable, Listener):
         handshake.take_syn(tcb, seg)
         chart.enter(tcb, SYN_RECEIVED)
         protocol.counters.passive_opens += 1
-        self._half_open.add(tcb)
+        if seg.fast_open is not None and self._opens_early(tcb, seg):
+            handshake.open_early(tcb, seg)
+            self._waiting.append(tcb)
+            protocol.accepting.mark(self)
+        else:
+            self._half_open.add(tcb)
         protocol.work.mark(tcb)
+
+    def _opens_early(self, tcb: Tcb, seg: Segment) -> bool:
+        """May the data of this SYN be delivered now?  (RFC 7413 4.1.2, 4.2.2)"""
+        protocol = self._protocol
+        if not self._pending.limit:
+            return False
+        fast_open = protocol.fast_open
+        tcb.fast_open = fast_open.answer(tcb.local, tcb.remote, seg)
+        if not fast_open.good(tcb.local, tcb.remote, seg):
+            return False
+        if not self._pending.take(protocol.env.now):
+            protocol.counters.fast_open_overflows += 1
+            return False
+        tcb.early = self._pending
+        return True
 
     def _way_back(self, pkt: Packet) -> Path | None:
         protocol = self._protocol

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""TCP: what two SYNs agree on (RFC 9293 3.2, 3.7.1; RFC 7323 2, 3; RFC 2018 2), and sizes.
+"""TCP: what two SYNs agree on (RFC 9293 3.2, 3.7.1; RFC 7323 2, 3; RFC 2018 2; RFC 7413 4.1.1),
+and sizes.
 
 The MSS we announce comes from the interface and is not reduced for options (MUST-67); the one
 we use is the peer's or the path's, whichever is smaller, less the options every segment carries
@@ -53,6 +54,10 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
         parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
     if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
         parts.append(tcp.wscale_option(tcb.rcv.wscale))
+    offer = tcb.fast_open
+    if offer is not None and (answer or not tcb.retries):
+        parts.append(offer.option)
+        offer.asked = True
     return b"".join(parts)
 
 

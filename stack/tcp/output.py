@@ -18,6 +18,7 @@ from typing import Final
 
 from stack.base.units import SECOND, View
 from stack.tcp import chart, ecn, options
+from stack.tcp.fastopen import Offer
 from stack.tcp.keepalive import GARBAGE, KeepAlive
 from stack.tcp.loss import frto, tlp, undo
 from stack.tcp.loss.scoreboard import Span
@@ -69,6 +70,8 @@ def output(tcb: Tcb) -> None:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
+        if tcb.early is not None and not tcb.board.lost:
+            _send_new(tcb)  # RFC 7413 4.2.2: the server need not wait for the handshake
     tcb.urge = False
     if tcb.ack == ACK_NOW:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
@@ -95,18 +98,36 @@ def _send_syn(tcb: Tcb) -> None:
     """Our SYN, or SYN-ACK, if it has not left yet or is to be sent again."""
     snd = tcb.snd
     span = tcb.board.next_lost()
-    if snd.nxt_at and span is None:
+    if snd.nxt_at and (span is None or span.start):
         return
     now = tcb.protocol.env.now
+    flags = SYN if tcb.state == SYN_SENT else SYN | ACK
+    views: Sequence[View] = ()
+    size = 0
     if span is None:
         snd.sent(1)
         tcb.board.add(0, 1, now)
         tcb.progress_at = now
+        if tcb.fast_open is not None and tcb.fast_open.mss:
+            size = _early_size(tcb, tcb.fast_open)
     else:
         tcb.board.resend(span, 1, now)
         tcb.protocol.counters.retrans_segs += 1
-    flags = SYN if tcb.state == SYN_SENT else SYN | ACK
-    emit(tcb, 0, (), 0, ecn.syn_flags(tcb, flags))
+    if size:
+        views = tcb.sendq.take(1, size)
+        tcb.board.add(1, 1 + size, now)
+        snd.sent(size)
+        tcb.last_sent = now
+    emit(tcb, 0, views, size, ecn.syn_flags(tcb, flags))
+
+
+def _early_size(tcb: Tcb, offer: Offer) -> int:
+    """Octets of data that go with the SYN (RFC 7413 4.2.1)."""
+    snd = tcb.snd
+    snd.mss = min(offer.mss, tcb.path.room - HEADER)  # until the SYN-ACK says it anew
+    room = min(offer.room, snd.mss - tcp.MAX_OPTIONS)
+    offer.carried = max(min(len(tcb.sendq), room), 0)
+    return offer.carried
 
 
 # What was lost.

@@ -2,8 +2,9 @@
 """TCP: what a user may set on a stream (the OPTION_* of `transport/seam`), and within which bounds.
 
 Nagle (RFC 9293 MUST-17), keep-alive (MUST-24, MUST-27), the user time-out (MUST-21), the traffic
-class (MUST-48, SHLD-21), the hop limit (MUST-49), reports of soft errors (SHLD-20).  Options are
-remembered by the stream before there is a connection and applied to it as soon as there is one.
+class (MUST-48, SHLD-21), the hop limit (MUST-49), reports of soft errors (SHLD-20), Fast Open
+(RFC 7413).  Options are remembered by the stream before there is a connection and applied to it
+as soon as there is one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ BOUNDS: Final[dict[int, tuple[int, int]]] = {
     seam.OPTION_TRAFFIC_CLASS: (0, 255),
     seam.OPTION_HOP_LIMIT: (0, 255),
     seam.OPTION_ERROR_REPORTS: (0, NEVER),
+    seam.OPTION_FAST_OPEN: (0, NEVER),
 }
 
 
@@ -54,6 +56,8 @@ def apply(tcb: Tcb, option: int, value: int) -> None:
         tcb.hops = value
     elif option == seam.OPTION_ERROR_REPORTS:
         tcb.reports = bool(value)
+    elif option == seam.OPTION_FAST_OPEN and not tcb.snd.nxt_at:
+        tcb.fast_open = tcb.protocol.offer_fast_open(tcb) if value else None
 
 
 def apply_all(tcb: Tcb, options: dict[int, int]) -> None:

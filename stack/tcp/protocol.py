@@ -22,6 +22,7 @@ from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
 from stack.tcp import ending, handshake, info, input, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
+from stack.tcp.fastopen import FastOpen, Offer
 from stack.tcp.indicate import indicate
 from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
@@ -53,6 +54,10 @@ class TcpCounters(Counters):
         "challenge_limited",
         "curr_estab",
         "estab_resets",
+        "fast_open_active",
+        "fast_open_active_fails",
+        "fast_open_overflows",
+        "fast_open_passive",
         "in_errs",
         "in_segs",
         "out_rsts",
@@ -66,6 +71,10 @@ class TcpCounters(Counters):
     challenge_limited: int
     curr_estab: int
     estab_resets: int
+    fast_open_active: int
+    fast_open_active_fails: int
+    fast_open_overflows: int
+    fast_open_passive: int
     in_errs: int
     in_segs: int
     out_rsts: int
@@ -99,6 +108,7 @@ class TcpProtocol(TransportLayer, Provider):
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
         self.cookies = SynCookies(host.env)
+        self.fast_open = FastOpen(host.env, host.config.tcp_fast_open_cache)
         self._table: dict[bytes, Tcb | TimeWait] = {}
 
     # Provider.
@@ -261,6 +271,12 @@ class TcpProtocol(TransportLayer, Provider):
         if keep:
             self._table[tcb.key] = tcb
         return tcb
+
+    def offer_fast_open(self, tcb: Tcb) -> Offer | None:
+        """What the SYN of `tcb`, whose user wants Fast Open, is to say of it."""
+        if not self.config.tcp_fast_open:
+            return None
+        return self.fast_open.offer(tcb.local, tcb.remote)
 
     def forget(self, tcb: Tcb) -> None:
         """`tcb` leaves the table."""

@@ -26,6 +26,7 @@ from stack.tcp.sendq import SendQueue
 if TYPE_CHECKING:
     from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.fastopen import Offer, Pending
     from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
     from stack.tcp.loss.prr import Prr
@@ -168,9 +169,11 @@ class Tcb(Workable, TimerOwner):
         "done",
         "dup_nxt",
         "dupacks",
+        "early",
         "ecn",
         "endpoint",
         "fast",
+        "fast_open",
         "fin_taken",
         "fin_token",
         "fin_told",
@@ -287,6 +290,8 @@ class Tcb(Workable, TimerOwner):
         self.ts_ok = False
         self.sack_ok = False
         self.ecn: Ecn | None = None
+        self.fast_open: Offer | None = None  # what our SYN or SYN-ACK says of it
+        self.early: Pending | None = None  # opened by a cookie, and not confirmed: who counts it
         self.ts_recent = 0
         self.ts_recent_at = 0
 

@@ -57,6 +57,11 @@ OPTION_HOP_LIMIT: Final = 9
 """TTL or hop limit of what is sent.  0: as configured."""
 OPTION_ERROR_REPORTS: Final = 10
 """Call `StreamSink.troubled`; on unless cleared."""
+OPTION_FAST_OPEN: Final = 11
+"""RFC 7413.  A stream: what is sent before the turn of `connect` is over may go with the SYN.
+A listener: how many connections may deliver data before they are confirmed.  0: off.
+
+Only for what may arrive twice: a duplicated SYN is delivered again."""
 
 
 class Name:
@@ -229,6 +234,10 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening.  Connections not yet accepted are reset."""
+        raise NotImplementedError
+
+    def set_option(self, option: int, value: int) -> int:
+        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def local_name(self) -> Name | None:

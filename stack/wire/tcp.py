@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Floor 1: the TCP header and its options (RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2; RFC 2018)::
+"""Floor 1: the TCP header and its options (RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2; RFC 2018;
+RFC 7413 4.1.1)::
 
      0                   1                   2                   3
     +-------------------------------+-------------------------------+
@@ -51,6 +52,9 @@ OPT_WSCALE: Final = 3
 OPT_SACK_PERMITTED: Final = 4
 OPT_SACK: Final = 5
 OPT_TIMESTAMPS: Final = 8
+OPT_FAST_OPEN: Final = 34
+OPT_EXPERIMENT: Final = 254
+FAST_OPEN_MAGIC: Final = b"\xf9\x89"  # RFC 7413 A: the option before it had a number
 
 _TS_LAYOUT: Final = 0x0101080A  # NOP NOP TS 10: how everybody sends timestamps
 _MAX_WSCALE: Final = 14  # RFC 7323 2.3: a larger shift is treated as 14
@@ -75,11 +79,13 @@ class Segment:
     mss                        0 if absent
     wscale                     -1 if absent
     sacks                      (left, right) sequence number pairs as they came
+    fast_open                  (option kind, cookie) or None; an empty cookie asks for one
     """
 
     __slots__ = (
         "ack",
         "end",
+        "fast_open",
         "flags",
         "has_ts",
         "length",
@@ -115,6 +121,7 @@ class Segment:
         self.wscale = -1
         self.sack_permitted = False
         self.sacks = NO_SACKS
+        self.fast_open: tuple[int, bytes] | None = None
 
     @property
     def space(self) -> int:
@@ -171,7 +178,19 @@ def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
             segment.wscale = min(frame[at + 2], _MAX_WSCALE)
         elif kind == OPT_SACK_PERMITTED and size == 2:
             segment.sack_permitted = True
+        elif kind in (OPT_FAST_OPEN, OPT_EXPERIMENT):
+            segment.fast_open = _fast_open(kind, frame[at + 2 : at + size]) or segment.fast_open
         at += size
+
+
+def _fast_open(kind: int, body: bytes) -> tuple[int, bytes] | None:
+    """RFC 7413 4.1.1: an even number of octets from 4 to 16, or none."""
+    if kind == OPT_EXPERIMENT:
+        if body[:2] != FAST_OPEN_MAGIC:
+            return None
+        body = body[2:]
+    size = len(body)
+    return (kind, body) if size == 0 or (4 <= size <= 16 and size % 2 == 0) else None
 
 
 def mss_option(mss: int) -> bytes:
@@ -191,6 +210,13 @@ SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
 def timestamps_option(val: int, ecr: int) -> bytes:
     """Timestamps in the customary layout of twelve octets."""
     return _TS.pack(_TS_LAYOUT, val, ecr)
+
+
+def fast_open_option(cookie: bytes, kind: int = OPT_FAST_OPEN) -> bytes:
+    """Fast Open cookie, or the request for one, padded to a multiple of four octets."""
+    body = FAST_OPEN_MAGIC + cookie if kind == OPT_EXPERIMENT else cookie
+    option = bytes((kind, 2 + len(body))) + body
+    return option + bytes((OPT_NOP,)) * (-len(option) % 4)
 
 
 def sack_option(blocks: list[tuple[int, int]]) -> bytes:
