@@ -14,6 +14,7 @@ from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from stack.transport.seam import (
     OPTION_BROADCAST,
+    OPTION_FAST_OPEN,
     OPTION_KEEPALIVE,
     OPTION_KEEPALIVE_COUNT,
     OPTION_KEEPALIVE_INTERVAL,
@@ -37,6 +38,7 @@ from wsk_api.constants import (
     SO_TYPE,
     SO_WSK_EVENT_CALLBACK,
     SOL_SOCKET,
+    TCP_FASTOPEN,
     TCP_KEEPCNT,
     TCP_KEEPIDLE,
     TCP_KEEPINTVL,
@@ -265,6 +267,7 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Setter | None, Getter | None]]] = {
     (IPPROTO_TCP, TCP_KEEPIDLE): _transport(OPTION_KEEPALIVE_TIME, SECOND),
     (IPPROTO_TCP, TCP_KEEPINTVL): _transport(OPTION_KEEPALIVE_INTERVAL, SECOND),
     (IPPROTO_TCP, TCP_KEEPCNT): _transport(OPTION_KEEPALIVE_COUNT),
+    (IPPROTO_TCP, TCP_FASTOPEN): _transport(OPTION_FAST_OPEN),
     (IPPROTO_TCP, TCP_MAXRT): _transport(OPTION_USER_TIMEOUT, SECOND),
 }
 

@@ -9,9 +9,10 @@ Not done: conditional accept (WskInspectEvent, WskInspectComplete answers STATUS
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from stack.transport.seam import (
+    OPTION_FAST_OPEN,
     Listener,
     ListenerSink,
     Stream,
@@ -34,6 +35,9 @@ from wsk_api.ntstatus import (
 )
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, Ref
+
+_EARLY: Final = 256
+"""Connections of a listener with TCP_FASTOPEN that may deliver data before they are confirmed."""
 
 
 def WskAccept(
@@ -216,7 +220,14 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     # Options and closing.
 
     def transport_option(self, option: int, value: int) -> int:
-        return self.options.set(option, value, None)
+        status = self.options.set(option, value, None)
+        if option == OPTION_FAST_OPEN and self.endpoint is not None:
+            self.endpoint_bound(self.endpoint)
+        return status
+
+    def endpoint_bound(self, endpoint: Listener) -> None:
+        wanted = self.options.get(OPTION_FAST_OPEN)[1]
+        endpoint.set_option(OPTION_FAST_OPEN, _EARLY if wanted else 0)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
         return self.options.get(option)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.transport.seam import (
+    OPTION_FAST_OPEN,
     OPTION_KEEPALIVE,
     OPTION_KEEPALIVE_COUNT,
     OPTION_KEEPALIVE_INTERVAL,
@@ -25,7 +26,7 @@ from wsk_api.ntstatus import (
     ntstatus,
 )
 
-_SWITCHES: Final = frozenset((OPTION_NODELAY, OPTION_KEEPALIVE))
+_SWITCHES: Final = frozenset((OPTION_NODELAY, OPTION_KEEPALIVE, OPTION_FAST_OPEN))
 _VALUES: Final = frozenset(
     (OPTION_KEEPALIVE_TIME, OPTION_KEEPALIVE_INTERVAL, OPTION_KEEPALIVE_COUNT, OPTION_USER_TIMEOUT)
 )

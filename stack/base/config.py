@@ -71,6 +71,8 @@ class Config:
     tcp_reorder_memory      octets held out of order by all connections together
     tcp_scoreboard_limit    spans in flight beyond which a peer's SACK blocks are not looked at
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
+    tcp_strict_timestamps   drop a segment without one where timestamps were agreed on (RFC 7323
+                            3.2, a SHOULD); off lets it pass, as Linux does
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
@@ -129,6 +131,7 @@ class Config:
     tcp_scoreboard_limit: int = 16384
     tcp_timestamps: bool = True
     tcp_sack: bool = True
+    tcp_strict_timestamps: bool = True
     tcp_rack: bool = True
     tcp_fast_open: bool = True
     tcp_fast_open_cache: int = 1024

@@ -11,8 +11,8 @@ and replaced (4.1.2).  Nothing is kept for it.  The number of connections opened
 not yet confirmed is bounded by `Pending`, and a reset does not make room at once (5.1).
 
 Client: cookie and MSS by pair of addresses (4.1.3), and whether the attempt has been worthwhile
-(4.1.3.1): a SYN that got no answer, or whose data was not taken by a server that gave no new
-cookie either, makes the next ones go without for a minute, then two, and so on.
+(4.1.3.1): a SYN with data that got no answer, or an answer that neither took data nor gave a
+cookie, makes the next ones go without for two minutes, then four, and so on.
 
 Called by `options`, `output`, `handshake`, `listener`.  The experimental option (RFC 7413 A) is
 understood by the server and not used by the client.
@@ -47,7 +47,7 @@ class Offer:
 
     option   the TCP option
     mss      client with a cookie: the server's MSS, as far as known; else 0
-    asked    client: the option has left
+    asked    client: the answer was to a SYN with the option
     carried  client: octets of data that the SYN took along
     """
 
@@ -153,9 +153,8 @@ class FastOpen:
 
     # Client.
 
-    def offer(self, local: bytes, remote: bytes) -> Offer | None:
+    def offer(self, key: bytes) -> Offer | None:
         """What our SYN is to say: a cookie, or the wish for one; None to say nothing."""
-        key = local + remote
         server = self._servers.get(key)
         if server is None:
             return Offer(tcp.fast_open_option(b""))
@@ -165,26 +164,27 @@ class FastOpen:
             return None
         return Offer(tcp.fast_open_option(server.cookie), server.mss if server.cookie else 0)
 
-    def answered(
-        self, local: bytes, remote: bytes, offer: Offer, seg: Segment, mss: int, taken: int
-    ) -> None:
-        """The SYN-ACK came, and took `taken` octets of the data: learn from it (4.1.3.1)."""
-        if not offer.asked:
-            return
-        given = seg.fast_open
-        if given is not None and given[1]:
-            server = self._server(local + remote)
-            server.cookie, server.mss, server.failures = given[1], mss, 0
-        elif taken:
-            server = self._server(local + remote)
-            server.mss, server.failures = mss, 0
-        elif offer.carried:
-            self._failed(local + remote)
+    def answered(self, key: bytes, offer: Offer, given: bytes, mss: int, taken: int) -> None:
+        """The SYN-ACK came: learn from it (4.1.3.1).
 
-    def unanswered(self, local: bytes, remote: bytes, offer: Offer) -> None:
-        """No answer at all, or only to a SYN without the option."""
-        if offer.asked and offer.carried:
-            self._failed(local + remote)
+        key     both addresses, local first
+        given   the cookie in it, or nothing
+        mss     the server's
+        taken   octets of the data that it acknowledged
+        """
+        if given:
+            server = self._server(key)
+            server.cookie, server.mss, server.failures = given, mss, 0
+        elif taken:
+            server = self._server(key)
+            server.mss, server.failures = mss, 0
+        elif offer.carried or offer.asked:
+            self._failed(key)
+
+    def unanswered(self, key: bytes, offer: Offer) -> None:
+        """No answer came at all."""
+        if offer.carried:
+            self._failed(key)
 
     def _failed(self, key: bytes) -> None:
         server = self._server(key)

@@ -42,10 +42,11 @@ def syn_sent(tcb: Tcb, seg: Segment) -> None:
     take_syn(tcb, seg)
     if good_ack:
         establish(tcb, seg)
+        lost = tcb.retries > 0
         acking.advance(tcb, seg, seq.sub(seg.ack, snd.una), Acked())
         tcb.ack = ACK_NOW
         if tcb.fast_open is not None:
-            _learn(tcb, seg, tcb.fast_open)
+            _learn(tcb, seg, tcb.fast_open, lost)
     else:
         # Simultaneous open (MUST-10): our SYN goes again, as SYN-ACK.
         chart.enter(tcb, SYN_RECEIVED)
@@ -66,15 +67,19 @@ def take_syn(tcb: Tcb, seg: Segment) -> None:
     snd.wl2 = seg.ack
 
 
-def _learn(tcb: Tcb, seg: Segment, offer: Offer) -> None:
-    """Our SYN spoke of Fast Open: what came of it."""
+def _learn(tcb: Tcb, seg: Segment, offer: Offer, lost: bool) -> None:
+    """Our SYN spoke of Fast Open: what came of it.  `lost`: it was sent again, without."""
     tcb.fast_open = None
     protocol = tcb.protocol
     taken = min(tcb.snd.una_at - 1, offer.carried)
-    protocol.fast_open.answered(tcb.local, tcb.remote, offer, seg, tcb.snd.peer_mss, taken)
+    given = b"" if seg.fast_open is None else seg.fast_open[1]
+    offer.asked = not lost
+    key = tcb.local + tcb.remote
+    protocol.fast_open.answered(key, offer, given, tcb.snd.peer_mss, taken)
     if offer.carried:
         if taken == offer.carried:
             protocol.counters.fast_open_active += 1
+            tcb.syn_data = True
         else:
             protocol.counters.fast_open_active_fails += 1
             tcb.board.mark_all_lost()  # what was not taken goes again at once
@@ -90,6 +95,7 @@ def open_early(tcb: Tcb, seg: Segment) -> None:
         tcb.recvq.append(memoryview(seg.pkt.frame)[seg.start : seg.start + length])
         rcv.nxt = seq.add(rcv.nxt, length)
         rcv.pushed = seg.flags & PSH != 0
+        tcb.syn_data = True
 
 
 def _take_text(tcb: Tcb, seg: Segment) -> None:

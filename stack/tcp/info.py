@@ -22,7 +22,8 @@ class TcpInfo:
     local, remote          addresses with ports, as text
     state                  RFC 9293's name
     recovery               "open", "recovery" (fast) or "loss" (after a time-out)
-    options                what the SYNs agreed on: timestamps, sack, wscale, ecn
+    options                what the SYNs agreed on: timestamps, sack, wscale, ecn,
+                           fastopen (data went with the SYN)
     congestion             the algorithm's name
     cwnd, ssthresh         of congestion control
     snd_wnd, rcv_wnd       what the peer accepts, what we promised
@@ -114,5 +115,6 @@ def _options(tcb: Tcb) -> tuple[str, ...]:
         "sack": tcb.sack_ok,
         "wscale": bool(tcb.snd.wscale or tcb.rcv.wscale),
         "ecn": tcb.ecn is not None,
+        "fastopen": tcb.syn_data,
     }
     return tuple(name for name, is_so in agreed.items() if is_so)

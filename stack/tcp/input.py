@@ -188,6 +188,8 @@ def _timestamp_good(tcb: Tcb, seg: Segment) -> bool:
     if seg.flags & RST:
         return True
     if not seg.has_ts:
+        if not tcb.protocol.config.tcp_strict_timestamps:
+            return True
         _drop(tcb, seg, fate.TCP_NO_TIMESTAMP)
         return False
     if not seq.lt(seg.ts_val, tcb.ts_recent):

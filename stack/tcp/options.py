@@ -57,7 +57,6 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
     offer = tcb.fast_open
     if offer is not None and (answer or not tcb.retries):
         parts.append(offer.option)
-        offer.asked = True
     return b"".join(parts)
 
 

@@ -16,6 +16,7 @@ from stack.base.timers import NEVER
 from stack.base.units import MS
 from stack.tcp import keepalive
 from stack.tcp.keepalive import KeepAlive
+from stack.tcp.names import CLOSED
 from stack.tcp.tcb import Tcb
 from stack.transport import seam
 
@@ -56,7 +57,7 @@ def apply(tcb: Tcb, option: int, value: int) -> None:
         tcb.hops = value
     elif option == seam.OPTION_ERROR_REPORTS:
         tcb.reports = bool(value)
-    elif option == seam.OPTION_FAST_OPEN and not tcb.snd.nxt_at:
+    elif option == seam.OPTION_FAST_OPEN and tcb.state == CLOSED:
         tcb.fast_open = tcb.protocol.offer_fast_open(tcb) if value else None
 
 

@@ -276,7 +276,7 @@ class TcpProtocol(TransportLayer, Provider):
         """What the SYN of `tcb`, whose user wants Fast Open, is to say of it."""
         if not self.config.tcp_fast_open:
             return None
-        return self.fast_open.offer(tcb.local, tcb.remote)
+        return self.fast_open.offer(tcb.local + tcb.remote)
 
     def forget(self, tcb: Tcb) -> None:
         """`tcb` leaves the table."""

@@ -217,6 +217,7 @@ class Tcb(Workable, TimerOwner):
         "snd",
         "soft_error",
         "state",
+        "syn_data",
         "tlp_end",
         "tlp_new",
         "told",
@@ -292,6 +293,7 @@ class Tcb(Workable, TimerOwner):
         self.ecn: Ecn | None = None
         self.fast_open: Offer | None = None  # what our SYN or SYN-ACK says of it
         self.early: Pending | None = None  # opened by a cookie, and not confirmed: who counts it
+        self.syn_data = False  # the SYN brought data that was taken
         self.ts_recent = 0
         self.ts_recent_at = 0
 

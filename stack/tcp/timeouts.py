@@ -90,7 +90,7 @@ def _out_of_patience(tcb: Tcb) -> bool:
         over = waited >= (tcb.user_timeout or config.tcp_syn_timeout)
         protocol.counters.attempt_fails += over
         if over and tcb.fast_open is not None:
-            protocol.fast_open.unanswered(tcb.local, tcb.remote, tcb.fast_open)
+            protocol.fast_open.unanswered(tcb.local + tcb.remote, tcb.fast_open)
         return over
     if tcb.state == SYN_RECEIVED and (tcb.listener is not None or tcb.early is not None):
         over = tcb.retries >= config.tcp_syn_ack_retries

@@ -485,3 +485,15 @@ def test_what_waits_out_of_order_is_bounded_for_all_together(world: World, famil
     for user in acceptor.users:
         user.stream.abort()
     assert budget.used == 0
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_missing_timestamp(world: World, family: int, strict: bool) -> None:
+    """RFC 7323 3.2: dropped, unless the configuration is lenient; an echo is sent either way."""
+    scene = Scene(world, family, {"ts": (5000, 0)}, tcp_strict_timestamps=strict)
+    scene.sends(ACK | PSH, data=b"plain")
+    assert scene.user.data == (b"" if strict else b"plain")
+    assert scene.host.drops() == ({"tcp_no_timestamp": 1} if strict else {})
+    if not strict:
+        world.run(SECOND)
+        assert scene.sees(ACK, ack=5).ts_ecr == 5001

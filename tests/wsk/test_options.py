@@ -41,6 +41,7 @@ from wsk_api import (
     STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
     STATUS_SUCCESS,
+    TCP_FASTOPEN,
     TCP_KEEPCNT,
     TCP_KEEPIDLE,
     TCP_KEEPINTVL,
@@ -319,3 +320,27 @@ def test_a_closed_port_is_free_again(party: Party) -> None:
     first = party.listener(80)
     close(first)
     assert bind(party.socket(WSK_FLAG_LISTEN_SOCKET), 80).status == "STATUS_SUCCESS"
+
+
+def test_fast_open(world: World) -> None:
+    """TCP_FASTOPEN on both sides: the second SYN brings the cookie of the first answer."""
+    a, b = world.pair()
+    near, far = Party(world, a), Party(world, b)
+    listener = far.socket(WSK_FLAG_LISTEN_SOCKET)
+    assert get_option(listener, IPPROTO_TCP, TCP_FASTOPEN) == 0
+    assert set_option(listener, IPPROTO_TCP, TCP_FASTOPEN, 1).status == "STATUS_SUCCESS"
+    bind(listener, 80)
+    for early in (0, 1, 2):
+        accepting = accept(listener)
+        socket = near.socket(WSK_FLAG_CONNECTION_SOCKET)
+        bind(socket)
+        assert set_option(socket, IPPROTO_TCP, TCP_FASTOPEN, 1).status == "STATUS_SUCCESS"
+        connect = socket.Dispatch.WskConnect
+        connecting = Request().issue(connect, socket, far.address(V6, 80), 0)
+        world.run(10**9)
+        assert connecting.status == accepting.status == "STATUS_SUCCESS"
+        assert b.stack.tcp.counters.fast_open_passive == early
+    set_option(listener, IPPROTO_TCP, TCP_FASTOPEN, 0)
+    near.connecting(far.address(V6, 80))
+    world.run(10**9)
+    assert b.stack.tcp.counters.fast_open_passive == 2

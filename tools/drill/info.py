@@ -25,6 +25,14 @@ _STATES: Final = {
     names.LISTEN: "TCP_LISTEN",
     names.CLOSING: "TCP_CLOSING",
 }
+_OPTIONS: Final = {
+    "TCPI_OPT_TIMESTAMPS": 1,
+    "TCPI_OPT_SACK": 2,
+    "TCPI_OPT_WSCALE": 4,
+    "TCPI_OPT_ECN": 8,
+    "TCPI_OPT_ECN_SEEN": 16,
+    "TCPI_OPT_SYN_DATA": 32,
+}
 _INFINITE: Final = 0x7FFFFFFF
 
 
@@ -37,7 +45,8 @@ def _ca_state(tcb: Tcb) -> int:
 
 def _options(tcb: Tcb) -> int:
     scaled = tcb.rcv.wscale > 0 or tcb.snd.wscale > 0
-    return tcb.ts_ok | tcb.sack_ok << 1 | scaled << 2
+    ecn = tcb.ecn is not None
+    return tcb.ts_ok | tcb.sack_ok << 1 | scaled << 2 | ecn << 3 | tcb.syn_data << 5
 
 
 def _segments(tcb: Tcb, octets: int) -> int:
@@ -92,7 +101,7 @@ class Info(dict[str, Any]):
     """
 
     def __init__(self, tcb: Tcb | None, listening: bool) -> None:
-        super().__init__(TCP_STATES | CA_STATES)
+        super().__init__(TCP_STATES | CA_STATES | _OPTIONS)
         self._idle = TCP_STATES["TCP_LISTEN" if listening else "TCP_CLOSE"]
         self._tcb = tcb
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The script's sequence numbers and timestamps, and the live ones.
 
-The other end begins where the script says, so its numbers need no translation.  The stack's
-begin anywhere: the first SYN seen gives the distance.
+As in the original, a SYN has the sequence number that the script writes, and all other numbers
+count from the initial ones.  The other end begins where the script says; the stack begins
+anywhere: the first SYN seen gives the distance.
 """
 
 from __future__ import annotations
 
 from stack.base import seq
+from stack.tcp.names import SYN_SENT
 from stack.tcp.tcb import Tcb
 from tools.drill.outcome import Failure
 from tools.drill.script import Option, TcpPacket
@@ -26,7 +28,10 @@ class Numbers:
         self.tcb: Tcb | None = None
         self.expected = 0  # what the other end would send next
         self.renewing = False  # a SYN for a new connection of these ports has come
-        self._offset: int | None = None  # live minus script, of the stack's numbers
+        self._iss: int | None = None  # the stack's initial number, live
+        self._offset = 0  # ... minus the script's
+        self._irs = 0  # the other end's
+        self._syn = 0  # the number of its latest SYN, which may be refused
         self._stamps: dict[int, int] = {}  # the stack's timestamps, script to live
         self._first_stamp: tuple[int, int] | None = None
 
@@ -45,15 +50,24 @@ class Numbers:
     def begins(self) -> None:
         """A new connection of these ports: numbers start anew."""
         self.renewing = False
-        self._offset = None
+        self._iss = None
         self._stamps.clear()
         self._first_stamp = None
 
     # From the script to the wire.
 
-    def live(self, number: int) -> int:
-        """One of the stack's sequence numbers as it is on the wire."""
-        return (number + (self._offset or 0)) & 0xFFFFFFFF
+    def live(self, number: int, syn: bool = False) -> int:
+        """One of the stack's sequence numbers as it is on the wire, in a SYN or elsewhere."""
+        return (number + (self._offset if syn else self._iss or 0)) & 0xFFFFFFFF
+
+    def theirs(self, number: int, syn: bool) -> int:
+        """One of the other end's sequence numbers as it is on the wire."""
+        if not syn:
+            return (number + self._irs) & 0xFFFFFFFF
+        self._syn = number
+        if self.tcb is not None and self.tcb.state == SYN_SENT:
+            self._irs = number
+        return number
 
     def live_options(self, spec: TcpPacket) -> tuple[Option, ...]:
         """The options of an inbound packet: SACK blocks and echoed timestamps translated."""
@@ -78,17 +92,35 @@ class Numbers:
 
     def script(self, seen: Seen, spec: TcpPacket) -> tuple[int, int]:
         """(seq, ack) of an outbound packet as the script counts."""
-        if seen.flags & spec.flags & _SYN and (self._offset is None or self.renewing):
-            self.begins()
-            self._offset = seq.sub(seen.seq, spec.seq or 0)
+        if seen.flags & spec.flags & _SYN:
+            if self._iss is None or self.renewing:
+                self.begins()
+                self._iss = seen.seq
+                self._offset = seq.sub(seen.seq, spec.seq or 0)
+            if seen.flags & _ACK:
+                self._irs = self._syn
         return self.told(seen)
 
     def told(self, seen: Seen) -> tuple[int, int]:
         """As `script`, without learning anything."""
-        number = seq.sub(seen.seq, self._offset or 0)
+        if seen.flags & _SYN:
+            return seq.sub(seen.seq, self._offset), seen.ack
+        number = seq.sub(seen.seq, self._iss or 0)
         if seen.flags & (_RST | _ACK) == _RST | _ACK and seen.seq == 0:
             number = 0  # the answer to a segment without ACK
-        return number, seen.ack
+        return number, seq.sub(seen.ack, self._irs) if seen.flags & _ACK else seen.ack
+
+    def script_options(self, seen: Seen) -> tuple[Option, ...]:
+        """The options of an outbound packet: SACK blocks translated."""
+        return tuple(
+            Option("sack", tuple((self._mine(a), self._mine(b)) for a, b in option.value))
+            if option.name == "sack"
+            else option
+            for option in seen.options
+        )
+
+    def _mine(self, number: int) -> int:
+        return seq.sub(number, self._irs)
 
     def same_stamp(self, script: int, live: int, tick: int, tolerance: int) -> bool:
         """Is `live` what the script calls `script`?  Only with a known tick can that be false."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from tools.drill.outcome import ScriptError, Unsupported
 from tools.drill.scanner import Scanner
-from tools.drill.script import IcmpPacket, IpInfo, Option, TcpPacket, UdpPacket
+from tools.drill.script import RIGHT, IcmpPacket, IpInfo, Option, TcpPacket, UdpPacket
 
 FLAGS: Final = {
     "F": 0x01, "S": 0x02, "R": 0x04, "P": 0x08, ".": 0x10, "U": 0x20, "E": 0x40, "W": 0x80,
@@ -162,12 +162,13 @@ def _option(scan: Scanner) -> Option:
 
 
 def _cookie(scan: Scanner, word: str) -> Option:
-    data = bytes.fromhex(scan.take(r"(?:[0-9a-fA-F]{2})+") or "")
-    if word == "FO":
-        return Option("raw", (34, data))
+    if word != "md5" and scan.take(r"TFO_COOKIE\b"):
+        data = RIGHT
+    else:
+        data = bytes.fromhex(scan.take(r"(?:[0-9a-fA-F]{2})+") or "")
     if word == "md5":
         return Option("raw", (19, data))
-    return Option("raw", (254, b"\xf9\x89" + data))
+    return Option("FO" if word == "FO" else "FOEXP", data)
 
 
 def _accurate_ecn(scan: Scanner) -> Option:

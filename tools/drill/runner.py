@@ -16,6 +16,7 @@ from stack.base.units import SECOND
 from tools.drill import compare, sysctl
 from tools.drill.calls import Pending
 from tools.drill.constants import BSD_STATES
+from tools.drill.cookies import Cookies
 from tools.drill.info import Info, count_states
 from tools.drill.numbers import Numbers
 from tools.drill.outcome import FAIL, PASS, UNSUPPORTED, Failure, Result, ScriptError, Unsupported
@@ -27,6 +28,7 @@ from tools.drill.script import (
     Command,
     Event,
     IcmpPacket,
+    Option,
     Script,
     SystemCall,
     TcpPacket,
@@ -36,7 +38,7 @@ from tools.drill.script import (
 from tools.drill.settings import Settings
 from tools.drill.sockets import TcpSocket
 from tools.drill.syscalls import Calls
-from tools.drill.wire import TCP, UDP, Seen, icmp_numbers, write_options
+from tools.drill.wire import COOKIES, TCP, UDP, Seen, icmp_numbers, write_options
 from tools.drill.world import World
 
 _PATIENCE: Final = 2 * SECOND
@@ -57,6 +59,7 @@ class Run:
         self.script = script
         self.world = World(settings, sysctl.foresee(settings, script), capture)
         self.calls = Calls(self.world, self._opened)
+        self.cookies = Cookies(self.world, settings.symbols().get("TFO_COOKIE", ""))
         self.line = 0
         self._base = self.world.start  # when the event before happened
         self._chained = False  # ... and it was an inbound packet
@@ -141,19 +144,39 @@ class Run:
             numbers.renewing = True
         if spec.length > _LARGEST:
             raise Failure(f"a packet of {spec.length} octets cannot be sent in one piece")
-        if spec.flags & _SYN and (spec.length or _cookie(spec)):
-            raise Unsupported("TCP Fast Open")
-        options = write_options(numbers.live_options(spec))
-        ack = numbers.live(spec.ack) if spec.ack is not None else 0
+        options = write_options(self._live_options(numbers, spec))
+        syn = spec.flags & _SYN != 0
+        ack = numbers.live(spec.ack, syn) if spec.ack is not None else 0
         win = 0 if spec.win is None else spec.win
         number = numbers.expected if spec.seq is None else spec.seq
         urg = spec.urg or 0
+        live = number if spec.absolute else numbers.theirs(number, syn)
         segment = self.world.builder.tcp(
-            numbers.ports, number, ack, spec.flags, win, urg, options, spec.length
+            numbers.ports, live, ack, spec.flags, win, urg, options, spec.length
         )
-        numbers.expected = number + spec.length + (spec.flags & _FIN) + (spec.flags >> 1 & 1)
+        first = 0 if syn else number
+        numbers.expected = first + spec.length + (spec.flags & _FIN) + (spec.flags >> 1 & 1)
         self.world.inject(TCP, segment, spec.ip)
         numbers.find(self.world)
+
+    def _live_options(self, numbers: Numbers, spec: TcpPacket) -> tuple[Option, ...]:
+        options = numbers.live_options(spec)
+        if spec.flags & (_SYN | _ACK) != _SYN:
+            return options
+        return tuple(
+            Option(o.name, self.cookies.live(o.value)) if o.name in COOKIES else o for o in options
+        )
+
+    def _script_options(self, numbers: Numbers, spec: TcpPacket, seen: Seen) -> tuple[Option, ...]:
+        """The options of an outbound packet as the script writes them."""
+        options = numbers.script_options(seen)
+        if seen.flags & (_SYN | _ACK) != _SYN | _ACK:
+            return options
+        wanted = {o.name: o.value for o in spec.options or () if o.name in COOKIES}
+        return tuple(
+            Option(o.name, self.cookies.script(wanted[o.name], o.value)) if o.name in wanted else o
+            for o in options
+        )
 
     def _for_inbound(self, spec: TcpPacket) -> Numbers:
         """The connection a packet of the script belongs to."""
@@ -213,9 +236,7 @@ class Run:
         world = self.world
         first, last = self._due(event.when)
         limit = world.now + _ANY_PATIENCE if event.when.kind == ANY else last + _PATIENCE
-        if not world.inbox and not world.run(max(limit, world.now), lambda: bool(world.inbox)):
-            raise Failure("timed out waiting for packet")
-        seen = world.inbox.popleft()
+        seen = self._next(spec, max(limit, world.now))
         if isinstance(spec, TcpPacket) and seen.kind == "tcp":
             seen = self._merged(spec, seen)
         actual = ""
@@ -240,6 +261,16 @@ class Run:
             ) from None
         self._base = seen.when
 
+    def _next(self, spec: TcpPacket | UdpPacket | IcmpPacket, limit: int) -> Seen:
+        """The next packet of the connection under test; what others send is passed over."""
+        world = self.world
+        while world.inbox or world.run(limit, lambda: bool(world.inbox)):
+            seen = world.inbox.popleft()
+            known = self._connections.get((seen.sport, seen.dport), self._current)
+            if known is self._current or not isinstance(spec, TcpPacket) or spec.ports:
+                return seen
+        raise Failure("timed out waiting for packet")
+
     def _for_outbound(self, spec: TcpPacket, seen: Seen) -> Numbers:
         if seen.kind != "tcp":
             raise Failure(f"live packet protocol: expected: tcp vs actual: {seen.kind}")
@@ -248,8 +279,6 @@ class Run:
             raise Failure(f"live packet ports: {seen.sport} > {seen.dport} is no connection here")
         if spec.ports is not None and spec.ports != (seen.sport, seen.dport):
             raise compare.differs("ports", spec.ports, (seen.sport, seen.dport))
-        if spec.ports is None and numbers is not self._current:
-            raise Failure(f"live packet ports: {seen.sport} > {seen.dport} is not under test")
         return numbers
 
     def _compare_tcp(self, spec: TcpPacket, seen: Seen, numbers: Numbers) -> None:
@@ -260,6 +289,7 @@ class Run:
             slack = self._tolerance(seen.when)
             return numbers.same_stamp(script, live, settings.ts_tick, slack)
 
+        seen.options = self._script_options(numbers, spec, seen)
         compare.segment(settings, spec, seen, number, ack, same_stamp)
         numbers.find(self.world)
 
@@ -361,15 +391,11 @@ class Run:
             if counted[3] not in str(count):
                 raise Failure(f"{count} connections in {counted[2]}, expected {counted[3]}")
             return
-        config = self.world.stack.config
+        config = self.world.config
         if sysctl.apply(config, command.text) != config:
             first = next(e for e in self.script.events if not isinstance(e.action, Command))
             if self.line > first.line:
                 raise Unsupported("changing a setting while the script runs")
-
-
-def _cookie(spec: TcpPacket) -> bool:
-    return any(o.name == "raw" and o.value[0] in (34, 254) for o in spec.options or ())
 
 
 def run_text(name: str, text: str, settings: Settings, capture: Path | None = None) -> Result:

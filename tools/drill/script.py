@@ -58,6 +58,10 @@ class IpInfo:
     label: int | None = None
 
 
+RIGHT: Final = b"TFO_COOKIE"
+"""A Fast Open cookie that the script calls by this name, when nobody has said what it is."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One TCP option: kind by name, and its value."""

@@ -30,19 +30,48 @@ class Profile:
     pipe_after_fin: bool = False  # a reset behind the peer's FIN reads as EPIPE
     rounds_rcvbuf: bool = False  # ... as a multiple of the MSS once connected
     send_buffer: int = 4 * MIB
+    opens_early: bool = False  # listeners need not ask for Fast Open
+    defers_connect: bool = False  # connect() with Fast Open waits for the first write()
+    symbols: dict[str, dict[str, str]] = field(default_factory=dict)  # by IP version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillConfig(Config):
+    """The configuration of a stack under test, and what its sockets are to be like.
+
+    opens_early   listeners do Fast Open without being told
+    """
+
+    opens_early: bool = False
 
 
 # The window scale follows from the buffer, and packets are what they were said to be.
 _PLAIN: Final[dict[str, Any]] = {"tcp_autotuning": "disabled", "tcp_black_hole_detection": False}
+
+# What the kernel's own runner of scripts defines, as far as it matters here.
+_KERNEL_SYMBOLS: Final = {
+    "ipv4": {"TFO_COOKIE": "3021b9d889017eeb", "CODE": "host_unreachable"},
+    "ipv6": {"TFO_COOKIE": "c1d1e9742a47a9bc"},
+    "ipv4-mapped-ipv6": {"TFO_COOKIE": "3021b9d889017eeb", "CODE": "host_unreachable"},
+}
 
 PROFILES: Final[dict[str, Profile]] = {
     # What the full standards say, without what a sender may do beyond them.
     "rfc": Profile(_PLAIN | {"tcp_congestion": "reno", "tcp_rack": False, "tcp_frto": False}),
     "linux": Profile(
         # A new connection acknowledges at once ("quick ACK") until it looks interactive.
-        _PLAIN | {"tcp_delayed_ack": 0, "tcp_receive_buffer": 6 * MIB, "tcp_rto_max": 120 * SECOND},
+        _PLAIN
+        | {
+            "tcp_delayed_ack": 0,
+            "tcp_receive_buffer": 6 * MIB,
+            "tcp_rto_max": 120 * SECOND,
+            "tcp_strict_timestamps": False,
+        },
         doubles_rcvbuf=True,
         pipe_after_fin=True,
+        opens_early=True,
+        defers_connect=True,
+        symbols=_KERNEL_SYMBOLS,
     ),
     "freebsd": Profile(
         _PLAIN
@@ -102,21 +131,24 @@ class Settings:
 
     def addresses(self) -> tuple[str, str, str, int]:
         """Local, remote, gateway, prefix length."""
-        local, remote, gateway, prefix = _DEFAULTS["ipv6" if self.v6 else "ipv4"]
-        return (
-            self.local_ip or local,
-            self.remote_ip or remote,
-            self.gateway_ip or gateway,
-            self.prefix or prefix,
-        )
+        defaults = _DEFAULTS["ipv6" if self.v6 else "ipv4"]
+        local = self.local_ip or defaults[0]
+        remote = self.remote_ip or defaults[1]
+        gateway = self.gateway_ip or defaults[2]
+        if gateway == local:
+            # A tunnel has no neighbours, so scripts do not care; this link has.
+            gateway = defaults[0] if local == defaults[2] else defaults[2]
+        return local, remote, gateway, self.prefix or defaults[3]
 
     def symbols(self) -> dict[str, str]:
         """What #ifdef knows."""
-        return {self.ip_version.upper().replace("-", "_"): "1", **self.defines}
+        family = {self.ip_version.upper().replace("-", "_"): "1"}
+        return family | self.policy.symbols.get(self.ip_version, {}) | self.defines
 
-    def config(self) -> Config:
+    def config(self) -> DrillConfig:
         """The stack's configuration before any sysctl."""
-        return replace(Config(dad=False), **self.policy.config)
+        policy = self.policy
+        return replace(DrillConfig(dad=False, opens_early=policy.opens_early), **policy.config)
 
     def told(self, options: list[tuple[int, str, str]]) -> Settings:
         """These settings and the options of a script."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from stack.base import status
 from stack.transport.seam import (
+    OPTION_FAST_OPEN,
     OPTION_NODELAY,
     SEND_URGENT,
     SHARE_DEFAULT,
@@ -50,6 +51,7 @@ ERRNO: Final = {
     status.NOT_CONNECTED: "ENOTCONN",
     status.STATE: "EINVAL",
 }
+_PENDING: Final = 1024
 CONNECT: Final = "connect"
 FIN: Final = "fin"
 POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP = 1, 2, 4, 8, 16
@@ -109,6 +111,8 @@ class TcpSocket(Socket, StreamSink):
         self.send_buffer = world.settings.policy.send_buffer
         self.receive_buffer = world.stack.config.tcp_receive_buffer
         self.linger: tuple[int, int] = (0, 0)
+        self.implied = False  # sendto() connects, and connect() may wait for it
+        self.deferred: tuple[bytes, int] | None = None  # where connect() wanted to go
 
     # The sink.
 
@@ -161,6 +165,8 @@ class TcpSocket(Socket, StreamSink):
             assert self.bound is not None
             self.stream.close()
             self.listener = Listening(self.world, self.families, *self.bound)
+            if self.world.config.opens_early:
+                self.listener.open_early(_PENDING)
         return 0
 
     def accept(self, nonblocking: bool) -> Generator[Callable[[], bool], None, TcpSocket]:
@@ -182,6 +188,11 @@ class TcpSocket(Socket, StreamSink):
         if self.listener is not None:
             raise CallError("EISCONN")
         self.take_error()
+        if self.implied and not self.connecting and self.world.settings.policy.defers_connect:
+            if self.knows_cookie(address):
+                self.deferred = address, port
+                return 0
+            check(self.stream.set_option(OPTION_FAST_OPEN, 1))
         if self.connecting:
             if self.nonblocking:
                 raise CallError("EALREADY")
@@ -198,8 +209,53 @@ class TcpSocket(Socket, StreamSink):
         self.take_error()
         return 0
 
+    def connect_early(
+        self, count: int, address: bytes, port: int, nonblocking: bool, queue: bool
+    ) -> Waiting:
+        """Connect with `count` octets to send at once (RFC 7413).
+
+        What goes with the SYN is what there is a cookie and room for; `queue`: the rest need not
+        wait for the connection.
+        """
+        if self.connected or self.connecting:
+            raise CallError("EISCONN" if self.connected else "EALREADY")
+        self.take_error()
+        if self.bound is None:
+            self.bind(b"", 0)
+        check(self.stream.set_option(OPTION_FAST_OPEN, 1))
+        check(self.stream.connect(address, port, 0, CONNECT))
+        self.connecting, self.gone, self.deferred = True, False, None
+        first = min(count, self._early_room() if nonblocking and not queue else self.send_buffer)
+        if first:
+            check(self.stream.send([memoryview(bytes(first))], first, 0, None))
+        if queue:
+            return first  # FreeBSD's sendto() does not wait for the connection
+        if nonblocking:
+            if not first:
+                raise CallError("EINPROGRESS")
+            return first
+        while self.connecting:
+            yield lambda: not self.connecting
+        self.fresh = False
+        self.take_error()
+        return first + (yield from self.send(count - first, False, False)) if count else 0
+
+    def _early_room(self) -> int:
+        tcb = self.world.tcb_of(self.stream)
+        if tcb is None or tcb.fast_open is None:
+            return 0
+        return min(tcb.fast_open.room, tcb.path.room - 60)
+
+    def knows_cookie(self, address: bytes) -> bool:
+        """A SYN to `address` could carry data."""
+        world = self.world
+        offer = world.stack.tcp.fast_open.offer(world.builder.local + address)
+        return offer is not None and offer.room > 0
+
     def send(self, count: int, urgent: bool, nonblocking: bool) -> Waiting:
         self.take_error()
+        if self.deferred is not None:
+            return (yield from self.connect_early(count, *self.deferred, nonblocking, False))
         if self.write_shut or self.gone or self.listener is not None:
             raise CallError("EPIPE")
         if self.connecting and not nonblocking:
@@ -311,6 +367,8 @@ class TcpSocket(Socket, StreamSink):
             found |= POLLIN
         if self.eof or self.read_shut or self.gone:
             found |= POLLRDHUP
+        if self.deferred is not None:
+            return POLLOUT
         writable = self.connected and (self._writable() or self.write_shut)
         if self.error or self.gone or writable:
             found |= POLLOUT
@@ -329,6 +387,10 @@ class Listening(ListenerSink):
         self._listener.attach(self)
         self._ready: deque[Stream] = deque()
         check(self._listener.bind(address, port, SHARE_DEFAULT))
+
+    def open_early(self, pending: int) -> None:
+        """Do Fast Open."""
+        check(self._listener.set_option(OPTION_FAST_OPEN, pending))
 
     def accepted(self, stream: Stream) -> StreamSink | None:
         return None  # it waits in the transport, and so counts against the backlog

@@ -44,6 +44,8 @@ RCVBUF: Final = _key(_SOCKET, "SO_RCVBUF")
 NODELAY: Final = _key(_TCP, "TCP_NODELAY")
 MAXSEG: Final = _key(_TCP, "TCP_MAXSEG")
 CONGESTION: Final = _key(_TCP, "TCP_CONGESTION")
+FAST_OPEN: Final = _key(_TCP, "TCP_FASTOPEN")
+FAST_OPEN_CONNECT: Final = _key(_TCP, "TCP_FASTOPEN_CONNECT")
 
 _LIVE: Final = {
     _key(_SOCKET, "SO_KEEPALIVE"): (OPTION_KEEPALIVE, 1),
@@ -71,8 +73,6 @@ _FIXED: Final = {
     _key(_SOCKET, "SO_ZEROCOPY"): 0,
     _key(_TCP, "TCP_CORK"): 0,
     _key(_TCP, "TCP_DEFER_ACCEPT"): 0,
-    _key(_TCP, "TCP_FASTOPEN"): 0,
-    _key(_TCP, "TCP_FASTOPEN_CONNECT"): 0,
     _key(_TCP, "TCP_INQ"): 0,
     _key(_IP, "IP_RECVERR"): 0,
     _key(_IP, "IP_MTU_DISCOVER"): 1,
@@ -92,6 +92,9 @@ _NAMES: Final = {
     for name in CONSTANTS
     if name.startswith(prefix) and name != "TCP_NOPUSH"  # FreeBSD's name of TCP_CORK
 }
+
+
+_HANDLED: Final = frozenset((NODELAY, SNDBUF, RCVBUF, FAST_OPEN, FAST_OPEN_CONNECT))
 
 
 def _name(key: tuple[int, int]) -> str:
@@ -136,16 +139,26 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
             socket.send_buffer = max(value, SEND_BUFFER_LEAST // 2) * _factor(socket)
         elif key == RCVBUF:
             _set_receive_buffer(socket, value)
+        elif key in (FAST_OPEN, FAST_OPEN_CONNECT):
+            _set_fast_open(socket, key, value)
         elif key == MAXSEG:
             raise Unsupported("setting TCP_MAXSEG")
     elif key in (SNDBUF, RCVBUF):
         raise Unsupported(f"{_name(key)} of UDP")
     if key in _FIXED and _FIXED[key] != value:
         raise Unsupported(f"{_name(key)} = {value}")
-    if key not in _FIXED and key not in _KEPT and key not in (NODELAY, SNDBUF, RCVBUF):
+    if key not in _FIXED and key not in _KEPT and key not in _HANDLED:
         raise Unsupported(f"setting {_name(key)}")
     socket.options[key] = value
     return 0
+
+
+def _set_fast_open(socket: TcpSocket, key: tuple[int, int], value: int) -> None:
+    """TCP_FASTOPEN is the listener's on Linux, and either side's on FreeBSD."""
+    if key == FAST_OPEN and socket.listener is not None:
+        socket.listener.open_early(value)
+    elif key == FAST_OPEN_CONNECT or not socket.world.settings.policy.defers_connect:
+        socket.implied = bool(value)
 
 
 def _set_live(socket: TcpSocket, key: tuple[int, int], value: int) -> None:
@@ -220,6 +233,8 @@ def read_option(socket: Socket, key: tuple[int, int]) -> Any:
         return 1 if isinstance(socket, TcpSocket) else 2
     if key == _key(_SOCKET, "SO_PROTOCOL"):
         return 6 if isinstance(socket, TcpSocket) else 17
+    if key in (FAST_OPEN, FAST_OPEN_CONNECT):
+        return socket.options.get(key, 0)
     if key in _KEPT:
         return int(bool(socket.options.get(key, 0)))
     if key in _FIXED:

@@ -20,7 +20,7 @@ from tools.drill.settings import Settings
 from tools.drill.sockets import Socket, TcpSocket, UdpSocket, Waiting
 from tools.drill.world import World
 
-_SEND_FLAGS: Final = ("MSG_OOB", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_DONTROUTE")
+_SEND_FLAGS: Final = ("MSG_OOB", "MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_DONTROUTE", "MSG_FASTOPEN")
 _RECEIVE_FLAGS: Final = ("MSG_PEEK", "MSG_DONTWAIT", "MSG_WAITALL", "MSG_TRUNC", "MSG_NOSIGNAL")
 _NONBLOCK: Final = CONSTANTS["O_NONBLOCK"]
 Address = tuple[bytes, int]
@@ -184,11 +184,12 @@ class Calls:
         address, port = self._address(args[1], own=False)
         if isinstance(socket, UdpSocket):
             return socket.connect(address, port)
-        return self._connect(self._tcp(args[0]), address, port)
+        tcp = self._tcp(args[0])
+        return self._connect(tcp, port, tcp.connect(address, port))
 
-    def _connect(self, socket: TcpSocket, address: bytes, port: int) -> Waiting:
+    def _connect(self, socket: TcpSocket, port: int, call: Waiting) -> Waiting:
+        """A call that may begin a connection."""
         before = socket.connecting
-        call = socket.connect(address, port)
         try:
             wait = next(call)
         except StopIteration as end:
@@ -276,7 +277,16 @@ class Calls:
         if isinstance(socket, UdpSocket):
             return socket.send(count, to)
         nonblocking = socket.nonblocking or "MSG_DONTWAIT" in names
-        return self._tcp(fd).send(count, "MSG_OOB" in names, nonblocking)
+        tcp = self._tcp(fd)
+        idle = not (tcp.connected or tcp.connecting or tcp.gone)
+        queue = not self._settings.policy.defers_connect
+        if idle and ("MSG_FASTOPEN" in names or (tcp.implied and queue)):
+            to = to or self._address(IGNORED, own=False)
+            return self._connect(tcp, to[1], tcp.connect_early(count, *to, nonblocking, queue))
+        if idle and tcp.deferred is not None:
+            call = tcp.send(count, "MSG_OOB" in names, nonblocking)
+            return self._connect(tcp, tcp.deferred[1], call)
+        return tcp.send(count, "MSG_OOB" in names, nonblocking)
 
     # Options and states.
 

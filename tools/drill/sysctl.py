@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from stack import Config
 from stack.base.units import MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from tools.drill.constants import CONSTANTS
 from tools.drill.outcome import Unsupported
 from tools.drill.script import Command, Script, SystemCall
-from tools.drill.settings import Settings
+from tools.drill.settings import DrillConfig, Settings
 
 Change = dict[str, Any]
 Setting = Callable[[list[int]], Change]
@@ -57,6 +56,13 @@ def _nothing(given: list[int]) -> Change:
     return {}
 
 
+def _fast_open(bits: int) -> Change:
+    """Client 1, server 2; without cookies 4 and 0x200, which the stack does not do."""
+    if bits & 0x204:
+        raise Unsupported("")
+    return {"tcp_fast_open": bits & 3 != 0, "opens_early": bits & 0xC02 > 2}
+
+
 _LINUX: Final[dict[str, Setting]] = {
     "tcp_sack": _flag("tcp_sack"),
     "tcp_timestamps": _flag("tcp_timestamps"),
@@ -74,7 +80,8 @@ _LINUX: Final[dict[str, Setting]] = {
     "tcp_fack": _at(0),
     "tcp_dsack": _at(1),
     "tcp_thin_linear_timeouts": _at(0),
-    "tcp_fastopen": _nothing,  # what makes use of it is not supported
+    "tcp_fastopen": lambda v: _fast_open(v[0]),
+    "tcp_fastopen_blackhole_timeout_sec": _nothing,
     "tcp_mtu_probing": _flag("tcp_black_hole_detection"),
     "tcp_moderate_rcvbuf": lambda v: {"tcp_autotuning": "normal" if v[0] else "disabled"},
     "tcp_autocorking": _at(0),
@@ -126,7 +133,7 @@ _BSD: Final[dict[str, Setting]] = {
     "insecure_rst": _at(0),
     "insecure_syn": _at(0),
     "insecure_ack": _at(0),
-    "tolerate_missing_ts": _at(0),
+    "tolerate_missing_ts": lambda v: {"tcp_strict_timestamps": v[0] == 0},
     "always_keepalive": _at(0),
     "rfc3390": _nothing,
     "rfc3465": _at(1),
@@ -136,7 +143,7 @@ _BSD: Final[dict[str, Setting]] = {
     "do_lrd": _at(0),
     "abc_l_var": _at(2),
     "fast_finwait2_recycle": _at(0),
-    "fastopen.server_enable": _nothing,
+    "fastopen.server_enable": _nothing,  # the sockets say
     "fastopen.client_enable": _nothing,
     "reass.new_limit": _nothing,
     "reass.maxqueuelen": _nothing,
@@ -167,7 +174,7 @@ _PATHS: Final = (
 _PROC: Final = re.compile(r"/proc/sys/([\w/.]+)")
 
 
-def apply(config: Config, command: str) -> Config:
+def apply(config: DrillConfig, command: str) -> DrillConfig:
     """The configuration after a shell command.  Raises Unsupported."""
     for part in re.split(r"\n|;|&&|\|\|", command.replace("\\\n", " ")):
         for name, value in _settings(part.strip()):
@@ -206,13 +213,15 @@ def _dotted(path: str) -> str:
     return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
-def _changed(config: Config, name: str, value: str) -> Config:
+def _changed(config: DrillConfig, name: str, value: str) -> DrillConfig:
     if name.endswith(("congestion_control", "cc.algorithm", "default_qdisc")):
         if name.endswith("default_qdisc"):
             return config
         if value in ALGORITHMS:
             return replace(config, tcp_congestion=value)
         raise Unsupported(f"congestion control {value}")
+    if name.endswith("tcp_fastopen_key"):
+        return config  # cookies are translated
     if name == "net.inet.tcp.functions_default" and value == "freebsd":
         return config
     for prefix, table in _PATHS:
@@ -227,7 +236,7 @@ def _changed(config: Config, name: str, value: str) -> Config:
     raise Unsupported(f"sysctl {name}={value}")
 
 
-def foresee(settings: Settings, script: Script) -> Config:
+def foresee(settings: Settings, script: Script) -> DrillConfig:
     """The configuration for a script: its commands, and what its calls will ask for later.
 
     The stack's configuration is fixed when it is built, so commands before the first packet or

@@ -17,6 +17,10 @@ UDP: Final = 17
 ECN_BITS: Final = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 
 _NIC: Final = Interface(1, "script")
+COOKIES: Final = {
+    "FO": bytes((tcp.OPT_FAST_OPEN,)),
+    "FOEXP": bytes((tcp.OPT_EXPERIMENT,)) + tcp.FAST_OPEN_MAGIC,
+}
 _SIMPLE: Final = {"nop": b"\x01", "eol": b"\x00", "sackok": b"\x04\x02"}
 _U4: Final = {
     "net_unreachable": 0, "host_unreachable": 1, "protocol_unreachable": 2,
@@ -128,6 +132,10 @@ def _option(kind: int, body: bytes) -> Option:
         return Option("sack", tuple(zip(words[::2], words[1::2], strict=True)))
     if kind == tcp.OPT_TIMESTAMPS and len(body) == 8:
         return Option("TS", (words[0], words[1]))
+    if kind == tcp.OPT_FAST_OPEN:
+        return Option("FO", body)
+    if kind == tcp.OPT_EXPERIMENT and body[:2] == tcp.FAST_OPEN_MAGIC:
+        return Option("FOEXP", body[2:])
     return Option("raw", (kind, body))
 
 
@@ -147,6 +155,9 @@ def _written(option: Option) -> bytes:
         return bytes((3, 3, value))
     if name == "raw":
         return bytes((value[0], 2 + len(value[1]))) + bytes(value[1])
+    if name in COOKIES:
+        body = COOKIES[name][1:] + bytes(value)
+        return COOKIES[name][:1] + bytes((2 + len(body),)) + body
     words: Any = value if name == "TS" else [edge for block in value for edge in block]
     body = b"".join((word & 0xFFFFFFFF).to_bytes(4, "big") for word in words)
     return bytes((8 if name == "TS" else 5, 2 + len(body))) + body
@@ -267,6 +278,8 @@ def option_text(options: tuple[Option, ...]) -> str:
             words.append(f"TS val {value[0]} ecr {value[1]}")
         elif name == "sack":
             words.append("sack " + " ".join(f"{a}:{b}" for a, b in value))
+        elif name in COOKIES:
+            words.append(f"{name} {value.hex()}".rstrip())
         elif name == "raw":
             words.append(f"kind {value[0]} {bytes(value[1]).hex()}")
         elif value is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from stack import Config, Stack
+from stack import Stack
 from stack.base import addr
 from stack.base.head import Head
 from stack.base.timers import NEVER
@@ -25,7 +25,7 @@ from tap.frames import join
 from tap.pcapng import Capture, CapturingPort
 from tap.port import Port
 from tools.drill.script import IpInfo
-from tools.drill.settings import Settings
+from tools.drill.settings import DrillConfig, Settings
 from tools.drill.wire import Builder, Seen
 
 _STACK_MAC: Final = bytes((2, 0, 0, 0, 0, 1))
@@ -64,8 +64,9 @@ class Link(Port):
 class World:
     """Everything around one stack for one script."""
 
-    def __init__(self, settings: Settings, config: Config, capture: Path | None) -> None:
+    def __init__(self, settings: Settings, config: DrillConfig, capture: Path | None) -> None:
         self.settings = settings
+        self.config = config
         self.env = VirtualEnv(1, 10 * SECOND)
         self.loop = self.env.loop
         self.link = Link(settings.mtu, self._sent)
