@@ -89,6 +89,7 @@ def open_early(tcb: Tcb, seg: Segment) -> None:
     """A SYN with a good cookie: its data counts, and data may be sent (RFC 7413 4.2.2)."""
     rcv, protocol = tcb.rcv, tcb.protocol
     tcb.cc.start(tcb.snd.mss, protocol.config.tcp_initial_window)
+    tcb.cc.window += 1  # the SYN-ACK is in flight too, and no data
     protocol.counters.fast_open_passive += 1
     length = min(seg.length, rcv.limit)
     if length:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stack.base import addr
+from stack.base import addr, status
 from stack.base.config import AUTOTUNING
 from stack.base.units import MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.isn import IsnGenerator
-from stack.transport.seam import SEND_NODELAY
+from stack.transport.seam import OPTION_FAST_OPEN, SEND_NODELAY
 from tap.impair import Impairment
 from tests.harness import Host, World, quiet
 from tests.tcp.users import Acceptor, User, connect, serve
@@ -149,6 +149,81 @@ def test_bytes_sent_equal_bytes_received(
         done = [event for event in user.events if isinstance(event, tuple) and event[0] != "bye"]
         answered = [e[1:] for e in done if isinstance(e[0], tuple)]
         assert answered == [("OK", len(part)) for part in parts]
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.integers(1, 5000), min_size=2, max_size=3),
+    wires,
+    wires,
+    configs,
+    configs,
+    st.sampled_from((addr.V4, addr.V6)),
+)
+def test_fast_open_delivers_the_same_bytes(
+    seed: int,
+    sizes: list[int],
+    out: Impairment,
+    home: Impairment,
+    config_a: dict[str, object],
+    config_b: dict[str, object],
+    family: int,
+) -> None:
+    """Connections one after another, each with data from the start: the first asks for a cookie,
+    the others bring it, as far as the wire lets them know.
+
+    A SYN that is duplicated after its connection is gone may open another one: what RFC 7413 says
+    of repetition.  So each user of the server must have one of the messages, or its beginning.
+    """
+    world = World(seed)
+    a, b = world.pair(
+        quiet(**config_a, **PATIENT), quiet(**config_b, **PATIENT), there=out, back=home
+    )
+    acceptor = Acceptor()
+    listener = b.listener()
+    listener.attach(acceptor)
+    assert listener.set_option(OPTION_FAST_OPEN, 8) == status.OK
+    assert listener.bind(b"", 80, 0) == status.OK
+    rng = random.Random(seed)
+    messages = [rng.randbytes(size) for size in sizes]
+    for message in messages:
+        while True:
+            user = begin(a, b.address(family), message)
+            for _ in range(3000):
+                world.run(SECOND)
+                if any(server.data == message for server in acceptor.users) or user.final:
+                    break
+            if not user.final:
+                break
+            assert user.final in ("HOST_UNREACHABLE", "RESET"), user.events
+            user.stream.close()
+        user.stream.disconnect("bye")
+        world.run(60 * SECOND)
+        user.stream.close()
+    for server in acceptor.users:
+        assert any(message.startswith(server.data) for message in messages)
+        server.stream.close()
+    for message in messages:
+        assert any(server.data == message for server in acceptor.users)
+    listener.close()
+    world.run(10 * 60 * SECOND)
+    for host in (a, b):
+        assert host.stack.tcp.connections() == []
+        assert host.tcp_timers() == []
+        assert not host.stack.busy()
+
+
+def begin(host: Host, address: bytes, message: bytes) -> User:
+    """A stream that connects with `message`."""
+    stream = host.stream()
+    user = User(stream)
+    stream.attach(user)
+    assert stream.bind(b"", 0, 0) == status.OK
+    assert stream.set_option(OPTION_FAST_OPEN, 1) == status.OK
+    assert stream.connect(address, 80, 0, "connect") == status.PENDING
+    assert user.send(message) == status.PENDING
+    return user
 
 
 @settings(max_examples=300)

@@ -32,6 +32,12 @@ class User(StreamSink):
     def data(self) -> bytes:
         return b"".join(self.parts)
 
+    @property
+    def final(self) -> str:
+        """Why the connection is gone, or nothing."""
+        ends = [e[1] for e in self.events if isinstance(e, tuple) and e[0] == "aborted"]
+        return ends[-1] if ends else ""
+
     def done(self, token: object, result: int, count: int) -> None:
         self.events.append((token, status.name(result), count))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,6 +34,11 @@ _OPTIONS: Final = {
     "TCPI_OPT_ECN_SEEN": 16,
     "TCPI_OPT_SYN_DATA": 32,
 }
+SOCKSTAT: Final = re.compile(
+    r"sockstat (?:(?!-p )[^|])*(?:-p (\d+))?[^|]*(?:\| *grep packetdril *)?"
+    r"\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
+)
+"""FreeBSD's way to ask how many connections of a port are in a state."""
 _INFINITE: Final = 0x7FFFFFFF
 
 

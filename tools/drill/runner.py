@@ -7,7 +7,6 @@ the stack sends wait in order for the next `>`, and what nobody asked for is not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,7 @@ from tools.drill import compare, sysctl
 from tools.drill.calls import Pending
 from tools.drill.constants import BSD_STATES
 from tools.drill.cookies import Cookies
-from tools.drill.info import Info, count_states
+from tools.drill.info import SOCKSTAT, Info, count_states
 from tools.drill.numbers import Numbers
 from tools.drill.outcome import FAIL, PASS, UNSUPPORTED, Failure, Result, ScriptError, Unsupported
 from tools.drill.parser import options_of, parse
@@ -44,10 +43,6 @@ from tools.drill.world import World
 _PATIENCE: Final = 2 * SECOND
 _ANY_PATIENCE: Final = 3600 * SECOND
 _LARGEST: Final = 65000
-_SOCKSTAT: Final = re.compile(
-    r"sockstat (?:[^|]* )?(?:-p (\d+))?[^|]*(?:\| *grep packetdril *)?"
-    r"\| *grep -c[ow]* (\w+) *\| *grep -?[wqx]* ?(\d+)"
-)
 _SYN, _FIN, _PSH, _ACK = 0x02, 0x01, 0x08, 0x10
 
 
@@ -385,7 +380,7 @@ class Run:
             raise Failure(f"code: {type(error).__name__}: {error}") from None
 
     def _command(self, command: Command) -> None:
-        counted = _SOCKSTAT.fullmatch(command.text.strip())
+        counted = SOCKSTAT.fullmatch(command.text.strip())
         if counted is not None and counted[2] in BSD_STATES and counted[2] != "LISTEN":
             count = count_states(self.world.stack, int(counted[1] or 0), counted[2])
             if counted[3] not in str(count):

@@ -279,10 +279,11 @@ class Calls:
         nonblocking = socket.nonblocking or "MSG_DONTWAIT" in names
         tcp = self._tcp(fd)
         idle = not (tcp.connected or tcp.connecting or tcp.gone)
-        queue = not self._settings.policy.defers_connect
-        if idle and ("MSG_FASTOPEN" in names or (tcp.implied and queue)):
+        asked = "MSG_FASTOPEN" in names
+        if idle and (asked or (tcp.implied and not self._settings.policy.defers_connect)):
             to = to or self._address(IGNORED, own=False)
-            return self._connect(tcp, to[1], tcp.connect_early(count, *to, nonblocking, queue))
+            call = tcp.connect_early(count, *to, nonblocking, queue=not asked)
+            return self._connect(tcp, to[1], call)
         if idle and tcp.deferred is not None:
             call = tcp.send(count, "MSG_OOB" in names, nonblocking)
             return self._connect(tcp, tcp.deferred[1], call)

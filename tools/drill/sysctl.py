@@ -15,6 +15,7 @@ from typing import Any, Final
 from stack.base.units import MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from tools.drill.constants import CONSTANTS
+from tools.drill.info import SOCKSTAT
 from tools.drill.outcome import Unsupported
 from tools.drill.script import Command, Script, SystemCall
 from tools.drill.settings import DrillConfig, Settings
@@ -247,7 +248,8 @@ def foresee(settings: Settings, script: Script) -> DrillConfig:
     for event in script.events:
         if not isinstance(event.action, Command):
             break
-        commands.append((event.line, event.action.text))
+        if SOCKSTAT.fullmatch(event.action.text.strip()) is None:
+            commands.append((event.line, event.action.text))
     for line, command in commands:
         try:
             config = apply(config, command)
