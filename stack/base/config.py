@@ -55,6 +55,8 @@ class Config:
     tcp_delayed_ack         longest delay of an ACK, below 500 ms (RFC 9293 MUST-40)
     tcp_user_timeout        R2: data unacknowledged for so long ends the connection (SHLD-11:
                             100 s at least)
+    tcp_user_timeout_option tell the peer, and be as patient as he would be (RFC 5482)
+    tcp_user_timeout_low, tcp_user_timeout_high  bounds of what comes of that (RFC 5482 3.1)
     tcp_syn_timeout         R2 of a SYN (MUST-23: 3 minutes at least)
     tcp_syn_ack_retries     retransmissions of a SYN-ACK to a peer that vanished
     tcp_time_wait           2*MSL.  RFC 9293 takes an MSL of 2 minutes and allows less: 30 s
@@ -113,6 +115,9 @@ class Config:
     tcp_rto_max: int = 60 * SECOND
     tcp_delayed_ack: int = 40 * MS
     tcp_user_timeout: int = 120 * SECOND
+    tcp_user_timeout_option: bool = False
+    tcp_user_timeout_low: int = 100 * SECOND
+    tcp_user_timeout_high: int = 3600 * SECOND
     tcp_syn_timeout: int = 180 * SECOND
     tcp_syn_ack_retries: int = 5
     tcp_time_wait: int = 60 * SECOND

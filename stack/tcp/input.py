@@ -19,7 +19,7 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ecn, ending, handshake
+from stack.tcp import acking, chart, ecn, ending, handshake, usertimeout
 from stack.tcp.challenge import challenge
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import (
@@ -78,6 +78,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         seg.wnd << snd.wscale != snd.wnd
         or not snd.wnd
         or seg.sacks
+        or seg.uto
         or length > rcv.wnd
         or tcb.recover != NO_RECOVERY
         or tcb.dupacks
@@ -318,6 +319,8 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         return False
     if tcb.keepalive is not None:
         tcb.keepalive.heard(tcb.protocol.env.now)
+    if seg.uto and tcb.uto is not None:
+        usertimeout.heard(tcb, tcb.uto, seg.uto)
     result = Acked()
     news = acking.selective(tcb, seg, result) if seg.sacks and tcb.sack_ok else 0
     if snd.wnd == 0:

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.tcp import ecn, tuning
+from stack.tcp import ecn, tuning, usertimeout
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import Segment
+from stack.wire.tcp import ACK, SYN, Segment
 
 _MAX_FIELD: Final = 0xFFFF
 _MIN_MSS: Final = 48
 """A smaller peer MSS would be an attack on the sender (compare Linux's TCP_MIN_MSS)."""
+_SACK_BLOCKS: Final = 4
+_SACK_BLOCKS_WITH_TS: Final = 3
+_SACK_BLOCK: Final = 8
+_SACK_FRAME: Final = 4  # the option's kind and length, and two NOPs before them
 TIMESTAMPS: Final = 12
 """Octets that timestamps take in every segment."""
 
@@ -54,10 +58,53 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
         parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
     if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
         parts.append(tcp.wscale_option(tcb.rcv.wscale))
+    if tcb.uto is not None:
+        parts.append(usertimeout.option(tcb))
     offer = tcb.fast_open
     if offer is not None and (answer or not tcb.retries):
         parts.append(offer.option)
+        if tcb.uto is not None and sum(map(len, parts)) > tcp.MAX_OPTIONS:
+            del parts[-2]  # a long cookie leaves no room for it
+            tcb.uto.due = True
     return b"".join(parts)
+
+
+def room_for_blocks(tcb: Tcb, size: int) -> int:
+    """How many SACK blocks fit beside `size` octets of payload.
+
+    Into a full segment none does; an ACK that was owed then stays owed, and the pure ACK at the
+    end of the pass carries them.
+    """
+    most = _SACK_BLOCKS_WITH_TS if tcb.ts_ok else _SACK_BLOCKS
+    return min(most, max(tcb.snd.mss - size - _SACK_FRAME, 0) // _SACK_BLOCK)
+
+
+def of_segment(tcb: Tcb, flags: int, blocks: int, size: int) -> bytes:
+    """The options of a segment that is not of the everyday shape."""
+    if flags & SYN:
+        return for_syn(tcb, answer=flags & ACK != 0)
+    extra = b""
+    if tcb.ts_ok:
+        extra = tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)
+    if blocks:
+        extra += tcp.sack_option(_blocks(tcb, blocks))
+    elif tcb.uto is not None and tcb.uto.due and not size:
+        extra += usertimeout.option(tcb)
+        tcb.uto.due = False
+    return extra
+
+
+def _blocks(tcb: Tcb, count: int) -> list[tuple[int, int]]:
+    """SACK blocks: first what has arrived twice (RFC 2883), then what is held (RFC 2018 4)."""
+    rcv = tcb.rcv
+    found = []
+    if rcv.dsack is not None:
+        found.append(rcv.dsack)
+        rcv.dsack = None
+    base, now = rcv.nxt, tcb.recvq.next
+    for left, right in tcb.recvq.blocks(count - len(found)):
+        found.append(((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF))
+    return found
 
 
 def prepare(tcb: Tcb) -> None:
@@ -69,6 +116,8 @@ def prepare(tcb: Tcb) -> None:
     rcv.limit = min(rcv.limit, rcv.most)
     rcv.wscale = window_shift(rcv.most) if config.tcp_window_scaling else 0
     tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
+    if config.tcp_user_timeout_option:
+        usertimeout.enable(tcb, True)
     update_mss(tcb)
 
 
@@ -89,6 +138,8 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
     ecn.settle(tcb, seg)
+    if seg.uto and tcb.uto is not None:
+        usertimeout.heard(tcb, tcb.uto, seg.uto)
     tcb.ts_ok = seg.has_ts and config.tcp_timestamps
     if tcb.ts_ok:
         tcb.ts_recent = seg.ts_val

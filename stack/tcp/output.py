@@ -46,10 +46,6 @@ _LARGEST: Final = 65535 - 60 - 60
 """Payload of the largest super-segment: an IP packet less both headers at their longest."""
 _OVERRIDE: Final = SECOND
 """How long silly window avoidance may hold data back (RFC 9293 3.8.6.2.1)."""
-_SACK_BLOCKS: Final = 4
-_SACK_BLOCKS_WITH_TS: Final = 3
-_SACK_BLOCK: Final = 8
-_SACK_FRAME: Final = 4  # the option's kind and length, and two NOPs before them
 
 
 def output(tcb: Tcb) -> None:
@@ -367,8 +363,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
     reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
-    blocks = _room_for_blocks(tcb, size) if reordered else 0
-    if tcb.ts_ok and not flags & SYN and not blocks:
+    blocks = options.room_for_blocks(tcb, size) if reordered else 0
+    if tcb.ts_ok and not flags & SYN and not blocks and tcb.uto is None:
         start = end - 32
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
@@ -389,7 +385,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             tcb.ts_recent,
         )
     else:
-        extra = _options(tcb, flags, blocks)
+        extra = options.of_segment(tcb, flags, blocks, size)
         head.push(extra)
         start = head.start - HEADER
         length = size + end - start
@@ -420,41 +416,6 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             tcb.ack = ACK_NONE
             tcb.delack.disarm()
     path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
-
-
-def _room_for_blocks(tcb: Tcb, size: int) -> int:
-    """How many SACK blocks fit beside `size` octets of payload.
-
-    Into a full segment none does; an ACK that was owed then stays owed, and the pure ACK at the
-    end of the pass carries them.
-    """
-    most = _SACK_BLOCKS_WITH_TS if tcb.ts_ok else _SACK_BLOCKS
-    return min(most, max(tcb.snd.mss - size - _SACK_FRAME, 0) // _SACK_BLOCK)
-
-
-def _options(tcb: Tcb, flags: int, blocks: int) -> bytes:
-    """The options of a segment that is not of the everyday shape."""
-    if flags & SYN:
-        return options.for_syn(tcb, answer=flags & ACK != 0)
-    extra = b""
-    if tcb.ts_ok:
-        extra = tcp.timestamps_option(options.timestamp(tcb), tcb.ts_recent)
-    if blocks:
-        extra += tcp.sack_option(_blocks(tcb, blocks))
-    return extra
-
-
-def _blocks(tcb: Tcb, count: int) -> list[tuple[int, int]]:
-    """SACK blocks: first what has arrived twice (RFC 2883), then what is held (RFC 2018 4)."""
-    rcv = tcb.rcv
-    found = []
-    if rcv.dsack is not None:
-        found.append(rcv.dsack)
-        rcv.dsack = None
-    base, now = rcv.nxt, tcb.recvq.next
-    for left, right in tcb.recvq.blocks(count - len(found)):
-        found.append(((base + left - now) & 0xFFFFFFFF, (base + right - now) & 0xFFFFFFFF))
-    return found
 
 
 def _window_field(tcb: Tcb, syn: bool) -> int:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """TCP: what a user may set on a stream (the OPTION_* of `transport/seam`), and within which bounds.
 
-Nagle (RFC 9293 MUST-17), keep-alive (MUST-24, MUST-27), the user time-out (MUST-21), the traffic
-class (MUST-48, SHLD-21), the hop limit (MUST-49), reports of soft errors (SHLD-20), Fast Open
-(RFC 7413).  Options are remembered by the stream before there is a connection and applied to it
-as soon as there is one.
+Nagle (RFC 9293 MUST-17), keep-alive (MUST-24, MUST-27), the user time-out (MUST-21, RFC 5482),
+the traffic class (MUST-48, SHLD-21), the hop limit (MUST-49), reports of soft errors (SHLD-20),
+Fast Open (RFC 7413).  Options are remembered by the stream before there is a connection and
+applied to it as soon as there is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from stack.base import status
 from stack.base.timers import NEVER
 from stack.base.units import MS
-from stack.tcp import keepalive
+from stack.tcp import keepalive, usertimeout
 from stack.tcp.keepalive import KeepAlive
 from stack.tcp.names import CLOSED
 from stack.tcp.tcb import Tcb
@@ -32,6 +32,7 @@ BOUNDS: Final[dict[int, tuple[int, int]]] = {
     seam.OPTION_TRAFFIC_CLASS: (0, 255),
     seam.OPTION_HOP_LIMIT: (0, 255),
     seam.OPTION_ERROR_REPORTS: (0, NEVER),
+    seam.OPTION_ADVERTISE_TIMEOUT: (0, NEVER),
     seam.OPTION_FAST_OPEN: (0, NEVER),
 }
 
@@ -51,6 +52,11 @@ def apply(tcb: Tcb, option: int, value: int) -> None:
         tcb.protocol.work.mark(tcb)
     elif option == seam.OPTION_USER_TIMEOUT:
         tcb.user_timeout = value
+        if tcb.uto is not None:
+            tcb.uto.own = value != 0
+            usertimeout.announce(tcb, tcb.uto)
+    elif option == seam.OPTION_ADVERTISE_TIMEOUT:
+        usertimeout.enable(tcb, bool(value))
     elif option == seam.OPTION_TRAFFIC_CLASS:
         tcb.tos = value & _DSCP
     elif option == seam.OPTION_HOP_LIMIT:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stack.tcp.loss.rack import Rack
     from stack.tcp.loss.undo import Undo
     from stack.tcp.protocol import TcpProtocol
+    from stack.tcp.usertimeout import UserTimeout
 
 NO_RECOVERY: Final = -1
 NO_PROBE: Final = -1
@@ -230,6 +231,7 @@ class Tcb(Workable, TimerOwner):
         "undo",
         "urge",
         "user_timeout",
+        "uto",
     )
 
     def __init__(
@@ -302,6 +304,7 @@ class Tcb(Workable, TimerOwner):
         self.nodelay = False
         self.reports = True  # the user wants to hear of soft errors
         self.user_timeout = 0  # R2 as the user set it, ns; 0: as configured
+        self.uto: UserTimeout | None = None  # while the option is switched on
         self.tos = 0  # traffic class of what is sent, without the ECN bits
         self.hops = 0  # hop limit of what is sent; 0: as configured
         self.keepalive: KeepAlive | None = None  # while switched on

@@ -62,6 +62,8 @@ OPTION_FAST_OPEN: Final = 11
 A listener: how many connections may deliver data before they are confirmed.  0: off.
 
 Only for what may arrive twice: a duplicated SYN is delivered again."""
+OPTION_ADVERTISE_TIMEOUT: Final = 12
+"""Tell the peer of the user time-out, and be as patient as he would be (RFC 5482)."""
 
 
 class Name:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Floor 1: the TCP header and its options (RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2; RFC 2018;
-RFC 7413 4.1.1)::
+RFC 7413 4.1.1; RFC 5482 2)::
 
      0                   1                   2                   3
     +-------------------------------+-------------------------------+
@@ -52,6 +52,7 @@ OPT_WSCALE: Final = 3
 OPT_SACK_PERMITTED: Final = 4
 OPT_SACK: Final = 5
 OPT_TIMESTAMPS: Final = 8
+OPT_USER_TIMEOUT: Final = 28
 OPT_FAST_OPEN: Final = 34
 OPT_EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = b"\xf9\x89"  # RFC 7413 A: the option before it had a number
@@ -80,6 +81,7 @@ class Segment:
     wscale                     -1 if absent
     sacks                      (left, right) sequence number pairs as they came
     fast_open                  (option kind, cookie) or None; an empty cookie asks for one
+    uto                        the user time-out option's sixteen bits, 0 if absent
     """
 
     __slots__ = (
@@ -98,6 +100,7 @@ class Segment:
         "ts_ecr",
         "ts_val",
         "up",
+        "uto",
         "wnd",
         "wscale",
     )
@@ -122,6 +125,7 @@ class Segment:
         self.sack_permitted = False
         self.sacks = NO_SACKS
         self.fast_open: tuple[int, bytes] | None = None
+        self.uto = 0
 
     @property
     def space(self) -> int:
@@ -178,6 +182,8 @@ def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
             segment.wscale = min(frame[at + 2], _MAX_WSCALE)
         elif kind == OPT_SACK_PERMITTED and size == 2:
             segment.sack_permitted = True
+        elif kind == OPT_USER_TIMEOUT and size == 4:
+            segment.uto = frame[at + 2] << 8 | frame[at + 3]
         elif kind in (OPT_FAST_OPEN, OPT_EXPERIMENT):
             segment.fast_open = _fast_open(kind, frame[at + 2 : at + size]) or segment.fast_open
         at += size
@@ -210,6 +216,11 @@ SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
 def timestamps_option(val: int, ecr: int) -> bytes:
     """Timestamps in the customary layout of twelve octets."""
     return _TS.pack(_TS_LAYOUT, val, ecr)
+
+
+def user_timeout_option(field: int) -> bytes:
+    """User time-out: granularity bit and fifteen bits of value, four octets."""
+    return bytes((OPT_USER_TIMEOUT, 4, field >> 8, field & 0xFF))
 
 
 def fast_open_option(cookie: bytes, kind: int = OPT_FAST_OPEN) -> bytes:
