@@ -81,8 +81,9 @@ class Config:
     tcp_fast_open           data in SYNs (RFC 7413), where both users ask for it
     tcp_fast_open_cache     servers of which a cookie is remembered
     tcp_frto                find spurious time-outs by two new segments (RFC 5682)
-    tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
-                            agrees when asked, "off" does neither
+    tcp_ecn                 explicit congestion notification: "on" asks for the classic kind (RFC
+                            3168), "accurate" for the one that counts (RFC 9768), "passive"
+                            agrees to what it is asked for, "off" does neither
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -154,11 +155,13 @@ class Config:
         if self.tcp_autotuning not in AUTOTUNING:
             levels = ", ".join(AUTOTUNING)
             raise ValueError(f"Config.tcp_autotuning is {self.tcp_autotuning!r}: {levels}")
-        if self.tcp_ecn not in ("off", "passive", "on"):
-            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
+        if self.tcp_ecn not in ECN:
+            raise ValueError(f"Config.tcp_ecn is {self.tcp_ecn!r}: {', '.join(ECN)}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
+
+ECN: Final = ("off", "passive", "on", "accurate")
 
 AUTOTUNING: Final = {
     "disabled": 0,

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""TCP: explicit congestion notification (RFC 3168 6.1).
+"""TCP: explicit congestion notification (RFC 3168 6.1): agreement, and the classic feedback.
 
-Agreed on in the SYNs.  Then new data is sent as ECN-capable; a router marks instead of dropping;
-the receiver of a mark says ECE with every ACK until it hears CWR; the sender who hears ECE reduces
-its window as for a loss, once per window of data, and says CWR with the next new data.
+A router marks a packet instead of dropping it.  The receiver says so in every acknowledgment
+(ECE) until the sender has answered with CWR; the sender treats it as a loss, once per window.
+New data alone is sent as capable of being marked: not pure ACKs, not retransmissions, not window
+probes (6.1.4-6.1.6), not SYNs.  What the SYNs agree on is an `Ecn`, or, if both ends know how to
+count, an `accecn.AccEcn`.  A SYN that was not answered goes again without the request, in case
+somebody on the way cannot bear it (6.1.1.1).
+Not done: ECN on control packets (RFC 8311 would allow it).
 
-Retransmissions, window probes and pure ACKs are never ECN-capable (6.1.4-6).  A SYN that was not
-answered goes again without the request, in case somebody on the way cannot bear it (6.1.1.1).
-Not done: AccECN, ECN on control packets (RFC 8311 would allow it).
-
-`Config.tcp_ecn`: "on" asks, "passive" agrees when asked, "off" does neither.
+`Config.tcp_ecn`: "on" asks for the classic feedback, "accurate" for the counting one, "passive"
+agrees to what it is asked for, "off" does neither.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from stack.tcp.names import ACK_NOW
 from stack.tcp.tcb import NO_RECOVERY, Tcb
-from stack.wire.tcp import ACK, CWR, ECE, SYN, Segment
+from stack.wire.tcp import CWR, ECE, Segment
 
 ECT_0: Final = 2
 CE: Final = 3
@@ -27,56 +28,48 @@ CE: Final = 3
 class Ecn:
     """What a connection that agreed on ECN remembers.
 
+    capable   new data is sent as ECT(0)
     echo      a mark arrived: ECE on every ACK
     reduced   we have reduced our window: CWR with the next new data
     high      SND.NXT at that time; what is acknowledged beyond it may tell of another mark
     """
 
-    __slots__ = ("echo", "high", "reduced")
+    __slots__ = ("capable", "echo", "high", "reduced")
+
+    name: ClassVar[str] = "ecn"
 
     def __init__(self) -> None:
+        self.capable = True
         self.echo = False
         self.reduced = False
         self.high = 0
 
+    def answer(self) -> int:
+        """Flags of a SYN-ACK."""
+        return ECE
 
-def syn_flags(tcb: Tcb, flags: int) -> int:
-    """Our SYN or SYN-ACK, with its request or answer."""
-    if flags & ACK:
-        return flags | ECE if tcb.ecn is not None else flags
-    asks = tcb.protocol.config.tcp_ecn == "on" and not tcb.retries
-    return flags | ECE | CWR if asks else flags
+    def flags(self) -> int:
+        """Flags of a segment with ACK and without SYN, beside those of its own."""
+        return ECE if self.echo else 0
 
+    def arrived(self, tcb: Tcb, seg: Segment) -> None:
+        """A segment in the window: the peer's CWR, and a router's mark."""
+        if seg.flags & CWR:
+            self.echo = False
+        if seg.length and seg.pkt.tos & 3 == CE:
+            self.echo = True
+            tcb.ack = ACK_NOW
 
-def settle(tcb: Tcb, seg: Segment) -> None:
-    """The peer's SYN or SYN-ACK: are we agreed?"""
-    wish = tcb.protocol.config.tcp_ecn
-    said = seg.flags & (ECE | CWR)
-    if seg.flags & ACK:
-        agreed = wish == "on" and said == ECE and not tcb.retries
-    else:
-        agreed = wish != "off" and said == ECE | CWR
-    tcb.ecn = Ecn() if agreed else None
+    def acknowledged(self, tcb: Tcb, seg: Segment, acked: int) -> None:
+        """An ACK, which acknowledged `acked` numbers: does it tell of marks?"""
+        if seg.flags & ECE and self.reduce(tcb):
+            self.reduced = True
 
-
-def arrived(tcb: Tcb, seg: Segment) -> None:
-    """A segment in the window: the peer's CWR, and a router's mark."""
-    ecn = tcb.ecn
-    assert ecn is not None
-    if seg.flags & CWR:
-        ecn.echo = False
-    if seg.length and seg.pkt.tos & 3 == CE:
-        ecn.echo = True
-        tcb.ack = ACK_NOW
-
-
-def echoed(tcb: Tcb, seg: Segment) -> None:
-    """An ACK: if it echoes a mark, reduce, once per window."""
-    ecn = tcb.ecn
-    assert ecn is not None
-    if not seg.flags & ECE or seg.flags & SYN or tcb.snd.una_at <= ecn.high:
-        return
-    ecn.high = tcb.snd.nxt_at
-    ecn.reduced = True
-    if tcb.recover == NO_RECOVERY:
-        tcb.cc.on_loss(tcb.snd.flight, tcb.protocol.env.now)
+    def reduce(self, tcb: Tcb) -> bool:
+        """Packets were marked: reduce, once per window."""
+        if tcb.snd.una_at <= self.high:
+            return False
+        self.high = tcb.snd.nxt_at
+        if tcb.recover == NO_RECOVERY:
+            tcb.cc.on_loss(tcb.snd.flight, tcb.protocol.env.now)
+        return True

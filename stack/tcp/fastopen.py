@@ -178,7 +178,7 @@ class FastOpen:
         elif taken:
             server = self._server(key)
             server.mss, server.failures = mss, 0
-        elif offer.carried or offer.asked:
+        elif offer.carried or (offer.asked and not offer.mss):
             self._failed(key)
 
     def unanswered(self, key: bytes, offer: Offer) -> None:

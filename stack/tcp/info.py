@@ -22,7 +22,7 @@ class TcpInfo:
     local, remote          addresses with ports, as text
     state                  RFC 9293's name
     recovery               "open", "recovery" (fast) or "loss" (after a time-out)
-    options                what the SYNs agreed on: timestamps, sack, wscale, ecn,
+    options                what the SYNs agreed on: timestamps, sack, wscale, ecn or accecn,
                            fastopen (data went with the SYN)
     congestion             the algorithm's name
     cwnd, ssthresh         of congestion control
@@ -114,7 +114,7 @@ def _options(tcb: Tcb) -> tuple[str, ...]:
         "timestamps": tcb.ts_ok,
         "sack": tcb.sack_ok,
         "wscale": bool(tcb.snd.wscale or tcb.rcv.wscale),
-        "ecn": tcb.ecn is not None,
+        "" if tcb.ecn is None else tcb.ecn.name: tcb.ecn is not None,
         "fastopen": tcb.syn_data,
     }
     return tuple(name for name, is_so in agreed.items() if is_so)

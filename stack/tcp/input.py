@@ -19,8 +19,9 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ecn, ending, handshake, usertimeout
+from stack.tcp import acking, chart, ending, handshake, usertimeout
 from stack.tcp.challenge import challenge
+from stack.tcp.ecn import CE
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import (
     ACK_DELAYED,
@@ -36,9 +37,9 @@ from stack.tcp.names import (
     SYN_RECEIVED,
 )
 from stack.tcp.tcb import NO_RECOVERY, Tcb
-from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
+from stack.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
-_PREDICTED: Final = FIN | SYN | RST | URG | ACK | ECE | CWR
+_PREDICTED: Final = FIN | SYN | RST | URG | ACK | ECE | CWR | AE
 _PAWS_IDLE: Final = 24 * 24 * 3600 * SECOND  # RFC 7323 5.5
 
 
@@ -78,13 +79,13 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         seg.wnd << snd.wscale != snd.wnd
         or not snd.wnd
         or seg.sacks
-        or seg.uto
+        or tcb.extras
         or length > rcv.wnd
         or tcb.recover != NO_RECOVERY
         or tcb.dupacks
         or tcb.recvq.reordered
         or rcv.has_fin
-        or (tcb.ecn is not None and seg.pkt.tos & ecn.CE == ecn.CE)
+        or (tcb.ecn is not None and seg.pkt.tos & 3 == CE)
     ):
         return False
     acked = seq.sub(seg.ack, snd.una)
@@ -334,7 +335,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
     if acked >= 0:
         acking.update_window(tcb, seg)
         if tcb.ecn is not None:
-            ecn.echoed(tcb, seg)
+            tcb.ecn.acknowledged(tcb, seg, acked)
     return not tcb.fin_acked or _our_fin_acked(tcb)
 
 
@@ -379,7 +380,7 @@ def text(tcb: Tcb, seg: Segment) -> None:
     """Queue the text and decide when to acknowledge it."""
     rcv = tcb.rcv
     if tcb.ecn is not None:
-        ecn.arrived(tcb, seg)
+        tcb.ecn.arrived(tcb, seg)
     if tcb.state not in RECEIVING:
         if seg.length:
             _drop(tcb, seg, fate.TCP_AFTER_FIN)

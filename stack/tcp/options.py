@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.tcp import ecn, tuning, usertimeout
+from stack.tcp import negotiation, tuning, usertimeout
+from stack.tcp.accecn import AccEcn
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
@@ -58,15 +59,23 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
         parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
     if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
         parts.append(tcp.wscale_option(tcb.rcv.wscale))
-    if tcb.uto is not None:
-        parts.append(usertimeout.option(tcb))
     offer = tcb.fast_open
     if offer is not None and (answer or not tcb.retries):
         parts.append(offer.option)
-        if tcb.uto is not None and sum(map(len, parts)) > tcp.MAX_OPTIONS:
-            del parts[-2]  # a long cookie leaves no room for it
-            tcb.uto.due = True
-    return b"".join(parts)
+    extra = b"".join(parts)
+    return extra + _extras(tcb, len(extra), True) if tcb.extras else extra
+
+
+def _extras(tcb: Tcb, used: int, always: bool) -> bytes:
+    """Options for what room is left in a SYN or a pure ACK; `always`: though nothing is new."""
+    extra = b""
+    if tcb.uto is not None and (always or tcb.uto.due):
+        tcb.uto.due = used + 4 > tcp.MAX_OPTIONS
+        if not tcb.uto.due:
+            extra = usertimeout.option(tcb)
+    if isinstance(tcb.ecn, AccEcn):
+        extra += tcb.ecn.option(tcp.MAX_OPTIONS - used - len(extra))
+    return extra
 
 
 def room_for_blocks(tcb: Tcb, size: int) -> int:
@@ -88,9 +97,8 @@ def of_segment(tcb: Tcb, flags: int, blocks: int, size: int) -> bytes:
         extra = tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)
     if blocks:
         extra += tcp.sack_option(_blocks(tcb, blocks))
-    elif tcb.uto is not None and tcb.uto.due and not size:
-        extra += usertimeout.option(tcb)
-        tcb.uto.due = False
+    if tcb.extras and not size:
+        extra += _extras(tcb, len(extra), False)
     return extra
 
 
@@ -137,7 +145,7 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     rcv.limit = min(rcv.limit, rcv.most)
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
-    ecn.settle(tcb, seg)
+    negotiation.settle(tcb, seg)
     if seg.uto and tcb.uto is not None:
         usertimeout.heard(tcb, tcb.uto, seg.uto)
     tcb.ts_ok = seg.has_ts and config.tcp_timestamps

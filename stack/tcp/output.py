@@ -17,7 +17,8 @@ from struct import Struct
 from typing import Final
 
 from stack.base.units import SECOND, View
-from stack.tcp import chart, ecn, options
+from stack.tcp import chart, negotiation, options
+from stack.tcp.ecn import ECT_0
 from stack.tcp.fastopen import Offer
 from stack.tcp.keepalive import GARBAGE, KeepAlive
 from stack.tcp.loss import frto, tlp, undo
@@ -36,7 +37,7 @@ from stack.tcp.names import (
 )
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, SYN, URG
+from stack.wire.tcp import ACK, CWR, FIN, PSH, SYN, URG
 
 _pack: Final = tcp.HEADER.pack_into
 _pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
@@ -114,7 +115,7 @@ def _send_syn(tcb: Tcb) -> None:
         tcb.board.add(1, 1 + size, now)
         snd.sent(size)
         tcb.last_sent = now
-    emit(tcb, 0, views, size, ecn.syn_flags(tcb, flags))
+    emit(tcb, 0, views, size, negotiation.syn_flags(tcb, flags))
 
 
 def _early_size(tcb: Tcb, offer: Offer) -> int:
@@ -304,8 +305,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    capable = tcb.ecn is not None and end <= snd.una_at + snd.wnd
-    emit(tcb, start, views, size, flags, ecn.ECT_0 if capable else 0)
+    capable = tcb.ecn is not None and tcb.ecn.capable and end <= snd.una_at + snd.wnd
+    emit(tcb, start, views, size, flags, ECT_0 if capable else 0)
 
 
 def _send_fin(tcb: Tcb) -> None:
@@ -357,14 +358,14 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
         urgent = min(snd.up_at - at, 0xFFFF)
-    if tcb.ecn is not None and tcb.ecn.echo and flags & (ACK | SYN) == ACK:
-        flags |= ECE
+    if tcb.ecn is not None and flags & (ACK | SYN) == ACK:
+        flags |= tcb.ecn.flags()
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
     reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
     blocks = options.room_for_blocks(tcb, size) if reordered else 0
-    if tcb.ts_ok and not flags & SYN and not blocks and tcb.uto is None:
+    if tcb.ts_ok and not flags & SYN and not blocks and not tcb.extras:
         start = end - 32
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF

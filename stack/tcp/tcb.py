@@ -173,6 +173,7 @@ class Tcb(Workable, TimerOwner):
         "early",
         "ecn",
         "endpoint",
+        "extras",
         "fast",
         "fast_open",
         "fin_taken",
@@ -305,6 +306,7 @@ class Tcb(Workable, TimerOwner):
         self.reports = True  # the user wants to hear of soft errors
         self.user_timeout = 0  # R2 as the user set it, ns; 0: as configured
         self.uto: UserTimeout | None = None  # while the option is switched on
+        self.extras = False  # segments may carry more options than timestamps and SACK
         self.tos = 0  # traffic class of what is sent, without the ECN bits
         self.hops = 0  # hop limit of what is sent; 0: as configured
         self.keepalive: KeepAlive | None = None  # while switched on

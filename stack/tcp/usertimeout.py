@@ -42,6 +42,7 @@ def enable(tcb: Tcb, wanted: bool) -> None:
     """Switch the option on or off."""
     if wanted and tcb.uto is None:
         tcb.uto = UserTimeout()
+        tcb.extras = True
         tcb.uto.own = tcb.user_timeout != 0
         announce(tcb, tcb.uto)
     elif not wanted:

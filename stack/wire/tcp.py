@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Floor 1: the TCP header and its options (RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2; RFC 2018;
-RFC 7413 4.1.1; RFC 5482 2)::
+RFC 7413 4.1.1; RFC 5482 2; RFC 9768 3.2.3)::
 
      0                   1                   2                   3
     +-------------------------------+-------------------------------+
@@ -10,9 +10,9 @@ RFC 7413 4.1.1; RFC 5482 2)::
     +---------------------------------------------------------------+
     |                    acknowledgment number                      |
     +-------+-------+-+-+-+-+-+-+-+-+-------------------------------+
-    | data  |       |C|E|U|A|P|R|S|F|                               |
-    | offset| rsrvd |W|C|R|C|S|S|Y|I|            window             |
-    |       |       |R|E|G|K|H|T|N|N|                               |
+    | data  |     |A|C|E|U|A|P|R|S|F|                               |
+    | offset|rsrvd|E|W|C|R|C|S|S|Y|I|            window             |
+    |       |     | |R|E|G|K|H|T|N|N|                               |
     +-------+-------+-+-+-+-+-+-+-+-+-------------------------------+
     |           checksum            |        urgent pointer         |
     +-------------------------------+-------------------------------+
@@ -44,6 +44,7 @@ ACK: Final = 0x10
 URG: Final = 0x20
 ECE: Final = 0x40
 CWR: Final = 0x80
+AE: Final = 0x100
 
 OPT_END: Final = 0
 OPT_NOP: Final = 1
@@ -54,6 +55,8 @@ OPT_SACK: Final = 5
 OPT_TIMESTAMPS: Final = 8
 OPT_USER_TIMEOUT: Final = 28
 OPT_FAST_OPEN: Final = 34
+OPT_ACCECN_0: Final = 172
+OPT_ACCECN_1: Final = 174
 OPT_EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = b"\xf9\x89"  # RFC 7413 A: the option before it had a number
 
@@ -65,6 +68,7 @@ _TS: Final = Struct("!III")
 _PAIR: Final = Struct("!II")
 
 _unpack_fixed = _FIXED.unpack_from
+_from_bytes = int.from_bytes
 _unpack_ts = _TS.unpack_from
 
 NO_SACKS: Final[tuple[tuple[int, int], ...]] = ()
@@ -82,9 +86,11 @@ class Segment:
     sacks                      (left, right) sequence number pairs as they came
     fast_open                  (option kind, cookie) or None; an empty cookie asks for one
     uto                        the user time-out option's sixteen bits, 0 if absent
+    accecn                     the AccECN option's E0B, CEB, E1B; -1 for one that was left out
     """
 
     __slots__ = (
+        "accecn",
         "ack",
         "end",
         "fast_open",
@@ -126,6 +132,7 @@ class Segment:
         self.sacks = NO_SACKS
         self.fast_open: tuple[int, bytes] | None = None
         self.uto = 0
+        self.accecn: tuple[int, int, int] | None = None
 
     @property
     def space(self) -> int:
@@ -145,7 +152,7 @@ def parse(pkt: Packet) -> Segment | None:
     size = start - at
     if size < LENGTH or start > pkt.end:
         return None
-    segment = Segment(pkt, seq, ack, bits & 0xFF, wnd, up, start, pkt.end)
+    segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, pkt.end)
     if size == 32:
         layout, val, ecr = _unpack_ts(frame, at + LENGTH)
         if layout == _TS_LAYOUT:
@@ -184,6 +191,8 @@ def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
             segment.sack_permitted = True
         elif kind == OPT_USER_TIMEOUT and size == 4:
             segment.uto = frame[at + 2] << 8 | frame[at + 3]
+        elif kind in (OPT_ACCECN_0, OPT_ACCECN_1):
+            segment.accecn = _accecn(kind, frame[at + 2 : at + size])
         elif kind in (OPT_FAST_OPEN, OPT_EXPERIMENT):
             segment.fast_open = _fast_open(kind, frame[at + 2 : at + size]) or segment.fast_open
         at += size
@@ -197,6 +206,15 @@ def _fast_open(kind: int, body: bytes) -> tuple[int, bytes] | None:
         body = body[2:]
     size = len(body)
     return (kind, body) if size == 0 or (4 <= size <= 16 and size % 2 == 0) else None
+
+
+def _accecn(kind: int, body: bytes) -> tuple[int, int, int] | None:
+    """RFC 9768 3.2.3: up to three counters of 24 bits, in one order or the other."""
+    if len(body) not in (0, 3, 6, 9):
+        return None
+    fields = [_from_bytes(body[i : i + 3], "big") for i in range(0, len(body), 3)]
+    first, middle, last = (*fields, -1, -1, -1)[:3]
+    return (first, middle, last) if kind == OPT_ACCECN_0 else (last, middle, first)
 
 
 def mss_option(mss: int) -> bytes:
@@ -223,6 +241,15 @@ def user_timeout_option(field: int) -> bytes:
     return bytes((OPT_USER_TIMEOUT, 4, field >> 8, field & 0xFF))
 
 
+ACCECN_LENGTH: Final = 12
+
+
+def accecn_option(e0b: int, ceb: int, e1b: int) -> bytes:
+    """AccECN option with all its counters, padded to `ACCECN_LENGTH`."""
+    body = b"".join(count.to_bytes(3, "big") for count in (e0b, ceb, e1b))
+    return bytes((OPT_NOP, OPT_ACCECN_0, 11)) + body
+
+
 def fast_open_option(cookie: bytes, kind: int = OPT_FAST_OPEN) -> bytes:
     """Fast Open cookie, or the request for one, padded to a multiple of four octets."""
     body = FAST_OPEN_MAGIC + cookie if kind == OPT_EXPERIMENT else cookie
@@ -237,7 +264,7 @@ def sack_option(blocks: list[tuple[int, int]]) -> bytes:
 
 
 def flag_text(flags: int) -> str:
-    """Flags the way tcpdump writes them: S, F, R, P, U, E, W, and a dot for ACK."""
+    """Flags the way tcpdump writes them: S, F, R, P, U, E, W, e (AE), and a dot for ACK."""
     letters = "".join(
         letter
         for bit, letter in (
@@ -248,6 +275,7 @@ def flag_text(flags: int) -> str:
             (URG, "U"),
             (ECE, "E"),
             (CWR, "W"),
+            (AE, "e"),
             (ACK, "."),
         )
         if flags & bit
@@ -262,7 +290,7 @@ def describe(frame: bytes, start: int, end: int) -> str:
     sport, dport, seq, ack, bits, wnd, _, up = HEADER.unpack_from(frame, start)
     size = (bits >> 12) * 4
     text = max(0, end - start - size)
-    line = f"tcp {sport} > {dport} {flag_text(bits & 0xFF)} seq {seq} len {text}"
+    line = f"tcp {sport} > {dport} {flag_text(bits & 0x1FF)} seq {seq} len {text}"
     if bits & ACK:
         line += f" ack {ack}"
     if bits & URG:

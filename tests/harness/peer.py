@@ -240,15 +240,18 @@ class Peer:
             self.world.run(0)
 
     def handshake(
-        self, seq: int = 100, win: int = 65535, flags: int = SYN, **options: Any
+        self, seq: int = 100, win: int = 65535, flags: int = SYN, third: int = 0, **options: Any
     ) -> Segment:
-        """Open a connection to a listener of the stack; returns its SYN-ACK."""
+        """Open a connection to a listener of the stack; returns its SYN-ACK.
+
+        `third`: flags of the third segment beside ACK.
+        """
         self.sends(flags, seq=seq, win=win, **options)
         synack = self.sees(ack=(seq + 1) & 0xFFFFFFFF)
         assert synack.flags & (SYN | ACK) == SYN | ACK
         given = options.get("ts")
         ts = (given[0] + 1, synack.ts_val) if given else None
-        self.sends(ACK, seq=seq + 1, ack=synack.seq + 1, win=win, ts=ts)
+        self.sends(ACK | third, seq=seq + 1, ack=synack.seq + 1, win=win, ts=ts)
         return synack
 
     def _take(self, frame: bytes) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stack.base import addr, status
-from stack.base.config import AUTOTUNING
+from stack.base.config import AUTOTUNING, ECN
 from stack.base.units import MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.isn import IsnGenerator
@@ -44,7 +44,7 @@ configs = st.fixed_dictionaries(
         "tcp_receive_buffer": st.sampled_from((3000, 50_000, 2_000_000)),
         "tcp_rack": st.booleans(),
         "tcp_frto": st.booleans(),
-        "tcp_ecn": st.sampled_from(("off", "passive", "on")),
+        "tcp_ecn": st.sampled_from(ECN),
         "tcp_congestion": st.sampled_from(sorted(ALGORITHMS)),
         "tcp_autotuning": st.sampled_from(sorted(AUTOTUNING)),
     }

@@ -20,6 +20,7 @@ class Scene:
         family: int,
         options: dict[str, Any] | None = None,
         flags: int = SYN,
+        third: int = 0,
         **settings: object,
     ) -> None:
         self.world = world
@@ -28,7 +29,9 @@ class Scene:
         self.host, self.peer = world.host(quiet(**settings))
         self.peer.family = family
         acceptor = serve(self.host)
-        synack = self.peer.handshake(seq=100, flags=flags, **({"mss": 1000} | (options or {})))
+        synack = self.peer.handshake(
+            seq=100, flags=flags, third=third, **({"mss": 1000} | (options or {}))
+        )
         self.user: User = acceptor.users[0]
         self.iss = synack.seq
         self.tcb: Tcb = self.host.stack.tcp.connections()[0]

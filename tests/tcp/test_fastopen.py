@@ -548,3 +548,28 @@ def test_between_two_stacks(world: World, family: int, size: int) -> None:
         assert user.data == b"thanks"
     assert a.stack.tcp.counters.fast_open_active == 2
     assert b.stack.tcp.counters.fast_open_passive == 2
+
+
+def test_a_cookie_without_data_is_no_failure(world: World, family: int) -> None:
+    """The server has nothing new to say: that is not a refusal."""
+    host, peer = with_cookie(world, family)
+    for _ in range(2):
+        user, syn = connects(world, host, peer)
+        assert syn.fast_open == (FAST_OPEN, COOKIE)
+        peer.sends(SYN | ACK, seq=700, ack=syn.seq + 1, mss=1000)
+        peer.sees(ACK)
+        user.stream.abort()
+        world.run(0)
+        peer.sees()
+
+
+def test_a_server_without_it_is_not_asked_each_time(world: World, family: int) -> None:
+    host, peer = client(world, family)
+    for asked in (True, False):
+        user, syn = connects(world, host, peer)
+        assert (syn.fast_open == (FAST_OPEN, b"")) is asked
+        peer.sends(SYN | ACK, seq=700, ack=syn.seq + 1, mss=1000)
+        peer.sees(ACK)
+        user.stream.abort()
+        world.run(0)
+        peer.sees()

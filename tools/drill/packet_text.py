@@ -76,8 +76,6 @@ def _ip_info(scan: Scanner) -> IpInfo:
 def _tcp(scan: Scanner, inbound: bool, ip: IpInfo, ports: tuple[int, int] | None) -> TcpPacket:
     word = scan.need(r"[FSRPWEUA.]+\d?(?=\s)|-(?=\s)", "TCP flags")
     if word[-1:].isdigit():
-        if not inbound:
-            raise Unsupported("AccECN", scan.line)
         count = int(word[-1])
         word = word[:-1]
         flags = (count & 1) << 6 | (count & 2) << 6 | (count & 4) << 6
@@ -172,12 +170,12 @@ def _cookie(scan: Scanner, word: str) -> Option:
 
 
 def _accurate_ecn(scan: Scanner) -> Option:
-    """AccECN counters, in the order that decides the option's kind."""
+    """AccECN: (kind, counters), their order deciding the kind."""
     counters = []
     while (name := scan.take(r"(e0b|ceb|e1b)\b")) is not None:
         counters.append((name, _number(scan, name)))
     kind = 174 if counters and counters[0][0] == "e1b" else 172
-    return Option("raw", (kind, b"".join(v.to_bytes(3, "big") for _, v in counters)))
+    return Option("ECN", (kind, tuple(value & 0xFFFFFF for _, value in counters)))
 
 
 def _icmp(scan: Scanner, inbound: bool, ip: IpInfo) -> IcmpPacket:

@@ -17,6 +17,10 @@ UDP: Final = 17
 ECN_BITS: Final = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 
 _NIC: Final = Interface(1, "script")
+ACCECN: Final = {
+    tcp.OPT_ACCECN_0: ("e0b", "ceb", "e1b"),
+    tcp.OPT_ACCECN_1: ("e1b", "ceb", "e0b"),
+}
 COOKIES: Final = {
     "FO": bytes((tcp.OPT_FAST_OPEN,)),
     "FOEXP": bytes((tcp.OPT_EXPERIMENT,)) + tcp.FAST_OPEN_MAGIC,
@@ -134,6 +138,9 @@ def _option(kind: int, body: bytes) -> Option:
         return Option("TS", (words[0], words[1]))
     if kind == tcp.OPT_FAST_OPEN:
         return Option("FO", body)
+    if kind in ACCECN and len(body) in (0, 3, 6, 9):
+        counts = (int.from_bytes(body[i : i + 3], "big") for i in range(0, len(body), 3))
+        return Option("ECN", (kind, tuple(counts)))
     if kind == tcp.OPT_EXPERIMENT and body[:2] == tcp.FAST_OPEN_MAGIC:
         return Option("FOEXP", body[2:])
     return Option("raw", (kind, body))
@@ -155,6 +162,9 @@ def _written(option: Option) -> bytes:
         return bytes((3, 3, value))
     if name == "raw":
         return bytes((value[0], 2 + len(value[1]))) + bytes(value[1])
+    if name == "ECN":
+        body = b"".join(count.to_bytes(3, "big") for count in value[1])
+        return bytes((value[0], 2 + len(body))) + body
     if name in COOKIES:
         body = COOKIES[name][1:] + bytes(value)
         return COOKIES[name][:1] + bytes((2 + len(body),)) + body
@@ -278,6 +288,9 @@ def option_text(options: tuple[Option, ...]) -> str:
             words.append(f"TS val {value[0]} ecr {value[1]}")
         elif name == "sack":
             words.append("sack " + " ".join(f"{a}:{b}" for a, b in value))
+        elif name == "ECN":
+            named = zip(ACCECN[value[0]], value[1], strict=False)
+            words.append("ECN " + " ".join(f"{field} {count}" for field, count in named))
         elif name in COOKIES:
             words.append(f"{name} {value.hex()}".rstrip())
         elif name == "raw":
