@@ -148,7 +148,24 @@ def test_a_single_segment_waits_for_a_delayed_ack(world: World, family: int) -> 
     world.run(0)
     scene.sent()
     world.run(2 * RTT + 50 * MS)
-    assert scene.sent() == [] or scene.tcb.retries  # the time-out may come first, not the probe
+    assert scene.sent() == []
+
+
+def test_a_probe_comes_in_the_place_of_an_earlier_time_out(world: World, family: int) -> None:
+    """RFC 8985 7.2: it leaves when the timer would expire, which then starts anew."""
+    scene = measured(world, family)
+    scene.user.send(bytes(500))
+    world.run(0)
+    scene.sent()
+    wait = scene.tcb.rtt.timeout()
+    assert wait < 2 * RTT + 200 * MS
+    world.run(wait)
+    assert scene.sent() == [(10, 500)]
+    assert scene.tcb.retries == 0
+    assert scene.tcb.cc.window >= 10_000
+    world.run(wait)
+    assert scene.sent() == [(10, 500)]
+    assert scene.tcb.retries == 1
 
 
 def test_the_probe_lets_sack_find_the_tail(world: World, family: int) -> None:

@@ -25,8 +25,8 @@ def differs(field: str, expected: Any, actual: Any) -> Failure:
 
 def ip_header(info: IpInfo, seen: Seen) -> None:
     """What the script says of the IP header."""
-    if info.label is not None:
-        raise Unsupported("flow labels of our own choice")
+    if info.label is not None and seen.v6 and info.label != seen.label:
+        raise differs("ip_flowlabel", hex(info.label), hex(seen.label))
     tos = seen.pkt.tos
     wanted = (1, 2) if info.ecn == "ect01" else (ECN_BITS.get(info.ecn or "", 0),)
     if info.ecn is not None and tos & 3 not in wanted:

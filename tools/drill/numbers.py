@@ -31,6 +31,7 @@ class Numbers:
         self._iss: int | None = None  # the stack's initial number, live
         self._offset = 0  # ... minus the script's
         self._irs = 0  # the other end's
+        self._label = 0  # the stack's flow label, live
         self._syn = 0  # the number of its latest SYN, which may be refused
         self._stamps: dict[int, int] = {}  # the stack's timestamps, script to live
         self._first_stamp: tuple[int, int] | None = None
@@ -109,6 +110,14 @@ class Numbers:
         if seen.flags & (_RST | _ACK) == _RST | _ACK and seen.seq == 0:
             number = 0  # the answer to a segment without ACK
         return number, seq.sub(seen.ack, self._irs) if seen.flags & _ACK else seen.ack
+
+    def script_label(self, script: int | None, live: int) -> int:
+        """The flow label as the script writes it, which expects `script`: our own is random, but
+        it is one per connection, and none where the script says 0."""
+        if script is None or not script or not live:
+            return live
+        self._label = self._label or live
+        return script if live == self._label else live
 
     def script_options(self, seen: Seen) -> tuple[Option, ...]:
         """The options of an outbound packet: SACK blocks translated."""

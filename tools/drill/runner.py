@@ -285,6 +285,7 @@ class Run:
             return numbers.same_stamp(script, live, settings.ts_tick, slack)
 
         seen.options = self._script_options(numbers, spec, seen)
+        seen.label = numbers.script_label(spec.ip.label, seen.label)
         compare.segment(settings, spec, seen, number, ack, same_stamp)
         numbers.find(self.world)
 

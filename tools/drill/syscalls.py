@@ -221,11 +221,18 @@ class Calls:
 
     # Data.
 
+    def _buffer(self, args: list[Any]) -> int:
+        """The size of a buffer that is the second and third argument."""
+        size = self._number(args[2], "count")
+        if args[1] == 0 and size:
+            raise CallError("EFAULT")
+        return size
+
     def sys_read(self, args: list[Any]) -> int | Waiting:
-        return self._receive(args[0], self._number(args[2], "count"), 0)
+        return self._receive(args[0], self._buffer(args), 0)
 
     def sys_recv(self, args: list[Any]) -> int | Waiting:
-        return self._receive(args[0], self._number(args[2], "count"), args[3])
+        return self._receive(args[0], self._buffer(args), args[3])
 
     def sys_recvfrom(self, args: list[Any]) -> int | Waiting:
         return self.sys_recv(args)
@@ -249,16 +256,16 @@ class Calls:
         return self._tcp(fd).receive(count, peek, "MSG_WAITALL" in names, nonblocking)
 
     def sys_write(self, args: list[Any]) -> int | Waiting:
-        return self._send(args[0], self._number(args[2], "count"), 0)
+        return self._send(args[0], self._buffer(args), 0)
 
     def sys_send(self, args: list[Any]) -> int | Waiting:
-        return self._send(args[0], self._number(args[2], "count"), args[3])
+        return self._send(args[0], self._buffer(args), args[3])
 
     def sys_sendto(self, args: list[Any]) -> int | Waiting:
         to = self._address(args[4], own=False) if isinstance(args[4], Struct) else None
         if args[4] is IGNORED and isinstance(self._socket(args[0]), UdpSocket):
             to = self._address(IGNORED, own=False)
-        return self._send(args[0], self._number(args[2], "count"), args[3], to)
+        return self._send(args[0], self._buffer(args), args[3], to)
 
     def sys_writev(self, args: list[Any]) -> int | Waiting:
         return self._send(args[0], self._iov_size(args[1]), 0)

@@ -65,6 +65,7 @@ class Seen:
         self.fate = ipv6.read(pkt) if self.v6 else ipv4.read(pkt)
         self.pkt = pkt
         self.kind = "ip"
+        self.label = int.from_bytes(frame[14:18], "big") & 0xFFFFF if self.v6 else 0
         self.sport = self.dport = 0
         self.length = pkt.end - pkt.l4
         self.flags = self.seq = self.ack = self.win = self.urg = self.reserved = 0

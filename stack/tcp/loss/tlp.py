@@ -33,11 +33,9 @@ def arm(tcb: Tcb) -> None:
     wait = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
     if snd.nxt_at - snd.una_at <= snd.mss:
         wait += _MAX_ACK_DELAY
-    due = max(tcb.last_sent, tcb.progress_at) + wait
-    if due < tcb.rexmit.deadline:
-        tcb.protocol.timers.arm(tcb.reorder, due)
-    else:
-        tcb.reorder.disarm()
+    # No later than the time-out: a probe in its place costs nothing, and may spare it.
+    due = min(max(tcb.last_sent, tcb.progress_at) + wait, tcb.rexmit.deadline - 1)
+    tcb.protocol.timers.arm(tcb.reorder, due)
 
 
 def may_probe(tcb: Tcb) -> bool:
