@@ -44,10 +44,13 @@ class Path:
         self.rtt = rtt
         self.now = SECOND
 
-    def ack(self, segments: int = 1, limited: bool = True, size: int = MSS) -> None:
-        """So many acknowledgments of `size` octets, spread over the round trip."""
+    def ack(self, segments: int = 1, limited: bool = True, size: int = MSS, used: int = 0) -> None:
+        """So many acknowledgments of `size` octets, spread over the round trip.
+
+        `used`: octets that are in flight, if not the whole window.
+        """
         for _ in range(segments):
-            flight = max(self.cc.window, size)
+            flight = used or max(self.cc.window, size)
             self.now += self.rtt * size // flight
             self.cc.on_ack(AckSample(size, flight, self.rtt, limited, self.now))
 
@@ -194,9 +197,17 @@ def test_every_algorithm_keeps_the_house_rules(kind: type[WindowBased]) -> None:
 def test_an_unused_window_stays(kind: type[WindowBased]) -> None:
     path = Path(kind())
     before = path.cc.window
-    path.ack(100, limited=False)
+    path.ack(100, limited=False, used=4 * MSS)
     path.avoidance().ack(100, limited=False)
     assert path.cc.window <= before
+
+
+@pytest.mark.parametrize("kind", [Reno, Cubic, Compound], ids=lambda kind: kind.__name__)
+def test_a_window_that_is_half_used_doubles_in_slow_start(kind: type[WindowBased]) -> None:
+    """RFC 7661 4.3: it is valid; beyond twice what is used it is not."""
+    path = Path(kind())
+    path.ack(100, limited=False, used=6 * MSS)
+    assert 11 * MSS <= path.cc.window <= 14 * MSS
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)

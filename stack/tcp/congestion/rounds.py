@@ -24,13 +24,28 @@ class Rounds:
     volume   octets acknowledged in the last whole round
     srtt     the smoothed round-trip time (RFC 6298 2.3), or 0
     base     the smallest measurement ever, or NO_RTT
+    peak     the most octets that were in flight in this round
+    before   the same of the round before
     """
 
-    __slots__ = ("_acked", "_began", "_end", "base", "last", "rtt", "samples", "srtt", "volume")
+    __slots__ = (
+        "_acked",
+        "_began",
+        "_end",
+        "base",
+        "before",
+        "last",
+        "peak",
+        "rtt",
+        "samples",
+        "srtt",
+        "volume",
+    )
 
     def __init__(self) -> None:
         self.rtt = self.last = self.base = NO_RTT
         self.samples = self.volume = self.srtt = 0
+        self.peak = self.before = 0
         self._acked = 0  # octets acknowledged so far
         self._began = 0  # the same when this round began
         self._end = 0  # and when it will end
@@ -38,6 +53,8 @@ class Rounds:
     def acked(self, sample: AckSample) -> bool:
         """An acknowledgment.  True if it is the last of its round; `next` then begins another."""
         self._acked += sample.acked
+        if sample.flight > self.peak:
+            self.peak = sample.flight
         rtt = sample.rtt
         if rtt:
             self.samples += 1
@@ -54,10 +71,12 @@ class Rounds:
         self._began = self._acked
         self._end = self._acked + sample.flight - sample.acked
         self.last, self.rtt = self.rtt, NO_RTT
+        self.before, self.peak = self.peak, 0
         self.samples = 0
 
     def restart(self) -> None:
         """Measurements from before do not belong together with those to come."""
         self._began = self._end = self._acked
         self.last = self.rtt = NO_RTT
+        self.peak = self.before = 0
         self.samples = 0

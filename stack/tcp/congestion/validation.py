@@ -2,8 +2,8 @@
 """TCP congestion control: is the window used at all?  (RFC 7661)
 
 Done: pipeACK (4.2), the non-validated phase (4.3) and its end after five minutes (4.4.3), what
-counts as used when something is lost in it (4.4.1).  Stricter than 4.4: the window never grows
-unless it was what held the connection back (`AckSample.limited`), in either phase.
+counts as used when something is lost in it (4.4.1).  Stricter than 4.4 in congestion avoidance:
+there the window never grows unless it was what held the connection back (`AckSample.limited`).
 Not done: keeping the window through silence.  Without pacing the burst afterwards would be the
 whole window, so RFC 5681 4.1 stays in force after a time-out's length without sending.
 """

@@ -95,13 +95,17 @@ class WindowBased(CongestionControl):
 
     def slow_start(self, sample: AckSample, round_ended: bool) -> None:
         """RFC 5681 3.1: a segment for each that was acknowledged, or HyStart++'s share."""
+        # As long as half of the window is used it is valid, and doubling it no leap into the dark
+        # (RFC 7661 4.3).
+        rounds = self.rounds
+        limited = sample.limited or self.window < 2 * max(rounds.peak, rounds.before)
         hystart = self._hystart
         if hystart is None or self.ssthresh != UNKNOWN:
-            if sample.limited:
+            if limited:
                 self.window += min(sample.acked, _APPROPRIATE * self.mss)
             return
-        hystart.watch(self.rounds)
-        if sample.limited:
+        hystart.watch(rounds)
+        if limited:
             self.window += hystart.growth(sample.acked, self.mss)
         if round_ended and hystart.round_ended():
             self.ssthresh = self.window
