@@ -47,17 +47,19 @@ class Offer:
 
     option   the TCP option
     mss      client with a cookie: the server's MSS, as far as known; else 0
-    asked    client: the answer was to a SYN with the option
     carried  client: octets of data that the SYN took along
     """
 
-    __slots__ = ("asked", "carried", "mss", "option")
+    __slots__ = ("carried", "mss", "option")
 
     def __init__(self, option: bytes, mss: int = 0) -> None:
         self.option = option
         self.mss = mss
-        self.asked = False
         self.carried = 0
+
+    def withdraw(self) -> None:
+        """The SYN goes again, without: somebody on the way may not bear it (4.1.3.1)."""
+        self.option = b""
 
     @property
     def room(self) -> int:
@@ -178,7 +180,7 @@ class FastOpen:
         elif taken:
             server = self._server(key)
             server.mss, server.failures = mss, 0
-        elif offer.carried or (offer.asked and not offer.mss):
+        elif offer.carried or (offer.option and not offer.mss):
             self._failed(key)
 
     def unanswered(self, key: bytes, offer: Offer) -> None:

@@ -42,11 +42,10 @@ def syn_sent(tcb: Tcb, seg: Segment) -> None:
     take_syn(tcb, seg)
     if good_ack:
         establish(tcb, seg)
-        lost = tcb.retries > 0
         acking.advance(tcb, seg, seq.sub(seg.ack, snd.una), Acked())
         tcb.ack = ACK_NOW
         if tcb.fast_open is not None:
-            _learn(tcb, seg, tcb.fast_open, lost)
+            _learn(tcb, seg, tcb.fast_open)
     else:
         # Simultaneous open (MUST-10): our SYN goes again, as SYN-ACK.
         chart.enter(tcb, SYN_RECEIVED)
@@ -67,13 +66,12 @@ def take_syn(tcb: Tcb, seg: Segment) -> None:
     snd.wl2 = seg.ack
 
 
-def _learn(tcb: Tcb, seg: Segment, offer: Offer, lost: bool) -> None:
-    """Our SYN spoke of Fast Open: what came of it.  `lost`: it was sent again, without."""
+def _learn(tcb: Tcb, seg: Segment, offer: Offer) -> None:
+    """Our SYN spoke of Fast Open: what came of it."""
     tcb.fast_open = None
     protocol = tcb.protocol
     taken = min(tcb.snd.una_at - 1, offer.carried)
     given = b"" if seg.fast_open is None else seg.fast_open[1]
-    offer.asked = not lost
     key = tcb.local + tcb.remote
     protocol.fast_open.answered(key, offer, given, tcb.snd.peer_mss, taken)
     if offer.carried:

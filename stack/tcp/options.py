@@ -60,7 +60,7 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
     if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
         parts.append(tcp.wscale_option(tcb.rcv.wscale))
     offer = tcb.fast_open
-    if offer is not None and (answer or not tcb.retries):
+    if offer is not None:
         parts.append(offer.option)
     extra = b"".join(parts)
     return extra + _extras(tcb, len(extra), True) if tcb.extras else extra

@@ -110,6 +110,8 @@ def _send_syn(tcb: Tcb) -> None:
     else:
         tcb.board.resend(span, 1, now)
         tcb.protocol.counters.retrans_segs += 1
+        if tcb.fast_open is not None and tcb.state == SYN_SENT:
+            tcb.fast_open.withdraw()
     if size:
         views = tcb.sendq.take(1, size)
         tcb.board.add(1, 1 + size, now)

@@ -58,8 +58,8 @@ class Calls:
         return socket
 
     def _new(self, socket: Socket) -> int:
-        fd = self.wanted if self.wanted > 2 else 3
-        while fd in self.sockets:
+        fd = self.wanted if self.wanted > 2 else 3  # a script may give a number another meaning
+        while fd in self.sockets and fd != self.wanted:
             fd += 1
         self.sockets[fd] = socket
         return fd
