@@ -174,8 +174,8 @@ def out_of_order(holes: int) -> float:
             bench.takes(frame)
         took = time.perf_counter() - start
         last = base - 1 + 6 * (len(frames) - 1)
-        held = bench.stack.tcp.connections()[0].recvq.held_of(last, last + 3)
-        assert held == (last, last + 3), "the last segment was not kept"
+        kept = bench.stack.tcp.connections()[0].recvq.held_of(last, last + 3)
+        assert kept == (last, last + 3), "the last segment was not kept"
         return took, len(frames)
 
     return best(go)
