@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What `tools/bench` is made of: generators, kernels to compare with, segments and sockets timed."""
+"""What `tools/bench` is made of: generators, kernels to compare with, and what is timed alone."""
