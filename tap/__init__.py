@@ -4,6 +4,7 @@
 port            what a loop needs of a device: read, wait, deadline
 memory          two ports joined in memory
 impair          loss, delay, jitter, rate, reorder, duplicate, corrupt, around any port
+patch           a cable between two ports, for two kernels on an impaired wire
 pcapng          a capture file, around any port
 fdport          a TAP or a packet socket, by file descriptor
 ioctls          opening and naming a TAP, its offloads

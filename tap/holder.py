@@ -14,7 +14,7 @@ import socket
 import sys
 
 from tap import kernel
-from tap.ioctls import OpenTap, open_tap
+from tap.ioctls import OpenTap, open_tap, without_offload
 from tap.netns import Plan, StepError, enter_new, send
 from tap.packetsock import open_packet
 
@@ -31,8 +31,11 @@ def build(plan: Plan) -> OpenTap:
         else:
             step = "veth pair"
             kernel.make_veth(plan.name, plan.name + "p")
+            if not plan.offload:
+                step = "offload"
+                without_offload(plan.name)
             step = "packet socket"
-            tap = open_packet(plan.name + "p")
+            tap = open_packet(plan.name + "p", plan.offload)
         step = "configuration"
         kernel.configure(plan.name, plan.mtu, plan.addresses)
         if plan.kind == "veth":

@@ -3,7 +3,8 @@
 
 Seeded: the same seed and the same frames give the same fate.  Each direction has a model of
 its own.  Frames are impaired one by one, so the wrapper offers no segmentation offload: what is
-lost is a wire segment, not a super-frame.
+lost is a wire segment, not a super-frame.  What comes in is as large as the device gives it, so
+open that without offload too; or ask for `offload`, where a super-frame is lost or late whole.
 """
 
 from __future__ import annotations
@@ -138,9 +139,11 @@ class ImpairedPort(Wrapper):
         outbound: Impairment = PERFECT,
         inbound: Impairment = PERFECT,
         seed: int = 0,
+        offload: bool = False,
     ) -> None:
         super().__init__(inner)
-        self.features = 0
+        if not offload:
+            self.features = 0
         self._now = now
         self.out = Direction(outbound, seed * 2, inner.header)
         self.into = Direction(inbound, seed * 2 + 1, inner.header)

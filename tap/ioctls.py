@@ -8,6 +8,7 @@ offload as the kernel grants.
 
 from __future__ import annotations
 
+import array
 import fcntl
 import os
 import socket
@@ -34,6 +35,10 @@ _F_TSO6: Final = 0x04
 _F_TSO_ECN: Final = 0x08
 
 _SIOCGIFMTU: Final = 0x8921
+_SIOCETHTOOL: Final = 0x8946
+_ETHTOOL_STXCSUM: Final = 0x17
+_ETHTOOL_STSO: Final = 0x1F
+_ETHTOOL_SGSO: Final = 0x24
 _IFREQ: Final = struct.Struct("16sH22x")
 
 
@@ -99,6 +104,18 @@ def interface_mtu(name: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         raw = fcntl.ioctl(probe.fileno(), _SIOCGIFMTU, struct.pack("16si20x", name.encode(), 0))
     return int(struct.unpack("16si20x", raw)[1])
+
+
+def without_offload(name: str) -> None:
+    """Let the kernel finish checksums and cut super-frames before they reach `name` (ethtool).
+
+    Raises OSError.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for setting in (_ETHTOOL_STSO, _ETHTOOL_SGSO, _ETHTOOL_STXCSUM):
+            value = array.array("I", (setting, 0))
+            request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
+            fcntl.ioctl(probe.fileno(), _SIOCETHTOOL, request)
 
 
 def _open(name: str, flags: int, node: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ tools/bench             five rounds, about a minute
 tools/bench --quick     one short round: does everything run?
 tools/bench --segments  what one TCP segment costs, and how that grows
 tools/bench --json FILE the figures for a program
+tools/bench tcp         goodput through loss and delay, and the cost of a segment: `bench_tcp`
 
 One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
 services, behind a TAP or a veth pair; and the same services in Python on kernel sockets, behind
@@ -18,25 +19,22 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from stack import Config
 from stack.tcp.congestion import ALGORITHMS
 from tap.ladder import Attachment, Refused, Wish, attach
+from tools import bench_tcp
+from tools.measure.process import asking, result, serving
+from tools.measure.table import LESS, cell, console, number, ratio, show_segments
 from tools.world import DemoWorld
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_LESS: Final = " [dim]↓[/dim]"
 STACK: Final = {4: "10.77.0.2", 6: "fd77::2"}
 KERNEL: Final = {4: "10.78.0.2", 6: "fd78::2"}
 
@@ -73,13 +71,15 @@ class Row:
     @property
     def ratio(self) -> float:
         """Stack over kernel: the median of the rounds' own ratios."""
-        return statistics.median(a / b for a, b in zip(self.stack, self.kernel, strict=True))
+        return ratio(self.stack, self.kernel)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if options.what == "tcp":
+        return bench_tcp.main(options)
     if options.segments:
-        show_segments(json.loads(helper("segments", stdin=None).communicate()[0]))
+        show_segments(result("segments"))
         return 0
     rounds, seconds = (1, 0.2) if options.quick else (options.rounds, options.seconds)
     try:
@@ -93,13 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         world.start()
         with (
-            baseline(attachment.pid, options.congestion),
-            generator(attachment.pid, options.congestion) as ask,
+            serving("baseline", attachment.pid, options.congestion, 1500),
+            asking("generator", attachment.pid, options.congestion, 1500) as ask,
         ):
             rows = run(ask, rounds, seconds, options.family)
     finally:
         world.stop()
-    sockets = json.loads(helper("sockets", stdin=None).communicate()[0])
+    sockets = result("sockets")
     show(rows, sockets, attachment.line, options, rounds, seconds)
     if options.json is not None:
         options.json.write_text(json.dumps(as_json(rows, sockets), indent=2) + "\n")
@@ -127,6 +127,14 @@ def parser() -> argparse.ArgumentParser:
         "--congestion", default="reno", help="congestion control of every kernel socket"
     )
     text.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    more = text.add_subparsers(dest="what", metavar="tcp", title="more")
+    bench_tcp.arguments(
+        more.add_parser(
+            "tcp",
+            help="goodput through 1 %% loss and 40 ms, and the cost of a segment",
+            description="Goodput through a bad wire, beside two kernels on the same one.",
+        )
+    )
     return text
 
 
@@ -140,69 +148,24 @@ def best(wire: str, offload: bool) -> Attachment:
         return attach(Wish(wire="veth", offload=offload))
 
 
-# Helpers are processes of their own, so that they do not share the stack's interpreter lock.
-
-
-def helper(module: str, *arguments: object, stdin: int | None = subprocess.PIPE) -> Any:
-    """A running `tools.measure` module."""
-    words = [sys.executable, "-m", f"tools.measure.{module}", *map(str, arguments)]
-    return subprocess.Popen(
-        words,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )
-
-
-@contextmanager
-def baseline(pid: int, congestion: str) -> Iterator[None]:
-    """The kernel's services, while the block runs."""
-    process = helper("baseline", pid, congestion, 1500)
-    try:
-        if process.stdout.readline() != "ready\n":
-            raise SystemExit("tools/bench: the kernel's side did not come up")
-        yield
-    finally:
-        process.stdin.close()
-        process.wait(timeout=10)
-        process.stdout.close()
-
-
-@contextmanager
-def generator(pid: int, congestion: str) -> Iterator[Any]:
-    """A function (measure, address, seconds) -> figure."""
-    process = helper("generator", pid, congestion, 1500)
-
-    def ask(measure: str, address: str, seconds: float) -> float:
-        asked = {"measure": measure, "address": address, "seconds": seconds}
-        process.stdin.write(json.dumps(asked) + "\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline() or '{"error": "the generator ended"}')
-        if "error" in answer:
-            raise SystemExit(f"tools/bench: {measure} of {address}: {answer['error']}")
-        return float(answer["value"])
-
-    try:
-        yield ask
-    finally:
-        process.stdin.close()
-        process.wait(timeout=10)
-        process.stdout.close()
-
-
 def run(ask: Any, rounds: int, seconds: float, family: int) -> list[Row]:
     """All figures, stack and kernel alternating."""
     rows = [Row(measure, [], []) for measure in MEASURES]
     for row in rows:  # once without counting: routes, neighbours, caches
         for address in (STACK[family], KERNEL[family]):
-            ask(row.measure.name, address, min(seconds, 0.1))
-    for number in range(rounds):
+            figure(ask, row, address, min(seconds, 0.1))
+    for turn in range(rounds):
         for row in rows:
             subjects = [(row.stack, STACK[family]), (row.kernel, KERNEL[family])]
-            for figures, address in subjects if number % 2 else reversed(subjects):
-                figures.append(ask(row.measure.name, address, seconds))
+            for figures, address in subjects if turn % 2 else reversed(subjects):
+                figures.append(figure(ask, row, address, seconds))
     return rows
+
+
+def figure(ask: Any, row: Row, address: str, seconds: float) -> float:
+    """What the generator measures."""
+    asked = {"measure": row.measure.name, "address": address, "seconds": seconds}
+    return float(ask(asked)["value"])
 
 
 def show(
@@ -220,20 +183,23 @@ def show(
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         measure = row.measure
-        label = f"{measure.text}, {measure.unit}" + _LESS * measure.smaller
+        label = f"{measure.text}, {measure.unit}" + LESS * measure.smaller
         table.add_row(
-            label, cell(measure, row.stack), cell(measure, row.kernel), f"{row.ratio:.2f}"
+            label,
+            cell(row.stack, measure.scale),
+            cell(row.kernel, measure.scale),
+            f"{row.ratio:.2f}",
         )
     for text, scale, ours, theirs in (
         ("making a socket, µs", 1e6, sockets["ours_seconds"], sockets["kernel_seconds"]),
         ("a fresh socket, octets", 1, sockets["ours_octets"], sockets["kernel_octets"]),
     ):
-        ratio = f"{ours / theirs:.2f}" if theirs > 0 else "-"
-        table.add_row(text + _LESS, number(ours * scale), number(theirs * scale), ratio)
+        row_ratio = f"{ours / theirs:.2f}" if theirs > 0 else "-"
+        table.add_row(text + LESS, number(ours * scale), number(theirs * scale), row_ratio)
     table.add_row("a connected socket, octets", number(sockets["connection_octets"]))
-    console = Console(width=max(Console().width, 100))
-    console.print(table)
-    console.print(
+    out = console()
+    out.print(table)
+    out.print(
         "median (lowest .. highest); ratio: stack over kernel, median of the rounds' own; "
         "↓ less is better\n"
         f"kernel {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} cores\n"
@@ -242,29 +208,6 @@ def show(
         "the kernel's services are Python on kernel sockets, over a veth pair",
         highlight=False,
     )
-
-
-def show_segments(found: dict[str, dict[str, float]]) -> None:
-    """The cost of one segment, in memory, without a device."""
-    table = Table(title="one TCP segment, µs, best of several goes")
-    table.add_column("")
-    table.add_column("among so many: cost")
-    for text, costs in found.items():
-        cells = (f"{int(many):,}: {number(cost * 1e6)}" for many, cost in costs.items())
-        table.add_row(text, "   ".join(cells))
-    Console(width=max(Console().width, 100)).print(table)
-
-
-def cell(measure: Measure, figures: list[float]) -> str:
-    """Median and range."""
-    scaled = [figure * measure.scale for figure in figures]
-    middle = number(statistics.median(scaled))
-    return f"{middle} ({number(min(scaled))} .. {number(max(scaled))})"
-
-
-def number(value: float) -> str:
-    """Three digits that matter."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def as_json(rows: list[Row], sockets: dict[str, float]) -> dict[str, Any]:

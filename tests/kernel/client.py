@@ -8,6 +8,7 @@ as JSON.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import selectors
@@ -15,12 +16,14 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 from tap.netns import join
 from tools import peer
 
 Result = dict[str, Any]
+
+TCP_CONGESTION: Final = 13
 
 
 def check(name: str, **arguments: Any) -> Result:
@@ -95,6 +98,36 @@ def lazy(address: str, port: int, pause: float, size: int) -> Result:
         got += len(data)
     sock.close()
     return {"got": got, "digest": digest.hexdigest()}
+
+
+def exchange(address: str, size: int, congestion: str) -> Result:
+    """`size` octets from port 80 and as many to it; both ends' digests of both directions."""
+    connection = http.client.HTTPConnection(address, 80, timeout=60)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, congestion.encode())
+    digest, got = hashlib.sha256(), 0
+    buffer = bytearray(1 << 20)
+    connection.request("GET", f"/bytes/{size}?digest")
+    response = connection.getresponse()
+    while count := response.readinto(buffer):
+        digest.update(memoryview(buffer)[:count])
+        got += count
+    connection.request("GET", "/sha256")
+    sent = connection.getresponse().read().decode().strip()
+    down = {"got": got, "sent": sent, "received": digest.hexdigest()}
+
+    digest = hashlib.sha256()
+    connection.putrequest("POST", "/sha256")
+    connection.putheader("Content-Length", str(size))
+    connection.endheaders()
+    for at in range(0, size, len(buffer)):
+        buffer[:8] = at.to_bytes(8, "big")  # or a mebibyte in the wrong place would not be seen
+        part = memoryview(buffer)[: min(len(buffer), size - at)]
+        digest.update(part)
+        connection.send(part)
+    received = connection.getresponse().read().decode().strip()
+    connection.close()
+    return {"down": down, "up": {"sent": digest.hexdigest(), "received": received}}
 
 
 def main() -> None:

@@ -32,6 +32,25 @@ def impossible(why: str) -> NoReturn:
     pytest.skip(why)
 
 
+def begin(pid: int, deed: str, **arguments: Any) -> subprocess.Popen[str]:
+    """Start a deed (`client`) in the namespaces of `pid`."""
+    words = [sys.executable, "-m", "tests.kernel.client", str(pid), deed, json.dumps(arguments)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process: subprocess.Popen[str], patience: float) -> dict[str, Any]:
+    """Wait for its result."""
+    try:
+        out, _ = process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    assert process.returncode == 0
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
 class KernelWorld(DemoWorld):
     """The demo, and a client on the kernel's side."""
 
@@ -41,27 +60,12 @@ class KernelWorld(DemoWorld):
 
     def begin(self, deed: str, **arguments: Any) -> subprocess.Popen[str]:
         """Start it."""
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.kernel.client",
-                str(self.attachment.pid),
-                deed,
-                json.dumps(arguments),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
+        return begin(self.attachment.pid, deed, **arguments)
 
     @staticmethod
     def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
         """Its result."""
-        out, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        result: dict[str, Any] = json.loads(out)
-        return result
+        return finish(process, 60)
 
     def addresses(self) -> list[str]:
         """The stack's, one per family."""

@@ -107,3 +107,33 @@ def test_the_benchmark_measures_everything(tmp_path: Path) -> None:
     assert all(found[row]["stack"][0] > 0 and found[row]["kernel"][0] > 0 for row in rows)
     assert all(value > 0 for name, value in found["sockets"].items() if name != "kernel_octets")
     assert "congestion control: reno on every kernel socket" in result.stdout
+
+
+def test_the_benchmark_of_tcp_measures_both_directions_of_both(tmp_path: Path) -> None:
+    """One short round through loss and delay: the stack and a kernel, and two kernels."""
+    figures = tmp_path / "figures.json"
+    words = [sys.executable, "-m", "tests.kernel.inside", sys.executable, "-m", "tools.bench"]
+    result = subprocess.run(
+        [*words, "tcp", "--quick", "--part", "goodput", "--json", str(figures)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+    )
+    if result.returncode == 2:
+        impossible(result.stderr)
+    assert result.returncode == 0, result.stderr
+    (found,) = json.loads(figures.read_text())["goodput"].values()
+    assert all(
+        found[way][subject][0] > 0 for way in ("out", "in") for subject in ("stack", "kernel")
+    )
+
+
+def test_the_benchmark_refuses_a_congestion_control_nobody_has() -> None:
+    words = [sys.executable, "-m", "tools.bench", "tcp", "--congestion", "quick"]
+    result = subprocess.run(
+        words, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+    )
+    assert result.returncode == 2
+    assert "the kernel has" in result.stderr

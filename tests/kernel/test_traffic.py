@@ -13,6 +13,8 @@ import pytest
 from stack import Config
 from stack.base.units import MS, SECOND
 from tap.impair import Impairment
+from tap.ladder import Refused, Wish, attach
+from tap.port import Port, Wrapper
 from tests.kernel.conftest import KernelWorld, bring_up, impossible
 from tools.services.echo import CHARACTERS
 
@@ -114,6 +116,40 @@ def test_a_peer_that_vanishes_is_given_up(wire: str) -> None:
         assert world.inside(world.stack.tcp.connections)
         assert eventually(lambda: not world.inside(world.stack.tcp.connections), 10)
         assert world.inside(lambda: [t for t in world.stack.timers.armed() if t.owner]) is not None
+    finally:
+        world.stop()
+
+
+class Longest(Wrapper):
+    """Remembers the longest frame that came in."""
+
+    longest = 0
+
+    def read(self) -> bytes | None:
+        frame = self.inner.read()
+        self.longest = max(self.longest, len(frame or b""))
+        return frame
+
+
+@pytest.mark.parametrize("wire", ["userns", "veth"])
+def test_without_offload_the_kernel_sends_no_super_frames(wire: str) -> None:
+    class World(KernelWorld):
+        def wrap(self, port: Port, now: Callable[[], int]) -> Port:
+            self.seen = Longest(port)
+            return self.seen
+
+    try:
+        attachment = attach(Wish(wire=wire, offload=False))
+    except Refused as why:
+        impossible(f"--wire {wire}: {why}")
+    world = World(attachment)
+    world.start()
+    try:
+        for address in world.addresses():
+            result = world.run("check", name="upload", address=address, port=80, size=4 << 20)
+            assert result["ok"], result["text"]
+        assert attachment.port.header == 0
+        assert world.seen.longest == 1514
     finally:
         world.stop()
 

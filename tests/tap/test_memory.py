@@ -113,6 +113,13 @@ def test_no_probability(name: str, value: float) -> None:
         Impairment(**{name: value})  # type: ignore[arg-type]
 
 
+def test_super_frames_cross_only_where_asked_for() -> None:
+    inner, _ = wire(*MACS, offload=True)
+    assert inner.features
+    assert not ImpairedPort(inner, lambda: 0).features
+    assert ImpairedPort(inner, lambda: 0, offload=True).features == inner.features
+
+
 def test_corruption_is_seen_even_with_checksum_offload(world: World, family: int) -> None:
     """Every frame has one bit wrong: nothing wrong may get through as data.
 

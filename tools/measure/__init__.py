@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What `tools/bench` is made of: a generator, the kernel to compare with, sockets counted."""
+"""What `tools/bench` is made of: generators, kernels to compare with, and what is timed alone."""

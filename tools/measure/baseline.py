@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the stack is compared with: the same services in Python on the kernel's sockets.
 
-    python -m tools.measure.baseline PID CONGESTION MTU
+    python -m tools.measure.baseline PID CONGESTION [MTU]
 
 makes a veth pair between the network namespace of PID and one of its own, takes 10.78.0.2 and
 fd78::2 there, and serves echo 7 (TCP, UDP), discard 9 and characters 19 until its input closes.
+Without an MTU it serves in the namespaces of PID as they are.
 """
 
 from __future__ import annotations
@@ -98,7 +99,11 @@ class Server:
             self._done(sock)
 
     def _discard(self, sock: socket.socket) -> None:
-        if not sock.recv_into(self._buffer):
+        try:
+            more = sock.recv_into(self._buffer)
+        except ConnectionError:
+            more = 0
+        if not more:
             self._done(sock)
 
     def _characters(self, sock: socket.socket) -> None:
@@ -113,7 +118,11 @@ class Server:
 
 
 def main() -> None:
-    enter(int(sys.argv[1]), int(sys.argv[3]))
+    pid = int(sys.argv[1])
+    if len(sys.argv) > 3:
+        enter(pid, int(sys.argv[3]))
+    else:
+        join(pid)
     server = Server(sys.argv[2].encode())
     print("ready", flush=True)
     server.run()

@@ -33,11 +33,17 @@ _PATIENCE: Final = 5.0
 congestion = b"reno"
 
 
-def tcp(address: str, port: int) -> socket.socket:
-    """A connection with the congestion control that was asked for."""
+def unconnected(address: str) -> socket.socket:
+    """A socket with the congestion control that was asked for."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, congestion)
+    return sock
+
+
+def tcp(address: str, port: int) -> socket.socket:
+    """A connection."""
+    sock = unconnected(address)
     sock.settimeout(_PATIENCE)
     sock.connect((address, port))
     return sock

@@ -30,7 +30,7 @@ LIMIT: Final = 1 << 34
 """Largest N of /bytes/N."""
 _BYTES: Final = re.compile(rb"/bytes/(\d{1,11})(\?digest)?")
 
-_PATTERN: Final = memoryview(
+PATTERN: Final = memoryview(
     b"".join(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(_CHUNK // 32))
 )
 
@@ -153,8 +153,8 @@ class HttpConnection(Connection):
             self._queued += size
             self._body_left -= size
             if self._sent_hash is not None:
-                self._sent_hash.update(_PATTERN[at : at + size])
-            data = h11.Data(data=_PATTERN[at : at + size])  # type: ignore[arg-type]
+                self._sent_hash.update(PATTERN[at : at + size])
+            data = h11.Data(data=PATTERN[at : at + size])  # type: ignore[arg-type]
             for piece in self._h11.send_with_data_passthrough(data) or ():
                 self.send(wsk_buf(piece))
         if not self._body_left:
