@@ -72,7 +72,19 @@ class Config:
     tcp_scoreboard_limit    spans in flight beyond which a peer's SACK blocks are not looked at
     tcp_timestamps, tcp_sack, tcp_window_scaling   offer the option (RFC 7323, RFC 2018)
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_mss_clamp           the largest MSS announced and used, whatever interface and path allow
+                            (RFC 9293 3.7.1), 48 at least
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
+    tcp_mtu_probing         find the path MTU by larger segments now and then (RFC 4821): "always"
+                            begins at the base, "black-hole" once full segments have vanished,
+                            "off" never.  Linux calls them 2, 1 and 0
+    tcp_base_mss            the MSS that probing begins with: 1024, less for what is in the way
+                            (RFC 4821 7.2).  IPv6 begins with 1280 octets at least
+    tcp_mtu_probe_floor     the MSS that is tried when even the base vanishes: 536 (RFC 9293's
+                            default); packets of IPv6 never go below 1280
+    tcp_mtu_probe_interval  a finished search is believed for so long (RFC 4821 7.3: 10 minutes)
+    tcp_connect_errors      ICMP errors that end an attempt to connect: "hard" (RFC 1122 4.2.3.9),
+                            "all" (soft ones too, RFC 5461 4.1), "none" (RFC 5927 5.2)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
     tcp_frto                find spurious time-outs by two new segments (RFC 5682)
     tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
@@ -114,7 +126,13 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_mss_clamp: int = 0xFFFF
     tcp_black_hole_detection: bool = True
+    tcp_mtu_probing: str = "off"
+    tcp_base_mss: int = 1024
+    tcp_mtu_probe_floor: int = 536
+    tcp_mtu_probe_interval: int = 10 * MINUTE
+    tcp_connect_errors: str = "hard"
     tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
     tcp_keepalive_time: int = 7200 * SECOND
@@ -142,8 +160,10 @@ class Config:
         if self.tcp_autotuning not in AUTOTUNING:
             levels = ", ".join(AUTOTUNING)
             raise ValueError(f"Config.tcp_autotuning is {self.tcp_autotuning!r}: {levels}")
-        if self.tcp_ecn not in ("off", "passive", "on"):
-            raise ValueError(f'Config.tcp_ecn is {self.tcp_ecn!r}: "off", "passive" or "on"')
+        for field, names in _NAMES:
+            if getattr(self, field) not in names:
+                known = ", ".join(names)
+                raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
@@ -158,7 +178,16 @@ AUTOTUNING: Final = {
 """The most that a receive window grows to, by level: what its field can say with a scale of 2, 4,
 8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
+_NAMES = (
+    ("tcp_ecn", ("off", "passive", "on")),
+    ("tcp_mtu_probing", ("off", "black-hole", "always")),
+    ("tcp_connect_errors", ("none", "hard", "all")),
+)
 _BOUNDS = (
+    ("tcp_mss_clamp", 48, 0xFFFF),
+    ("tcp_base_mss", 48, 0xFFFF),
+    ("tcp_mtu_probe_floor", 48, 0xFFFF),
+    ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("hop_limit", 1, 255),
     ("neighbor_limit", 16, 1 << 20),
     ("path_limit", 16, 1 << 20),

@@ -14,6 +14,8 @@ beside it is one question asked of that record:
     reset, challenge  answers that need no connection, or no trust
     ecn               a router marks instead of dropping
     tuning            how far the receive window grows
+    path_mtu          a path that is smaller than thought
+    mtu_probe         how large a segment the path takes, by trying
     output            whether, what and how much to send: the only maker of segments
     handshake         SYN-SENT, simultaneous open, becoming established
     input             SEGMENT ARRIVES, step by step

@@ -19,7 +19,7 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
-from stack.tcp import ending, handshake, info, input, reset, timeouts
+from stack.tcp import ending, handshake, info, input, path_mtu, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.indicate import indicate
@@ -95,6 +95,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.work: Worklist[Tcb] = Worklist(host.env.executor)
         self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
         self.time_wait = TimeWaitTable(self)
+        self.pmtu = host.pmtu
         self.reorder_budget = Budget(host.config.tcp_reorder_memory)
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
@@ -180,11 +181,11 @@ class TcpProtocol(TransportLayer, Provider):
         if ahead >= max(tcb.snd.flight, 1):
             return
         if kind == TOO_BIG:
-            self._path_shrank(tcb, dst, mtu)
+            path_mtu.reported(tcb, tcb.snd.una_at + ahead, mtu)
             return
         result = STATUS.get(kind, status.HOST_UNREACHABLE)
         opening = tcb.state in (SYN_SENT, SYN_RECEIVED)
-        if opening and (kind in HARD or kind == UNRESOLVED):
+        if opening and (kind == UNRESOLVED or self._ends_attempt(kind)):
             self.counters.attempt_fails += 1
             ending.finish(tcb, result)
         else:
@@ -192,21 +193,10 @@ class TcpProtocol(TransportLayer, Provider):
             tcb.soft_error = tcb.trouble = result
             self.work.mark(tcb)
 
-    def black_hole(self, tcb: Tcb, mtu: int) -> None:
-        """Full segments seem to vanish: try `mtu`, for all connections to this destination.
-
-        It is forgotten as any other report is, after `Config.pmtu_age`.
-        """
-        if tcb.snd.flight >= tcb.snd.mss and mtu < tcb.path.mtu:
-            self._path_shrank(tcb, tcb.remote, mtu)
-
-    def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
-        """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
-        before = tcb.path.mtu
-        self._host.pmtu.lower(dst, mtu)
-        if tcb.path.mtu < before:
-            tcb.board.mark_all_lost()
-            self.work.mark(tcb)
+    def _ends_attempt(self, kind: int) -> bool:
+        """RFC 1122 4.2.3.9, or as RFC 5461 4.1 and RFC 5927 5.2 allow to have it."""
+        fatal = self.config.tcp_connect_errors
+        return fatal == "all" or (fatal == "hard" and kind in HARD)
 
     def timer_fired(self, tcb: Tcb, kind: int) -> None:
         """A timer of `tcb` expired."""

@@ -137,7 +137,9 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
         elif key == RCVBUF:
             _set_receive_buffer(socket, value)
         elif key == MAXSEG:
-            raise Unsupported("setting TCP_MAXSEG")
+            if value != socket.world.stack.config.tcp_mss_clamp:
+                raise Unsupported("setting TCP_MAXSEG")  # but before it is opened: see `sysctl`
+            return 0
     elif key in (SNDBUF, RCVBUF):
         raise Unsupported(f"{_name(key)} of UDP")
     if key in _FIXED and _FIXED[key] != value:
