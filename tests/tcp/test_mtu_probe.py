@@ -260,11 +260,13 @@ def test_a_real_loss_beside_the_probe_is_congestion(world: World, family: int) -
     base = scene.iss + 1
     scene.sends(ack=0, sacks=[(base + probe + mss, base + 9000)])
     world.run(50 * MS)
-    scene.sends(ack=0, sacks=[(base + probe + mss, base + 9000)])
-    world.run(2 * SECOND)
+    assert sum(length for _, length in scene.sent()) == probe + mss
+    scene.sends(ack=9000)
     search = scene.tcb.search
     assert search is not None
-    assert search.high == search.ceiling
+    assert search.size == 0
+    assert search.low < search.high == search.ceiling
+    assert search.again_at > 0
     assert scene.tcb.cc.ssthresh < 1 << 30
 
 
