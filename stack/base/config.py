@@ -89,6 +89,7 @@ class Config:
     tcp_frto                find spurious time-outs by two new segments (RFC 5682)
     tcp_ecn                 explicit congestion notification (RFC 3168): "on" asks for it, "passive"
                             agrees when asked, "off" does neither
+    tcp_estats              count what RFC 4898 wants counted, per connection
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -149,6 +150,7 @@ class Config:
     tcp_frto: bool = True
     tcp_window_scaling: bool = True
     tcp_ecn: str = "passive"
+    tcp_estats: bool = False
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ beside it is one question asked of that record:
     listener          LISTEN; syncookies when it is crowded
     user, endpoint    OPEN, SEND, RECEIVE, CLOSE, ABORT; the stream a user holds
     info              what is known about a connection, for those who look
+    estats            the same in RFC 4898's words, and counted if asked for
     protocol          lookup, settling, composition
 
 One rule above all: *input marks, output decides*.  A received segment changes the record and

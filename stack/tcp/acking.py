@@ -163,4 +163,6 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
     else:
         return 0
     tcb.rtt.sample(max(rtt, 1), arrived)
+    if tcb.estats is not None:
+        tcb.estats.measured(rtt)
     return rtt

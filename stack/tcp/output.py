@@ -410,6 +410,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         protocol.counters.out_segs += -(-size // snd.mss)
     else:
         protocol.counters.out_segs += 1
+    if tcb.estats is not None:
+        tcb.estats.sent(at, size, snd.mss, rcv.wnd)
     if flags & ACK:
         rcv.acked = rcv.nxt
         rcv.owed = 0

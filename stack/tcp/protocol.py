@@ -19,9 +19,10 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
-from stack.tcp import ending, handshake, info, input, path_mtu, reset, timeouts
+from stack.tcp import ending, estats, handshake, info, input, path_mtu, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
+from stack.tcp.estats import Estats
 from stack.tcp.indicate import indicate
 from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
@@ -136,6 +137,8 @@ class TcpProtocol(TransportLayer, Provider):
         if found is None:
             self._no_connection(pkt, seg)
         elif isinstance(found, Tcb):
+            if found.estats is not None:
+                found.estats.arrived(found, seg)
             if found.state == SYN_SENT:
                 handshake.syn_sent(found, seg)
             else:
@@ -248,6 +251,8 @@ class TcpProtocol(TransportLayer, Provider):
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
         secrets = self.isn.secrets(path.dst + path.src + ports)
         tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
+        if self.config.tcp_estats:
+            tcb.estats = Estats()
         if keep:
             self._table[tcb.key] = tcb
         return tcb
@@ -276,6 +281,10 @@ class TcpProtocol(TransportLayer, Provider):
     def info(self) -> list[TcpInfo]:
         """A snapshot of every connection."""
         return [info.snapshot(tcb) for tcb in self.connections()]
+
+    def estats(self) -> list[dict[str, estats.Group]]:
+        """RFC 4898's objects of every connection, by group."""
+        return [estats.snapshot(tcb) for tcb in self.connections()]
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""

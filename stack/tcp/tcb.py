@@ -26,6 +26,7 @@ from stack.tcp.sendq import SendQueue
 if TYPE_CHECKING:
     from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.estats import Estats
     from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
     from stack.tcp.loss.prr import Prr
@@ -179,6 +180,7 @@ class Tcb(Workable, TimerOwner):
         "dupacks",
         "ecn",
         "endpoint",
+        "estats",
         "fast",
         "fin_taken",
         "fin_token",
@@ -329,6 +331,7 @@ class Tcb(Workable, TimerOwner):
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
         self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
+        self.estats: Estats | None = None  # while somebody counts
         self.search: MtuSearch | None = None  # while the path MTU is found by probing
 
     def fired(self, timer: Timer) -> None:
