@@ -76,7 +76,19 @@ class Config:
     tcp_strict_timestamps   drop a segment without one where timestamps were agreed on (RFC 7323
                             3.2, a SHOULD); off lets it pass, as Linux does
     tcp_rack                loss detection by time and tail loss probes (RFC 8985), with SACK
+    tcp_mss_clamp           the largest MSS announced and used, whatever interface and path allow
+                            (RFC 9293 3.7.1), 48 at least
     tcp_black_hole_detection   try a smaller path MTU when full segments keep vanishing (RFC 4821)
+    tcp_mtu_probing         find the path MTU by larger segments now and then (RFC 4821): "always"
+                            begins at the base, "black-hole" once full segments have vanished,
+                            "off" never.  Linux calls them 2, 1 and 0
+    tcp_base_mss            the MSS that probing begins with: 1024, less for what is in the way
+                            (RFC 4821 7.2).  IPv6 begins with 1280 octets at least
+    tcp_mtu_probe_floor     the MSS that is tried when even the base vanishes: 536 (RFC 9293's
+                            default); packets of IPv6 never go below 1280
+    tcp_mtu_probe_interval  a finished search is believed for so long (RFC 4821 7.3: 10 minutes)
+    tcp_connect_errors      ICMP errors that end an attempt to connect: "hard" (RFC 1122 4.2.3.9),
+                            "all" (soft ones too, RFC 5461 4.1), "none" (RFC 5927 5.2)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
     tcp_fast_open           data in SYNs (RFC 7413), where both users ask for it
     tcp_fast_open_cache     servers of which a cookie is remembered
@@ -84,6 +96,7 @@ class Config:
     tcp_ecn                 explicit congestion notification: "on" asks for the classic kind (RFC
                             3168), "accurate" for the one that counts (RFC 9768), "passive"
                             agrees to what it is asked for, "off" does neither
+    tcp_estats              count what RFC 4898 wants counted, per connection
     tcp_fast_path           header prediction; off sends every segment through every step
     """
 
@@ -124,7 +137,13 @@ class Config:
     tcp_time_wait: int = 60 * SECOND
     tcp_time_wait_limit: int = 16384
     tcp_backlog: int = 256
+    tcp_mss_clamp: int = 0xFFFF
     tcp_black_hole_detection: bool = True
+    tcp_mtu_probing: str = "off"
+    tcp_base_mss: int = 1024
+    tcp_mtu_probe_floor: int = 536
+    tcp_mtu_probe_interval: int = 10 * MINUTE
+    tcp_connect_errors: str = "hard"
     tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
     tcp_keepalive_time: int = 7200 * SECOND
@@ -144,6 +163,7 @@ class Config:
     tcp_frto: bool = True
     tcp_window_scaling: bool = True
     tcp_ecn: str = "passive"
+    tcp_estats: bool = False
     tcp_fast_path: bool = True
 
     def __post_init__(self) -> None:
@@ -155,8 +175,10 @@ class Config:
         if self.tcp_autotuning not in AUTOTUNING:
             levels = ", ".join(AUTOTUNING)
             raise ValueError(f"Config.tcp_autotuning is {self.tcp_autotuning!r}: {levels}")
-        if self.tcp_ecn not in ECN:
-            raise ValueError(f"Config.tcp_ecn is {self.tcp_ecn!r}: {', '.join(ECN)}")
+        for field, names in _NAMES:
+            if getattr(self, field) not in names:
+                known = ", ".join(names)
+                raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
 
@@ -173,7 +195,16 @@ AUTOTUNING: Final = {
 """The most that a receive window grows to, by level: what its field can say with a scale of 2, 4,
 8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
+_NAMES = (
+    ("tcp_ecn", ECN),
+    ("tcp_mtu_probing", ("off", "black-hole", "always")),
+    ("tcp_connect_errors", ("none", "hard", "all")),
+)
 _BOUNDS = (
+    ("tcp_mss_clamp", 48, 0xFFFF),
+    ("tcp_base_mss", 48, 0xFFFF),
+    ("tcp_mtu_probe_floor", 48, 0xFFFF),
+    ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("hop_limit", 1, 255),
     ("neighbor_limit", 16, 1 << 20),
     ("path_limit", 16, 1 << 20),

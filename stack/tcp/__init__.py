@@ -14,6 +14,8 @@ beside it is one question asked of that record:
     reset, challenge  answers that need no connection, or no trust
     ecn               a router marks instead of dropping
     tuning            how far the receive window grows
+    path_mtu          a path that is smaller than thought
+    mtu_probe         how large a segment the path takes, by trying
     output            whether, what and how much to send: the only maker of segments
     handshake         SYN-SENT, simultaneous open, becoming established
     input             SEGMENT ARRIVES, step by step
@@ -24,6 +26,7 @@ beside it is one question asked of that record:
     listener          LISTEN; syncookies when it is crowded
     user, endpoint    OPEN, SEND, RECEIVE, CLOSE, ABORT; the stream a user holds
     info              what is known about a connection, for those who look
+    estats            the same in RFC 4898's words, and counted if asked for
     protocol          lookup, settling, composition
 
 One rule above all: *input marks, output decides*.  A received segment changes the record and

@@ -10,7 +10,7 @@ from __future__ import annotations
 from stack.base import seq
 from stack.base.status import OK
 from stack.base.units import MS
-from stack.tcp import options
+from stack.tcp import mtu_probe, options, path_mtu
 from stack.tcp.loss import recovery, tlp, undo
 from stack.tcp.loss.rack import Rack
 from stack.tcp.loss.scoreboard import Acked
@@ -27,6 +27,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
     protocol = tcb.protocol
     now = protocol.env.now
     flight = snd.nxt_at - snd.una_at
+    if snd.proven < snd.mss:
+        path_mtu.prove(tcb, acked)
     snd.acked(acked)
     tcb.board.ack(snd.una_at, result)
     rtt = _measure(tcb, seg, result)
@@ -43,6 +45,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
         recovery.look(tcb, seg, result, True)
     if tcb.tlp_end != NO_PROBE:
         tlp.acknowledged(tcb, bool(seg.sacks), False)
+    if tcb.search is not None:
+        mtu_probe.acknowledged(tcb, tcb.search)
     if snd.nxt_at == snd.una_at:
         tcb.rexmit.disarm()
     elif restart or not tcb.rexmit.armed:
@@ -159,4 +163,6 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
     else:
         return 0
     tcb.rtt.sample(max(rtt, 1), arrived)
+    if tcb.estats is not None:
+        tcb.estats.measured(rtt)
     return rtt

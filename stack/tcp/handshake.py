@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from stack.base import fate, seq
 from stack.base.status import REFUSED
-from stack.tcp import acking, chart, ending, input, options
+from stack.tcp import acking, chart, ending, input, mtu_probe, options
 from stack.tcp.fastopen import Offer
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import ACK_NOW, ESTABLISHED, FIN_WAIT_1, SYN_RECEIVED
@@ -130,6 +130,7 @@ def establish(tcb: Tcb, seg: Segment) -> None:
     if tcb.retries:
         segments = 1  # RFC 5681 3.1: after a lost SYN
         tcb.rtt.syn_was_lost()
+    mtu_probe.begin(tcb)
     if tcb.early is None or tcb.retries:
         tcb.cc.start(snd.mss, segments)
     protocol.counters.curr_estab += 1

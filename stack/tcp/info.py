@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stack.base import addr
+from stack.tcp import mtu_probe
 from stack.tcp.names import STATE_NAMES
 from stack.tcp.tcb import NO_RECOVERY, Tcb
 
@@ -29,6 +30,8 @@ class TcpInfo:
     snd_wnd, rcv_wnd       what the peer accepts, what we promised
     snd_mss, rcv_mss       payload of a full segment now, the MSS we announced
     pmtu                   path MTU
+    mtu_search             probing for a larger segment: "off", "base", "searching", "complete" or
+                           "error"
     srtt, rttvar, min_rtt  round trip: smoothed, its variation, the least one
     rto, retransmits       time-out now, and how many in a row have expired
     unacked, sacked, lost  in flight: all of it, reported out of order, given up
@@ -50,6 +53,7 @@ class TcpInfo:
     snd_mss: int
     rcv_mss: int
     pmtu: int
+    mtu_search: str
     srtt: int
     rttvar: int
     min_rtt: int
@@ -84,6 +88,7 @@ def snapshot(tcb: Tcb) -> TcpInfo:
         snd_mss=snd.mss,
         rcv_mss=rcv.mss,
         pmtu=tcb.path.mtu,
+        mtu_search="off" if tcb.search is None else mtu_probe.STATES[tcb.search.state],
         srtt=rtt.srtt,
         rttvar=rtt.var,
         min_rtt=rtt.least,

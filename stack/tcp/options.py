@@ -32,7 +32,7 @@ TIMESTAMPS: Final = 12
 def announced_mss(tcb: Tcb) -> int:
     """The MSS option's value: what we can receive in one segment."""
     path = tcb.path
-    return min(path.nic.mtu - path.overhead - HEADER, _MAX_FIELD)
+    return min(path.nic.mtu - path.overhead - HEADER, tcb.protocol.config.tcp_mss_clamp)
 
 
 def window_shift(limit: int) -> int:
@@ -156,9 +156,12 @@ def learn(tcb: Tcb, seg: Segment) -> None:
 
 
 def update_mss(tcb: Tcb) -> None:
-    """SND.MSS from the peer's MSS and the path's room (MUST-16)."""
+    """SND.MSS from the peer's MSS and the path's room (MUST-16), or what is proven of it."""
     snd, path = tcb.snd, tcb.path
-    size = min(snd.peer_mss, path.room - HEADER)
+    size = min(snd.peer_mss, path.room - HEADER, tcb.protocol.config.tcp_mss_clamp)
+    if tcb.search is not None:
+        headers = path.overhead + HEADER
+        size = tcb.search.settle(size + headers) - headers
     if tcb.ts_ok:
         size -= TIMESTAMPS
     snd.path_mtu = path.mtu
@@ -166,6 +169,7 @@ def update_mss(tcb: Tcb) -> None:
         if snd.mss and tcb.cc.window:
             tcb.cc.resize(size)
         snd.mss = size
+        snd.mss_at = snd.nxt_at
 
 
 def timestamp(tcb: Tcb) -> int:

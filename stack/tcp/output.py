@@ -17,12 +17,13 @@ from struct import Struct
 from typing import Final
 
 from stack.base.units import SECOND, View
-from stack.tcp import chart, negotiation, options
+from stack.tcp import chart, mtu_probe, negotiation, options
 from stack.tcp.ecn import ECT_0
 from stack.tcp.fastopen import Offer
 from stack.tcp.keepalive import GARBAGE, KeepAlive
 from stack.tcp.loss import frto, tlp, undo
 from stack.tcp.loss.scoreboard import Span
+from stack.tcp.mtu_probe import MtuSearch
 from stack.tcp.names import (
     ACK_NONE,
     ACK_NOW,
@@ -150,6 +151,8 @@ def _resend(tcb: Tcb) -> None:
         tcb.protocol.counters.retrans_segs += -(-size // snd.mss)
         undo.sent_again(tcb, size)
         tcb.resent += size
+        if tcb.search is not None:
+            mtu_probe.sent_again(tcb, tcb.search, start)
         if tcb.prr is not None:
             tcb.prr.sent(size)
         tcb.last_sent = now
@@ -196,6 +199,8 @@ def _send_new(tcb: Tcb) -> None:
     snd, sendq = tcb.snd, tcb.sendq
     if snd.nxt_at == snd.una_at:
         _after_idle(tcb)
+    if tcb.search is not None and not _send_probe(tcb, tcb.search):
+        return
     while True:
         ready = sendq.end - snd.nxt_at
         if ready <= 0:
@@ -207,6 +212,19 @@ def _send_new(tcb: Tcb) -> None:
         if size <= 0:
             return
         _send_data(tcb, size)
+
+
+def _send_probe(tcb: Tcb, search: MtuSearch) -> bool:
+    """A segment larger than others, if one is due (RFC 4821 7.4).  False if all else waits."""
+    size = mtu_probe.due(tcb)
+    if size > 0:
+        snd = tcb.snd
+        search.sent(snd.nxt_at, size)
+        mss, snd.mss = snd.mss, size  # for this one it is a full segment, not to be cut
+        _send_data(tcb, size)
+        snd.mss = mss
+    tcb.cwnd_limited |= size == mtu_probe.HOLD
+    return size != mtu_probe.HOLD
 
 
 def _send_two_new(tcb: Tcb) -> None:
@@ -412,6 +430,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         protocol.counters.out_segs += -(-size // snd.mss)
     else:
         protocol.counters.out_segs += 1
+    if tcb.estats is not None:
+        tcb.estats.sent(at, size, snd.mss, rcv.wnd)
     if flags & ACK:
         rcv.acked = rcv.nxt
         rcv.owed = 0

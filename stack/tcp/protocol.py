@@ -19,9 +19,10 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost, IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
-from stack.tcp import ending, handshake, info, input, reset, timeouts
+from stack.tcp import ending, estats, handshake, info, input, path_mtu, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
+from stack.tcp.estats import Estats
 from stack.tcp.fastopen import FastOpen, Offer
 from stack.tcp.indicate import indicate
 from stack.tcp.info import TcpInfo
@@ -104,6 +105,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.work: Worklist[Tcb] = Worklist(host.env.executor)
         self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
         self.time_wait = TimeWaitTable(self)
+        self.pmtu = host.pmtu
         self.reorder_budget = Budget(host.config.tcp_reorder_memory)
         self._host = host
         self.isn: IsnGenerator = IsnGenerator(host.env)
@@ -145,6 +147,8 @@ class TcpProtocol(TransportLayer, Provider):
         if found is None:
             self._no_connection(pkt, seg)
         elif isinstance(found, Tcb):
+            if found.estats is not None:
+                found.estats.arrived(found, seg)
             if found.state == SYN_SENT:
                 handshake.syn_sent(found, seg)
             else:
@@ -190,11 +194,11 @@ class TcpProtocol(TransportLayer, Provider):
         if ahead >= max(tcb.snd.flight, 1):
             return
         if kind == TOO_BIG:
-            self._path_shrank(tcb, dst, mtu)
+            path_mtu.reported(tcb, tcb.snd.una_at + ahead, mtu)
             return
         result = STATUS.get(kind, status.HOST_UNREACHABLE)
         opening = tcb.state in (SYN_SENT, SYN_RECEIVED)
-        if opening and (kind in HARD or kind == UNRESOLVED):
+        if opening and (kind == UNRESOLVED or self._ends_attempt(kind)):
             self.counters.attempt_fails += 1
             ending.finish(tcb, result)
         else:
@@ -202,21 +206,10 @@ class TcpProtocol(TransportLayer, Provider):
             tcb.soft_error = tcb.trouble = result
             self.work.mark(tcb)
 
-    def black_hole(self, tcb: Tcb, mtu: int) -> None:
-        """Full segments seem to vanish: try `mtu`, for all connections to this destination.
-
-        It is forgotten as any other report is, after `Config.pmtu_age`.
-        """
-        if tcb.snd.flight >= tcb.snd.mss and mtu < tcb.path.mtu:
-            self._path_shrank(tcb, tcb.remote, mtu)
-
-    def _path_shrank(self, tcb: Tcb, dst: bytes, mtu: int) -> None:
-        """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
-        before = tcb.path.mtu
-        self._host.pmtu.lower(dst, mtu)
-        if tcb.path.mtu < before:
-            tcb.board.mark_all_lost()
-            self.work.mark(tcb)
+    def _ends_attempt(self, kind: int) -> bool:
+        """RFC 1122 4.2.3.9, or as RFC 5461 4.1 and RFC 5927 5.2 allow to have it."""
+        fatal = self.config.tcp_connect_errors
+        return fatal == "all" or (fatal == "hard" and kind in HARD)
 
     def timer_fired(self, tcb: Tcb, kind: int) -> None:
         """A timer of `tcb` expired."""
@@ -268,6 +261,8 @@ class TcpProtocol(TransportLayer, Provider):
         ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
         secrets = self.isn.secrets(path.dst + path.src + ports)
         tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
+        if self.config.tcp_estats:
+            tcb.estats = Estats()
         if keep:
             self._table[tcb.key] = tcb
         return tcb
@@ -302,6 +297,10 @@ class TcpProtocol(TransportLayer, Provider):
     def info(self) -> list[TcpInfo]:
         """A snapshot of every connection."""
         return [info.snapshot(tcb) for tcb in self.connections()]
+
+    def estats(self) -> list[dict[str, estats.Group]]:
+        """RFC 4898's objects of every connection, by group."""
+        return [estats.snapshot(tcb) for tcb in self.connections()]
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""

@@ -26,12 +26,14 @@ from stack.tcp.sendq import SendQueue
 if TYPE_CHECKING:
     from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.estats import Estats
     from stack.tcp.fastopen import Offer, Pending
     from stack.tcp.keepalive import KeepAlive
     from stack.tcp.listener import TcpListener
     from stack.tcp.loss.prr import Prr
     from stack.tcp.loss.rack import Rack
     from stack.tcp.loss.undo import Undo
+    from stack.tcp.mtu_probe import MtuSearch
     from stack.tcp.protocol import TcpProtocol
     from stack.tcp.usertimeout import UserTimeout
 
@@ -43,13 +45,17 @@ class Send:
     """The sending half."""
 
     __slots__ = (
+        "doubt",
+        "doubt_at",
         "iss",
         "max_wnd",
         "mss",
+        "mss_at",
         "nxt",
         "nxt_at",
         "path_mtu",
         "peer_mss",
+        "proven",
         "small_at",
         "una",
         "una_at",
@@ -74,6 +80,10 @@ class Send:
         self.peer_mss = 0  # the peer's MSS option, or the default
         self.mss = 0  # payload octets of a full segment now
         self.path_mtu = 0  # the path MTU `mss` was computed from
+        self.mss_at = 0  # SND.NXT when `mss` last changed
+        self.proven = 0  # payload of the largest segment acknowledged since the path shrank
+        self.doubt = 0  # a path MTU that was reported for offset `doubt_at`, and not believed yet
+        self.doubt_at = 0
         self.up_at = 0  # offset behind the last urgent octet
         self.small_at = 0  # offset behind the last segment smaller than mss (Minshall)
 
@@ -173,6 +183,7 @@ class Tcb(Workable, TimerOwner):
         "early",
         "ecn",
         "endpoint",
+        "estats",
         "extras",
         "fast",
         "fast_open",
@@ -215,6 +226,7 @@ class Tcb(Workable, TimerOwner):
         "rport",
         "rtt",
         "sack_ok",
+        "search",
         "sendq",
         "snd",
         "soft_error",
@@ -331,6 +343,8 @@ class Tcb(Workable, TimerOwner):
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
         self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
+        self.estats: Estats | None = None  # while somebody counts
+        self.search: MtuSearch | None = None  # while the path MTU is found by probing
 
     def fired(self, timer: Timer) -> None:
         self.protocol.timer_fired(self, timer.kind)

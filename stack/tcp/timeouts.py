@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
-from stack.tcp import ending, keepalive
+from stack.tcp import ending, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
     ACK_DELAYED,
@@ -20,14 +20,11 @@ from stack.tcp.names import (
     PERSIST,
     REORDER,
     REXMIT,
-    SENDING,
     SYN_RECEIVED,
     SYN_SENT,
 )
 from stack.tcp.tcb import NO_RECOVERY, Tcb
 
-_SUSPECT: Final = {3: 1280, 5: 576}
-"""After so many time-outs in a row, try this path MTU."""
 _R1: Final = 3  # SHLD-10: at least three retransmissions before IP is asked to look
 
 
@@ -57,7 +54,6 @@ def fired(tcb: Tcb, kind: int) -> None:
 def _retransmission(tcb: Tcb) -> None:
     """RFC 6298 5.4-5.7, and RFC 9293 3.8.3 for when to give up."""
     snd = tcb.snd
-    config = tcb.protocol.config
     if snd.flight == 0:
         return
     if _out_of_patience(tcb):
@@ -69,9 +65,7 @@ def _retransmission(tcb: Tcb) -> None:
         tcb.path.doubt()
         if tcb.retries == _R1:
             tcb.trouble = tcb.soft_error or TIMED_OUT  # SHLD-9
-    if tcb.retries in _SUSPECT and config.tcp_black_hole_detection and tcb.state in SENDING:
-        # RFC 4821 7.7: segments of this size vanish, and nobody says why.
-        tcb.protocol.black_hole(tcb, _SUSPECT[tcb.retries])
+    path_mtu.timed_out(tcb)
     if tcb.state in (SYN_SENT, SYN_RECEIVED):
         tcb.board.mark_all_lost()
     elif snd.wnd == 0:

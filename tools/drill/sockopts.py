@@ -130,19 +130,8 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
     if not isinstance(value, int):
         raise Unsupported(f"{_name(key)} with {value!r}")
     if isinstance(socket, TcpSocket):
-        if key in _LIVE:
-            _set_live(socket, key, value)
+        if _set_tcp(socket, key, value):
             return 0
-        if key == NODELAY:
-            socket.set_nodelay(value)
-        elif key == SNDBUF:
-            socket.send_buffer = max(value, SEND_BUFFER_LEAST // 2) * _factor(socket)
-        elif key == RCVBUF:
-            _set_receive_buffer(socket, value)
-        elif key in (FAST_OPEN, FAST_OPEN_CONNECT):
-            _set_fast_open(socket, key, value)
-        elif key == MAXSEG:
-            raise Unsupported("setting TCP_MAXSEG")
     elif key in (SNDBUF, RCVBUF):
         raise Unsupported(f"{_name(key)} of UDP")
     if key in _FIXED and _FIXED[key] != value:
@@ -151,6 +140,26 @@ def set_option(socket: Socket, key: tuple[int, int], raw: Any) -> int:
         raise Unsupported(f"setting {_name(key)}")
     socket.options[key] = value
     return 0
+
+
+def _set_tcp(socket: TcpSocket, key: tuple[int, int], value: int) -> bool:
+    """An option of a stream takes effect.  True if that is all there is to do."""
+    if key in _LIVE:
+        _set_live(socket, key, value)
+        return True
+    if key == MAXSEG:
+        if value != socket.world.stack.config.tcp_mss_clamp:
+            raise Unsupported("setting TCP_MAXSEG")  # but before it is opened: see `sysctl`
+        return True
+    if key == NODELAY:
+        socket.set_nodelay(value)
+    elif key == SNDBUF:
+        socket.send_buffer = max(value, SEND_BUFFER_LEAST // 2) * _factor(socket)
+    elif key == RCVBUF:
+        _set_receive_buffer(socket, value)
+    elif key in (FAST_OPEN, FAST_OPEN_CONNECT):
+        _set_fast_open(socket, key, value)
+    return False
 
 
 def _set_fast_open(socket: TcpSocket, key: tuple[int, int], value: int) -> None:

@@ -86,7 +86,11 @@ _LINUX: Final[dict[str, Setting]] = {
     "tcp_thin_linear_timeouts": _at(0),
     "tcp_fastopen": lambda v: _fast_open(v[0]),
     "tcp_fastopen_blackhole_timeout_sec": _nothing,
-    "tcp_mtu_probing": _flag("tcp_black_hole_detection"),
+    "tcp_mtu_probing": _named("tcp_mtu_probing", "off", "black-hole", "always"),
+    "tcp_base_mss": _scaled("tcp_base_mss", 1),
+    "tcp_mtu_probe_floor": _scaled("tcp_mtu_probe_floor", 1),
+    "tcp_probe_interval": _scaled("tcp_mtu_probe_interval", SECOND),
+    "tcp_probe_threshold": _nothing,
     "tcp_moderate_rcvbuf": lambda v: {"tcp_autotuning": "normal" if v[0] else "disabled"},
     "tcp_autocorking": _at(0),
     "tcp_slow_start_after_idle": _at(1),
@@ -259,11 +263,17 @@ def foresee(settings: Settings, script: Script) -> DrillConfig:
         except Unsupported as error:
             error.line = line
             raise
+    opened = False
     for event in script.events:
         action = event.action
         if not isinstance(action, SystemCall):
             continue
         arguments = action.arguments
+        opened |= action.name in ("connect", "listen")
+        if action.name == "setsockopt" and arguments[2:3] == [CONSTANTS["TCP_MAXSEG"]]:
+            given = arguments[3][0] if isinstance(arguments[3], list) else arguments[3]
+            if not opened and arguments[1] == CONSTANTS["SOL_TCP"] and isinstance(given, int):
+                config = replace(config, tcp_mss_clamp=min(max(given, 48), 0xFFFF))
         if action.name == "setsockopt" and arguments[2:3] == [CONSTANTS["SO_RCVBUF"]]:
             given = arguments[3][0] if isinstance(arguments[3], list) else arguments[3]
             if isinstance(given, int) and arguments[1] == CONSTANTS["SOL_SOCKET"]:

@@ -54,7 +54,7 @@ class Compound(WindowBased):
         return self.window - self.dwnd
 
     def resize(self, mss: int) -> None:
-        self.dwnd = self.dwnd * mss // self.mss
+        self.dwnd = self.dwnd * min(mss, self.mss) // self.mss
         super().resize(mss)
 
     def avoid(self, sample: AckSample, round_ended: bool) -> None:

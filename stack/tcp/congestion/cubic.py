@@ -63,7 +63,7 @@ class Cubic(WindowBased):
         self._saved = (0.0, 0.0, 0.0, 0, False, True, 0)
 
     def resize(self, mss: int) -> None:
-        scale = mss / self.mss
+        scale = min(mss / self.mss, 1.0)
         super().resize(mss)
         self.w_max *= scale
         self.w_est *= scale

@@ -77,7 +77,8 @@ class WindowBased(CongestionControl):
         self.window = self._initial = segments * mss
 
     def resize(self, mss: int) -> None:
-        self.window = max(mss, self.window * mss // self.mss)
+        # As many segments when they shrink, as many octets when they grow (RFC 4821 7.6.1).
+        self.window = max(mss, self.window * min(mss, self.mss) // self.mss)
         self.ssthresh = max(self.ssthresh, 2 * mss)
         self._initial = self._initial // self.mss * mss
         self.mss = mss

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import seq
+from stack.tcp import mtu_probe
 from stack.tcp.congestion.seam import AckSample
 from stack.tcp.loss import frto
 from stack.tcp.loss.prr import Prr
@@ -50,6 +51,8 @@ def duplicate(tcb: Tcb, sacked: int) -> None:
 def _begin(tcb: Tcb, delivered: int) -> None:
     """Enter fast recovery; the acknowledgment that told of the loss brought `delivered`."""
     snd = tcb.snd
+    if tcb.search is not None and mtu_probe.lost(tcb, tcb.search):
+        return
     _remember(tcb)
     tcb.recover = snd.nxt_at
     tcb.fast = True

@@ -242,6 +242,26 @@ class Scoreboard:
             self._split(self._first, span.start + size)
         self._mark(span)
 
+    def first(self) -> Span | None:
+        """The span at SND.UNA."""
+        return self._spans[self._first] if self._first < len(self._spans) else None
+
+    def mark_lost(self, start: int, end: int) -> None:
+        """Give up what is in flight of the spans that begin in [start, end)."""
+        index = self._at(start)
+        while index < len(self._spans) and self._spans[index].start < end:
+            span = self._spans[index]
+            if not span.sacked and not span.lost:
+                self._mark(span)
+            index += 1
+
+    def lost_exactly(self, start: int, end: int) -> bool:
+        """[start, end) was given up, and nothing else."""
+        if self.lost != end - start:
+            return False
+        span = self._spans[self._at(start)]
+        return span.lost and (span.start, span.end) == (start, end)
+
     def mark_all_lost(self) -> None:
         """Give up everything not SACKed (RFC 6298 5.4, RFC 6675 5.1)."""
         self.credit = 0
