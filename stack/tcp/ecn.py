@@ -79,4 +79,4 @@ def echoed(tcb: Tcb, seg: Segment) -> None:
     ecn.high = tcb.snd.nxt_at
     ecn.reduced = True
     if tcb.recover == NO_RECOVERY:
-        tcb.cc.on_loss(tcb.snd.flight, tcb.protocol.env.now)
+        tcb.cc.on_congestion(tcb.snd.flight, tcb.protocol.env.now)

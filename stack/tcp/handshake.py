@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from stack.base import fate, seq
 from stack.base.status import REFUSED
-from stack.tcp import acking, chart, ending, input, options
+from stack.tcp import acking, chart, ending, input, options, pacing
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import ACK_NOW, ESTABLISHED, FIN_WAIT_1, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
@@ -95,6 +95,7 @@ def establish(tcb: Tcb, seg: Segment) -> None:
         segments = 1  # RFC 5681 3.1: after a lost SYN
         tcb.rtt.syn_was_lost()
     tcb.cc.start(snd.mss, segments)
+    pacing.attach(tcb)
     protocol.counters.curr_estab += 1
     if tcb.listener is not None:
         tcb.listener.established(tcb)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stack.tcp.loss.prr import Prr
     from stack.tcp.loss.rack import Rack
     from stack.tcp.loss.undo import Undo
+    from stack.tcp.pacing import Pacer
     from stack.tcp.protocol import TcpProtocol
 
 NO_RECOVERY: Final = -1
@@ -187,6 +188,7 @@ class Tcb(Workable, TimerOwner):
         "lport",
         "nodelay",
         "opened",
+        "pacer",
         "partials",
         "path",
         "paused",
@@ -318,6 +320,7 @@ class Tcb(Workable, TimerOwner):
         self.undo: Undo | None = None  # what there was before the last reduction
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
         self.tlp_new = False  # the probe is new data
+        self.pacer: Pacer | None = None  # while what is sent is paced
         self.challenge_when = 0
 
     def fired(self, timer: Timer) -> None:

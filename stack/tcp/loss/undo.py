@@ -72,9 +72,10 @@ def take_back(tcb: Tcb) -> None:
     tcb.undo = None
     held = cc.window
     cc.on_undo()
-    cc.ssthresh = max(cc.ssthresh, undo.ssthresh, undo.window)
-    least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
-    cc.window = max(held, min(undo.window, least))
+    if not cc.own_recovery:
+        cc.ssthresh = max(cc.ssthresh, undo.ssthresh, undo.window)
+        least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
+        cc.window = max(held, min(undo.window, least))
     tcb.board.restore()
     if tcb.rack is not None:
         tcb.rack.doubt()
