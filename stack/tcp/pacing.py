@@ -99,6 +99,8 @@ def quantum(tcb: Tcb, most: int) -> int:
     rate = pace(tcb)
     if not rate:
         return most
+    if tcb.cc.send_quantum:
+        return min(tcb.cc.send_quantum, most)
     return min(max(rate * _BURST // SECOND, _LEAST_SEGMENTS * tcb.snd.mss), most)
 
 
@@ -106,7 +108,7 @@ def attach(tcb: Tcb) -> None:
     """Congestion control has been chosen: give it what it needs beside the connection."""
     cc, env = tcb.cc, tcb.protocol.env
     if cc.wants_rate:
-        cc.settle_in(tcb.rtt.srtt, env.random_below(1 << 32), env.now)
+        cc.settle_in(tcb.rtt.srtt, tcb.sack_ok, env.random_below(1 << 32), env.now)
         tcb.board.sample(RateSampler(cc, env))
     elif tcb.board.rate is not None:
         tcb.board.sample(None)

@@ -118,6 +118,7 @@ class CongestionControl:
     window       octets that may be in flight
     ssthresh     the slow start threshold in octets
     pacing_rate  octets per second at which they leave; 0 leaves that to `Config.tcp_pacing`
+    send_quantum octets that may leave at once when paced; 0 leaves that to `pacing`
     """
 
     wants_rate: ClassVar[bool] = False
@@ -128,6 +129,7 @@ class CongestionControl:
     window: int
     ssthresh: int
     pacing_rate: int = 0
+    send_quantum: int = 0
 
     def start(self, mss: int, segments: int) -> None:
         """The connection is established; `segments` is the initial window in segments."""
@@ -168,9 +170,9 @@ class CongestionControl:
 
     # With `wants_rate`.
 
-    def settle_in(self, rtt: int, seed: int, now: int) -> None:
-        """Right after `start`, or later on a live connection: the round trip so far, or 0, and a
-        number for whoever needs chance."""
+    def settle_in(self, rtt: int, sack: bool, seed: int, now: int) -> None:
+        """Right after `start`: the round trip so far, or 0; whether more than one loss per round
+        trip can be seen; and a number from 0 to 2**32 - 1 for whoever needs chance."""
 
     def on_delivery(self, sample: RateSample) -> None:
         """Something was delivered.  Comes after `on_ack` and after `on_lost`."""
