@@ -117,7 +117,7 @@ def keep(tcb: Tcb) -> None:
             tlp.arm(tcb)
         return
     tcb.reorder.disarm()
-    if tcb.pacer is not None and tcb.pacer.waiting:
+    if tcb.snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:
         return
     if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
         wait = tcb.rtt.timeout()

@@ -158,14 +158,12 @@ class Bbr(Controlled):
 
     def on_loss(self, flight: int, now: int) -> None:
         self._note_loss()
-        self.recovering = True
 
     def on_recovered(self, flight: int) -> None:
         pass  # the next sample is not `recovering`
 
     def on_timeout(self, flight: int, again: bool, now: int) -> None:
         self._note_loss()
-        self.recovering = True
         self.window = self.mss
 
     def on_undo(self) -> None:
@@ -328,10 +326,11 @@ class Bbr(Controlled):
 
     def _note_loss(self) -> None:
         """Remember what is about to change, should the recovery that begins be a mistake."""
-        if self.recovering or self.model.loss_in_round:
+        if self.recovering:
             return
         model = self.model
         self.save_window()
+        self.recovering = True
         self._undo_state = _NO_STATE
         self._undo = (model.bw_shortterm, model.inflight_shortterm, model.inflight_longterm)
 

@@ -35,7 +35,7 @@ class Controlled(CongestionControl):
     state       one of the above
     model       the path
     guessed     the pacing rate does not come from a measurement
-    recovering  from a loss or a time-out
+    recovering  from a loss or a time-out, or about to
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class Controlled(CongestionControl):
     def resize(self, mss: int) -> None:
         self._initial = self._initial // self.mss * mss
         self.mss = mss
-        self.window = max(self.window, self.least)
+        self.window = max(self.window, mss)
 
     def guess_rate(self, rtt: int) -> None:
         """Before there is a bandwidth: the initial window in a round trip, of a millisecond while
