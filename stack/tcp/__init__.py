@@ -11,6 +11,7 @@ beside it is one question asked of that record:
     options           what the two SYNs agreed on
     loss/             what was sent and what became of it
     congestion/       how much may be in flight
+    pacing            when the next of it may leave
     reset, challenge  answers that need no connection, or no trust
     ecn               a router marks instead of dropping
     tuning            how far the receive window grows

@@ -6,7 +6,7 @@ above it (RFC 6675); without SACK three duplicate ACKs say that the first segmen
 partial acknowledgment that the next one is (NewReno).  This file marks spans and moves the
 recovery point; `output` sends what is marked, as far as `prr` or the window less the pipe allows,
 which includes limited transmit: a duplicate ACK takes a segment out of the pipe, so a new one
-may leave.
+may leave.  For congestion control with `own_recovery` it is always the window less the pipe.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _begin(tcb: Tcb, delivered: int) -> None:
     # FlightSize without what limited transmit has added to it (RFC 5681 3.2).
     flight = (tcb.dup_nxt if tcb.dupacks else snd.nxt_at) - snd.una_at
     tcb.cc.on_loss(flight, tcb.protocol.env.now)
-    if tcb.rack_on:
+    if tcb.rack_on and not tcb.cc.own_recovery:
         before = snd.nxt_at - snd.una_at - tcb.board.sacked + delivered
         tcb.prr = Prr(before, tcb.cc.ssthresh)
     if not tcb.rack_on:
@@ -194,7 +194,7 @@ def timed_out(tcb: Tcb) -> None:
         tcb.board.mark_expired(now - patience)
         tcb.urge = True
     else:
-        tcb.board.mark_all_lost()
+        tcb.board.mark_all_lost(congestion=True)
     tcb.recover = snd.nxt_at
     tcb.fast = False
     tcb.prr = None
