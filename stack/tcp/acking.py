@@ -52,6 +52,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
         mtu_probe.acknowledged(tcb, tcb.search)
     if rate is not None:
         rate.report(tcb, result)
+    if tcb.estats is not None:
+        tcb.estats.advanced()
     if snd.nxt_at == snd.una_at:
         tcb.rexmit.disarm()
     elif restart or not tcb.rexmit.armed:
@@ -101,6 +103,8 @@ def _duplicate(tcb: Tcb, seg: Segment) -> None:
     start = snd.at(left)
     if not 0 < start < snd.nxt_at:
         return
+    if tcb.estats is not None:
+        tcb.estats.dsackdups += 1
     if tcb.rack is not None:
         tcb.rack.duplicate_reported(snd.una_at, snd.nxt_at)
     undo.duplicate(tcb, start, size)
@@ -180,5 +184,5 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
         return 0
     tcb.rtt.sample(max(rtt, 1), arrived)
     if tcb.estats is not None:
-        tcb.estats.measured(rtt)
+        tcb.estats.measured(tcb, rtt)
     return rtt

@@ -75,6 +75,8 @@ def output(tcb: Tcb) -> None:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
     if tcb.keepalive is not None and tcb.keepalive.due:
         _send_keepalive(tcb, tcb.keepalive)
+    if tcb.estats is not None:
+        tcb.estats.settled(tcb)
     timeouts.keep(tcb)
 
 

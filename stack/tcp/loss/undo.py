@@ -74,6 +74,8 @@ def take_back(tcb: Tcb) -> None:
     if undo is None:
         return
     tcb.undo = None
+    if tcb.estats is not None:
+        tcb.estats.undone(tcb.fast)
     held = cc.window
     cc.on_undo()
     if not cc.own_recovery:
