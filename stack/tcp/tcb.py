@@ -171,6 +171,7 @@ class Tcb(Workable, TimerOwner):
 
     __slots__ = (
         "ack",
+        "backlog_told",
         "board",
         "cc",
         "challenge_when",
@@ -344,6 +345,7 @@ class Tcb(Workable, TimerOwner):
         self.tlp_new = False  # the probe is new data
         self.challenge_when = 0
         self.estats: Estats | None = None  # while somebody counts
+        self.backlog_told = -1  # the ideal backlog as the user knows it, while he wants to
         self.search: MtuSearch | None = None  # while the path MTU is found by probing
 
     def fired(self, timer: Timer) -> None:
