@@ -178,12 +178,14 @@ class Inspection(TimerOwner):
 
     # What became of those that were accepted.
 
-    def ticket(self, tcb: Tcb) -> int:
-        return self._admitted.get(tcb, 0)
+    def take(self, tcb: Tcb) -> int:
+        """The ticket of a connection that is offered: whatever follows, the user has seen it."""
+        return self._admitted.pop(tcb, 0)
 
-    def accepted(self, tcb: Tcb) -> None:
-        """The user has it."""
-        self._admitted.pop(tcb, None)
+    def put_back(self, tcb: Tcb, ticket: int) -> None:
+        """The user left it waiting."""
+        if ticket:
+            self._admitted[tcb] = ticket
 
     def lost(self, tcb: Tcb) -> None:
         """It ended before anybody had it."""

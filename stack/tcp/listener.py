@@ -288,10 +288,7 @@ class TcpListener(Workable, Listener):
             self._waiting.remove(tcb)
         tcb.listener = None
         if self._inspection is not None:
-            if tcb.endpoint is None:
-                self._inspection.lost(tcb)
-            else:
-                self._inspection.accepted(tcb)  # it was offered, and refused
+            self._inspection.lost(tcb)
 
     def indicate(self) -> None:
         """Offer what is established, oldest first, until the sink lets one wait."""
@@ -305,16 +302,18 @@ class TcpListener(Workable, Listener):
                 if tcb.endpoint is stream:
                     tcb.endpoint = None
                     self._offered = True
+                    if self._inspection is not None:
+                        self._inspection.put_back(tcb, stream.ticket())
                 continue
             if self._waiting and self._waiting[0] is tcb:
                 self._waiting.popleft()
-            self._let_go(tcb)
+            tcb.listener = None
             stream.sink = sink
             self._protocol.work.mark(tcb)
 
     def _hand_over(self, tcb: Tcb) -> TcpStream:
         stream = self._stream(tcb)
-        self._let_go(tcb)
+        tcb.listener = None
         self._protocol.work.mark(tcb)
         if not self._waiting:
             self._offered = False
@@ -322,11 +321,5 @@ class TcpListener(Workable, Listener):
 
     def _stream(self, tcb: Tcb) -> TcpStream:
         stream = TcpStream(self._protocol, self._families)
-        stream.adopt(tcb, 0 if self._inspection is None else self._inspection.ticket(tcb))
+        stream.adopt(tcb, 0 if self._inspection is None else self._inspection.take(tcb))
         return stream
-
-    def _let_go(self, tcb: Tcb) -> None:
-        """Somebody has accepted `tcb`."""
-        tcb.listener = None
-        if self._inspection is not None:
-            self._inspection.accepted(tcb)
