@@ -15,6 +15,7 @@ from typing import Any, Final
 from stack.base.status import ABORTED, OK
 from stack.transport.seam import (
     OPTION_KEEPALIVE,
+    RECEIVED_CROWDED,
     RECEIVED_PUSH,
     SEND_NODELAY,
     SEND_URGENT,
@@ -33,6 +34,7 @@ from wsk_api.constants import (
     WSK_FLAG_ENTIRE_MESSAGE,
     WSK_FLAG_NODELAY,
     WSK_FLAG_OOB,
+    WSK_FLAG_RELEASE_ASAP,
     WSK_FLAG_WAITALL,
 )
 from wsk_api.endpoints import EndpointSocket
@@ -41,7 +43,6 @@ from wsk_api.ntstatus import (
     NT_SUCCESS,
     STATUS_BUFFER_OVERFLOW,
     STATUS_DATA_NOT_ACCEPTED,
-    STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
@@ -101,7 +102,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         "_receives",
         "_retained",
         "_suspended",
-        "_ticket",
+        "inspect_id",
         "options",
         "out_parameters",
     )
@@ -118,7 +119,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self.options = StreamOptions()
         self._receives: deque[ReceiveRequest] = deque()
         self._retained = Retained(self.engine, self._grant)
-        self._ticket = 0  # of a conditional accept
+        self.inspect_id: WSK_INSPECT_ID | None = None  # for SIO_WSK_QUERY_INSPECT_ID
         self._disconnect_irp: IRP | None = None
         self.out_parameters: tuple[Ref[Any], Ref[Any]] | None = None
 
@@ -131,7 +132,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self.bound = True
         self._connected = True
         self.options.inherit(options, stream)
-        self._ticket = stream.ticket()
+        ticket = stream.ticket()
+        self.inspect_id = inspect_id_of(ticket) if ticket else None
         self.watch_backlog()
 
     def take_out_parameters(self) -> None:
@@ -362,7 +364,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.dispatch.WskReceiveEvent,
             STATUS_DATA_NOT_ACCEPTED,
             self.context,
-            WSK_FLAG_AT_DISPATCH_LEVEL | (WSK_FLAG_ENTIRE_MESSAGE if flags & RECEIVED_PUSH else 0),
+            _event_flags(flags),
             head,
             count,
             accepted,
@@ -416,7 +418,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
                     flags | WSK_FLAG_AT_DISPATCH_LEVEL,
                 )
 
-    # The ideal send backlog, and where the connection comes from.
+    # The ideal send backlog.
 
     def watch_backlog(self) -> None:
         """Have changes of the ideal backlog told, if anybody wants to hear of them."""
@@ -431,17 +433,9 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
                 event = WSK_EVENT_SEND_BACKLOG
                 self.callback(event, function, STATUS_SUCCESS, self.context, ideal)
 
-    def ideal_send_backlog(self) -> tuple[int, int]:
-        """(NTSTATUS, octets) for SIO_WSK_QUERY_IDEAL_SEND_BACKLOG."""
-        if self.endpoint is None or not self._connected:
-            return STATUS_INVALID_DEVICE_STATE, 0
-        return STATUS_SUCCESS, self.endpoint.ideal_backlog()
-
-    def inspect_id(self) -> tuple[int, WSK_INSPECT_ID | None]:
-        """(NTSTATUS, id) for SIO_WSK_QUERY_INSPECT_ID."""
-        if not self._ticket:
-            return STATUS_INVALID_DEVICE_REQUEST, None
-        return STATUS_SUCCESS, inspect_id(self._ticket)
+    def ideal_send_backlog(self) -> int:
+        """Octets of send data to keep outstanding (SIO_WSK_QUERY_IDEAL_SEND_BACKLOG)."""
+        return 0 if self.endpoint is None else self.endpoint.ideal_backlog()
 
     # What a socket must say.
 
@@ -472,11 +466,21 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         super().release_transport()
 
 
+def _event_flags(flags: int) -> int:
+    """Flags of WskReceiveEvent for those of `StreamSink.received`."""
+    shown = WSK_FLAG_AT_DISPATCH_LEVEL
+    if flags & RECEIVED_PUSH:
+        shown |= WSK_FLAG_ENTIRE_MESSAGE
+    if flags & RECEIVED_CROWDED:
+        shown |= WSK_FLAG_RELEASE_ASAP
+    return shown
+
+
 def _never(irp: IRP) -> bool:
     """A request that has gone too far to be withdrawn."""
     return False
 
 
-def inspect_id(ticket: int) -> WSK_INSPECT_ID:
+def inspect_id_of(ticket: int) -> WSK_INSPECT_ID:
     """How a client sees what the transport inspected under `ticket`."""
     return WSK_INSPECT_ID(ticket >> 32, ticket & 0xFFFFFFFF)

@@ -26,7 +26,7 @@ from stack.transport.seam import (
     StreamSink,
 )
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
-from wsk_api.connection import ConnectionSocket, inspect_id
+from wsk_api.connection import ConnectionSocket, inspect_id_of
 from wsk_api.constants import (
     WSK_EVENT_ACCEPT,
     WSK_FLAG_AT_DISPATCH_LEVEL,
@@ -121,7 +121,7 @@ class AcceptRequest:
 class ListenSocket(EndpointSocket[Listener], ListenerSink):
     """A listening socket."""
 
-    __slots__ = ("_accepts", "_conditional", "_inherited", "options")
+    __slots__ = ("_accepts", "_inherited", "conditional_accept", "options")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_ACCEPT
@@ -129,7 +129,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
-        self._conditional = False
+        self.conditional_accept = False
         self._inherited = 0
         self.options = StreamOptions()  # accepted sockets inherit them
 
@@ -139,7 +139,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         listener = self.client.transports.listener(self, families)
         if listener is not None:
             listener.attach(self)
-            if self._conditional:
+            if self.conditional_accept:
                 listener.set_option(OPTION_INSPECT, 1)
         return listener
 
@@ -208,16 +208,16 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
             self.context,
             self.shown(local.address, local.port, local.scope),
             self.shown(remote.address, remote.port, remote.scope),
-            inspect_id(ticket),
+            inspect_id_of(ticket),
         )
         return _VERDICTS.get(answer, INSPECT_REJECT)
 
     def dropped(self, ticket: int) -> None:
         function = self.dispatch.WskAbortEvent
-        self.callback(_NO_EVENT, function, STATUS_SUCCESS, self.context, inspect_id(ticket))
+        self.callback(_NO_EVENT, function, STATUS_SUCCESS, self.context, inspect_id_of(ticket))
 
     def decide(self, which: Any, action: int) -> tuple[int, int]:
-        if self.endpoint is None or not self._conditional:
+        if self.endpoint is None or not self.conditional_accept:
             return STATUS_INVALID_DEVICE_STATE, 0
         decisive = action in (WskInspectAccept, WskInspectReject)
         if not isinstance(which, WSK_INSPECT_ID) or not decisive:
@@ -226,14 +226,14 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         self.endpoint.decide(ticket, action == WskInspectAccept)
         return STATUS_SUCCESS, 0
 
-    def _set_conditional(self, wanted: bool) -> int:
+    def set_conditional_accept(self, wanted: bool) -> int:
         """SO_CONDITIONAL_ACCEPT: before bind, and not without the callbacks it lives by."""
         table = self.dispatch
         if self.bound:
             return STATUS_INVALID_DEVICE_STATE
         if wanted and (table is None or not (table.WskInspectEvent and table.WskAbortEvent)):
             return STATUS_INVALID_PARAMETER
-        self._conditional = wanted
+        self.conditional_accept = wanted
         return STATUS_SUCCESS
 
     # Events.
@@ -303,7 +303,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def transport_option(self, option: int, value: int) -> int:
         if option == OPTION_INSPECT:
-            return self._set_conditional(bool(value))
+            return self.set_conditional_accept(bool(value))
         status = self.options.set(option, value, None)
         if option == OPTION_FAST_OPEN and self.endpoint is not None:
             self.endpoint_bound(self.endpoint)
@@ -315,7 +315,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
         if option == OPTION_INSPECT:
-            return STATUS_SUCCESS, int(self._conditional)
+            return STATUS_SUCCESS, int(self.conditional_accept)
         return self.options.get(option)
 
     def release_transport(self) -> None:

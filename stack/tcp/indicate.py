@@ -13,7 +13,7 @@ from stack.tcp import backlog
 from stack.tcp.endpoint import SILENT
 from stack.tcp.names import SYN_RECEIVED
 from stack.tcp.tcb import Tcb
-from stack.transport.seam import RECEIVED_PUSH, StreamSink
+from stack.transport.seam import RECEIVED_CROWDED, RECEIVED_PUSH, StreamSink
 
 
 def indicate(tcb: Tcb) -> None:
@@ -64,6 +64,8 @@ def _data(tcb: Tcb) -> None:
     flags = RECEIVED_PUSH if rcv.pushed else 0
     rcv.pushed = False
     views = recvq.take()
+    if rcv.ungranted > rcv.limit >> 1:
+        flags |= RECEIVED_CROWDED
     rcv.ungranted += count
     taken = _sink(tcb).received(views, count, flags)
     if taken < count:

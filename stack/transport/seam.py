@@ -39,6 +39,8 @@ SEND_URGENT: Final = 2
 # Flags of StreamSink.received.
 RECEIVED_PUSH: Final = 1
 """PSH was set on one of the segments at least."""
+RECEIVED_CROWDED: Final = 2
+"""Most of the window was taken before and not granted back: this should not be kept for long."""
 
 # Options of Stream.set_option and Datagram.set_option.
 OPTION_NODELAY: Final = 1

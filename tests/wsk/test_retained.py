@@ -24,6 +24,7 @@ from wsk_api import (
     WSK_EVENT_RECEIVE,
     WSK_FLAG_CONNECTION_SOCKET,
     WSK_FLAG_DRAIN,
+    WSK_FLAG_RELEASE_ASAP,
     Ref,
 )
 
@@ -33,6 +34,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.heads: list[Any] = []
+        self.flags: list[int] = []
         self.answer = STATUS_PENDING
         self.socket: Any = None
         self.inside = False
@@ -40,6 +42,7 @@ class Keeper:
 
     def receive(self, context: Any, flags: int, head: Any, count: int, accepted: Ref[int]) -> int:
         self.heads.append(head)
+        self.flags.append(flags)
         if self.inside:
             assert self.release(head) == STATUS_SUCCESS
         return self.answer
@@ -143,6 +146,45 @@ def test_keeping_everything_slows_the_peer_and_nobody_else(world: World, family:
     couple.run(60 * 10**9)
     assert stuck.info == len(whole)
     assert b"".join(map(data_of, keeper.heads)) == whole
+
+
+def test_release_asap_is_asked_for_when_most_of_the_window_is_kept(
+    world: World, family: int
+) -> None:
+    couple, keeper = keeping(world, family)
+    (tcb,) = couple.far.host.stack.tcp.connections()
+    half = tcb.rcv.limit // 2
+    send(couple.a, bytes(half * 4))
+    couple.run()
+    kept = 0
+    for head, flags in zip(keeper.heads, keeper.flags, strict=True):
+        assert bool(flags & WSK_FLAG_RELEASE_ASAP) == (kept > half)
+        kept += len(data_of(head))
+    assert keeper.flags[-1] & WSK_FLAG_RELEASE_ASAP
+    keeper.inside = True
+    for head in list(keeper.heads):
+        keeper.release(head)
+    couple.run()
+    send(couple.a, b"x")
+    couple.run()
+    assert not keeper.flags[-1] & WSK_FLAG_RELEASE_ASAP
+
+
+def test_indications_are_views_of_frames(world: World, family: int) -> None:
+    """Nothing was copied: the memory is the frame's, and read-only."""
+    couple, keeper = keeping(world, family)
+    send(couple.a, b"data")
+    ends = Ends(World(seed=2))
+    ends.ear.answer = STATUS_PENDING
+    send_to(ends.a, b"data", ends.far.address(family, 2000))
+    couple.run()
+    ends.world.run(10**9)
+    for head in (keeper.heads[0], ends.ear.heads[0]):
+        view = head.Buffer.Mdl.view
+        assert view.readonly
+        assert bytes(view) == b"data"
+        assert len(view.obj) > 40
+        assert (head.Buffer.Offset, head.Buffer.Length) == (0, 4)
 
 
 def test_closing_while_retaining_is_detected(
