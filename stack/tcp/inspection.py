@@ -51,7 +51,8 @@ class Held:
         self.early = INSPECT_PEND
 
 
-def _key(pkt: Packet) -> bytes:
+def key_of(pkt: Packet) -> bytes:
+    """What names the connection that a segment belongs to, as in `TcpProtocol`."""
     return pkt.src + pkt.dst + pkt.frame[pkt.l4 : pkt.l4 + 4]
 
 
@@ -73,7 +74,7 @@ class Inspection(TimerOwner):
 
     def arrives(self, pkt: Packet, seg: Segment) -> None:
         """A SYN, for which there is no connection."""
-        key = _key(pkt)
+        key = key_of(pkt)
         held = self._held.pop(key, None)
         if held is not None and held.seg.seq == seg.seq:
             held.pkt, held.seg, held.heard = pkt, seg, pkt.arrived
@@ -96,7 +97,7 @@ class Inspection(TimerOwner):
 
     def withdrawn(self, pkt: Packet, seg: Segment) -> bool:
         """A reset: for a SYN that is held?  It must be the next of its sequence numbers."""
-        held = self._held.get(_key(pkt))
+        held = self._held.get(key_of(pkt))
         if held is None or seg.seq != seq.add(held.seg.seq, 1):
             return False
         del self._held[held.key]

@@ -20,7 +20,7 @@ from stack.ip.path import Path
 from stack.tcp import chart, ending, handshake, options, syncookies
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.fastopen import Pending
-from stack.tcp.inspection import Inspection
+from stack.tcp.inspection import Inspection, key_of
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
@@ -182,12 +182,13 @@ class TcpListener(Workable, Listener):
             self._half_open.add(tcb)
 
     def admit(self, pkt: Packet, seg: Segment) -> Tcb | None:
-        """Answer a SYN that was judged; None if there is no way or no room.
+        """Answer a SYN that was judged; None if there is no way, no room, or meanwhile a connection
+        that was opened from here.
 
         The user has decided: neither the backlog nor cookies apply, nor does Fast Open.
         """
         path = self._way_back(pkt)
-        if path is None:
+        if path is None or self._protocol.occupied(key_of(pkt)):
             return None
         tcb = self._protocol.new_tcb(path, *ports_of(pkt))
         options.prepare(tcb)

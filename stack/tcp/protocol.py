@@ -268,6 +268,10 @@ class TcpProtocol(TransportLayer, Provider):
             self._table[tcb.key] = tcb
         return tcb
 
+    def occupied(self, key: bytes) -> bool:
+        """There is a connection with these addresses and ports."""
+        return key in self._table
+
     def next_ticket(self) -> int:
         """A number that no other connection of this stack was inspected under."""
         self._tickets += 1

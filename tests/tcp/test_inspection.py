@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stack.base import addr
-from stack.base.status import OK, STATE
+from stack.base.status import OK, PENDING, STATE
 from stack.base.units import SECOND
 from stack.transport.seam import (
     INSPECT_ACCEPT,
@@ -14,6 +16,7 @@ from stack.transport.seam import (
     INSPECT_REJECT,
     OPTION_FAST_OPEN,
     OPTION_INSPECT,
+    SHARE_REUSE,
     Listener,
     Name,
 )
@@ -261,3 +264,71 @@ def test_inspection_is_settled_by_bind(world: World) -> None:
     gate.peer.sees(SYN | ACK)
     assert gate.judge.asked == []
     assert not other.decide(1, True)
+
+
+def test_a_connection_that_was_opened_from_here_meanwhile(world: World, family: int) -> None:
+    """The peer's SYN waits, and our own to the same place has left: that one counts."""
+    gate = Gate(world, family, INSPECT_PEND)
+    gate.listener.close()
+    gate.listener = gate.host.listener()
+    gate.listener.attach(gate.judge)
+    assert gate.listener.set_option(OPTION_INSPECT, 1) == OK
+    assert gate.listener.bind(b"", 80, SHARE_REUSE) == OK
+    gate.peer.sends(SYN, seq=100)
+    stream = gate.host.stream()
+    assert stream.bind(b"", 80, SHARE_REUSE) == OK
+    assert stream.connect(gate.peer.mine, gate.peer.sport, 0, "connect") == PENDING
+    world.run(0)
+    (ours,) = gate.host.stack.tcp.connections()
+    gate.peer.sees(SYN)
+    assert gate.decide(True)
+    assert gate.judge.gone == [gate.ticket]
+    assert gate.host.stack.tcp.connections() == [ours]
+    gate.peer.sees_nothing()
+
+
+STEPS = st.tuples(
+    st.sampled_from(("syn", "anew", "reset", "ack", "accept", "reject", "wait", "judge")),
+    st.integers(0, 2),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=25), family=st.sampled_from((addr.V4, addr.V6)))
+def test_everybody_who_was_not_rejected_ends_once(
+    steps: list[tuple[str, int]], family: int
+) -> None:
+    """As a connection or in `dropped`: never in both, never in neither."""
+    world = World(seed=1)
+    gate = Gate(world, family, INSPECT_PEND)
+    peer, judge = gate.peer, gate.judge
+    rejected: set[int] = set()
+    numbers = [100, 200, 300]
+    synacks: dict[int, int] = {}
+    for what, which in steps:
+        sport = 50_000 + which
+        if what == "anew":
+            numbers[which] += 10_000
+        if what in ("syn", "anew"):
+            peer.sends(SYN, seq=numbers[which], sport=sport)
+        elif what == "reset":
+            peer.sends(RST, seq=numbers[which] + 1, sport=sport)
+        elif what == "ack" and which in synacks:
+            peer.sends(ACK, seq=numbers[which] + 1, ack=synacks[which], sport=sport)
+        elif what in ("accept", "reject") and judge.asked:
+            ticket = judge.asked[-1 - which % len(judge.asked)][0]
+            if gate.listener.decide(ticket, what == "accept") and what == "reject":
+                rejected.add(ticket)
+            world.run(0)
+        elif what == "wait":
+            world.run((50 + which * 50) * SECOND)
+        elif what == "judge":
+            judge.answer = (INSPECT_PEND, INSPECT_ACCEPT, INSPECT_PEND)[which]
+        while (seen := peer.next_tcp()) is not None:
+            assert seen.seg is not None
+            if seen.seg.flags == SYN | ACK:
+                port = int.from_bytes(seen.body[2:4], "big")
+                synacks[port - 50_000] = seen.seg.seq + 1
+    world.run(600 * SECOND)
+    delivered = [user.stream.ticket() for user in judge.users]
+    asked = [ticket for ticket, _, _ in judge.asked]
+    assert sorted([*delivered, *judge.gone, *rejected]) == asked

@@ -9,10 +9,21 @@ import pytest
 
 from tap.impair import Impairment
 from tests.harness import World
-from tests.wsk.kit import Party, Request, accept, bind, close, receive, set_option
+from tests.wsk.kit import (
+    Couple,
+    Party,
+    Request,
+    accept,
+    bind,
+    close,
+    mapped,
+    receive,
+    set_option,
+)
 from wsk_api import (
     IPPROTO_TCP,
     MDL,
+    SOCKADDR_IN6,
     TCP_FASTOPEN,
     WSK_BUF,
     WSK_FLAG_CONNECTION_SOCKET,
@@ -134,6 +145,28 @@ def test_cancelled_while_connecting(world: World, family: int) -> None:
     request.issue(socket.Dispatch.WskConnectEx, socket, pair.remote, wsk_buf(b"y"), 0)
     world.run(10**9)
     assert request.pending
+
+
+@pytest.mark.parametrize("withdraw", [IoCancelIrp, None])
+def test_its_irp_serves_for_something_else_afterwards(world: World, withdraw: Any) -> None:
+    """Without IoReuseIrp, as clients may: nothing of the connect clings to it."""
+    couple = Couple(world, 1)
+    party = couple.near
+    socket = party.socket(WSK_FLAG_CONNECTION_SOCKET)
+    bind(socket)
+    nobody = SOCKADDR_IN6(80, mapped(bytes((10, 77, 0, 99))))
+    request = Request()
+    request.issue(socket.Dispatch.WskConnectEx, socket, nobody, wsk_buf(b"x"), 0)
+    if withdraw is None:
+        close(socket)
+    else:
+        withdraw(request.irp)
+    assert request.status == "STATUS_CANCELLED"
+    request.irp.Cancel = False
+    request.ends.clear()
+    request.issue(couple.a.Dispatch.WskSend, couple.a, wsk_buf(b"data"), 0)
+    couple.run()
+    assert request.info == 4
 
 
 def data_is_lost(number: int, frame: bytes) -> bool:
