@@ -397,6 +397,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._tell_disconnect(0)
 
     def aborted(self, status: int) -> None:
+        if not self._connected:
+            return  # an attempt that failed: its request says so, and it may be made again
         result = ntstatus(status)
         local = status == ABORTED
         self._ended = self._ended or result

@@ -18,6 +18,7 @@ from tests.wsk.kit import (
     close,
     mapped,
     receive,
+    send,
     set_option,
 )
 from wsk_api import (
@@ -130,6 +131,25 @@ def test_a_refused_one_completes_once_and_may_be_repeated(world: World, family: 
     world.run(10**9)
     assert again.info == 0
     assert pair.takes(accepting, 10) == b"found"
+    sent = send(socket, b"more")
+    world.run(10**9)
+    assert sent.info == 4
+    assert pair.takes(accepting, 10) == b"more"
+
+
+def test_a_cancelled_one_may_be_repeated(world: World, family: int) -> None:
+    pair = Pair(world, family)
+    socket = pair.socket()
+    request = pair.connect(socket, wsk_buf(b"x"))
+    assert IoCancelIrp(request.irp)
+    accepting = accept(pair.listener)
+    again = pair.connect(socket, wsk_buf(b"found"))
+    world.run(10**9)
+    assert again.info == 0
+    assert pair.takes(accepting, 10) == b"found"
+    sent = send(socket, b"more")
+    world.run(10**9)
+    assert sent.info == 4
 
 
 def test_cancelled_while_connecting(world: World, family: int) -> None:

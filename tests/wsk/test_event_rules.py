@@ -495,6 +495,14 @@ def test_bits_by_category(world: World, flags: int, how: dict[str, Any], own: in
         assert events(socket, bit) == expected
 
 
+def test_a_refused_connect_is_no_disconnect(world: World, family: int) -> None:
+    heir = Heir(world, family, EVERY)
+    _, refused = heir.far.connecting(heir.near.address(family, 81), heir.table)
+    world.run(10**9)
+    assert refused.status == "STATUS_CONNECTION_REFUSED"
+    assert heir.told == []
+
+
 def test_a_connection_has_them_once_connected(world: World, family: int) -> None:
     near = Party(world, world.pair()[0])
     socket = near.socket(WSK_FLAG_CONNECTION_SOCKET)
