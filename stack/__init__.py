@@ -9,7 +9,7 @@ Floors, lowest first; imports only point down:
     link        interfaces, neighbours, ARP, offload          seam: devices
     ip          one IP layer, two families; ICMP, NDP         seam: transports
     transport   ports, demultiplexing                         seam: WSK
-    tcp, udp    the transports
+    tcp, udp    the transports, and raw for everything else
     core        `Stack`: all of it, put together
 
 To read it like a book, follow one frame: `link/nic`, `ip/layer`, `tcp/protocol`, `tcp/input`,

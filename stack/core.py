@@ -28,6 +28,7 @@ from stack.link.arp import ArpResolver
 from stack.link.loopback import LoopbackDevice
 from stack.link.nic import Nic
 from stack.link.seam import Device
+from stack.raw.protocol import RawProtocol
 from stack.tcp.protocol import TcpProtocol
 from stack.transport.seam import Provider
 from stack.udp.protocol import UdpProtocol
@@ -54,6 +55,7 @@ class Stack:
         self.v6.addresses.serve(self._ndp)
         self.tcp = TcpProtocol(self.host)
         self.udp = UdpProtocol(self.host)
+        self.raw = RawProtocol(self.host)
         self.v4.protocols.update(
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, ipv4.PROTO_ICMP: self.v4.icmp}
         )
@@ -90,7 +92,7 @@ class Stack:
     @property
     def providers(self) -> list[Provider]:
         """The transports, for WSK."""
-        return [self.tcp, self.udp]
+        return [self.tcp, self.udp, self.raw]
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -130,6 +132,8 @@ class Stack:
         if self._loopback.waiting():
             for frame in self._loopback.drain():
                 self._loopback_nic.receive(frame)
+        if self.raw.work:
+            self.raw.settle()
         self.udp.settle()
         self.tcp.settle()
         return self.busy()
@@ -137,7 +141,11 @@ class Stack:
     def busy(self) -> bool:
         """Something waits for the next step."""
         return bool(
-            self.tcp.work or self.udp.work or self.tcp.accepting or self._loopback.waiting()
+            self.tcp.work
+            or self.udp.work
+            or self.tcp.accepting
+            or self.raw.work
+            or self._loopback.waiting()
         )
 
     def next_deadline(self) -> int:
@@ -154,6 +162,7 @@ class Stack:
             "icmp4": self.v4.icmp.counters,
             "icmp6": self.v6.icmp.counters,
             "udp": self.udp.counters,
+            "raw": self.raw.counters,
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}

@@ -23,6 +23,7 @@ FLOORS: Final = {
     "stack.ip": 4,
     "stack.transport": 5,
     "stack.udp": 6,
+    "stack.raw": 6,
     "stack.tcp": 6,
     "stack.core": 7,
     "stack": 8,  # the front door over core

@@ -7,7 +7,7 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     registration    WskRegister, WskCaptureProviderNPI, ... WskDeregister
     provider        WskSocket, WskSocketConnect, WskControlClient
     basic           WskControlSocket, WskCloseSocket
-    listen, connection, datagram      one category of sockets, one file, one table
+    listen, connection, datagram, stream    one category of sockets, one file, one table
     control         options
     irp             IRPs, completion, cancellation
     types, constants, ntstatus
@@ -44,14 +44,17 @@ from wsk_api.types import (
     SOCKADDR_IN6,
     ULONG,
     WSK_BUF,
+    WSK_BUF_LIST,
     WSK_CLIENT_CONNECTION_DISPATCH,
     WSK_CLIENT_DATAGRAM_DISPATCH,
     WSK_CLIENT_DISPATCH,
     WSK_CLIENT_LISTEN_DISPATCH,
     WSK_CLIENT_NPI,
+    WSK_CLIENT_STREAM_DISPATCH,
     WSK_DATA_INDICATION,
     WSK_DATAGRAM_INDICATION,
     WSK_EVENT_CALLBACK_CONTROL,
+    WSK_INSPECT_ID,
     WSK_PROVIDER_CHARACTERISTICS,
     WSK_PROVIDER_NPI,
     WSK_SOCKET,

@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wsk_api.types import MDL, WSK_BUF, WSK_DATA_INDICATION
+
+_MOST_EMPTY: Final = 65_536
+"""MDLs of no octets in one chain; a chain with more may be a ring."""
 
 
 def views(buffer: WSK_BUF | None, writable: bool = False) -> list[memoryview] | None:
     """The memory `buffer` describes, piece by piece; None if it describes none.
 
     Refused are an offset outside the first MDL, a length beyond the chain, and memory that is
-    read-only where it is to be written.
+    read-only where it is to be written, and a ring of empty MDLs.
     """
     if buffer is None or buffer.Length < 0 or buffer.Offset < 0:
         return None
     pieces: list[memoryview] = []
+    empty = 0
     left = buffer.Length
     mdl, offset = buffer.Mdl, buffer.Offset
     if mdl is None:
@@ -27,6 +33,10 @@ def views(buffer: WSK_BUF | None, writable: bool = False) -> list[memoryview] | 
         piece = mdl.view[offset : offset + left]
         if piece:
             pieces.append(piece)
+        else:
+            empty += 1
+            if empty > _MOST_EMPTY:
+                return None
         left -= len(piece)
         offset = 0
         mdl = mdl.Next

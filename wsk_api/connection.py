@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""Connection-oriented sockets: table, functions, receive and disconnect events (wsk.md 2.7, 3.4).
+"""Connection-oriented sockets: requests, receive and disconnect events (wsk.md 2.7, 3.4).
 
 WSK buffers nothing: a send completes when the peer has acknowledged it, received data stays in
 the transport's frames until the client takes it, and what the client keeps stays charged to the
 receive window.
-Not done: WskConnectEx; WskSendBacklogEvent is accepted and never called.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from stack.base.status import ABORTED, OK
 from stack.transport.seam import (
     OPTION_KEEPALIVE,
+    RECEIVED_CROWDED,
     RECEIVED_PUSH,
     SEND_NODELAY,
     SEND_URGENT,
     Stream,
     StreamSink,
 )
-from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.buffers import Filler, indication, views
+from wsk_api.connection_table import DISPATCH
 from wsk_api.constants import (
     WSK_EVENT_DISCONNECT,
     WSK_EVENT_RECEIVE,
@@ -33,12 +34,14 @@ from wsk_api.constants import (
     WSK_FLAG_ENTIRE_MESSAGE,
     WSK_FLAG_NODELAY,
     WSK_FLAG_OOB,
+    WSK_FLAG_RELEASE_ASAP,
     WSK_FLAG_WAITALL,
 )
-from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
+from wsk_api.endpoints import EndpointSocket
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     NT_SUCCESS,
+    STATUS_BUFFER_OVERFLOW,
     STATUS_DATA_NOT_ACCEPTED,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
@@ -47,92 +50,14 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
     ntstatus,
 )
+from wsk_api.retained import Retained
 from wsk_api.stream_options import StreamOptions
-from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, Ref
+from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, WSK_INSPECT_ID, Ref
 
 _NOBODY: Final = object()
 """The token of data that travels with WskDisconnect: its request is the disconnect."""
-
-
-def WskConnect(
-    Socket: ConnectionSocket, RemoteAddress: SOCKADDR, Flags: int, Irp: IRP | None
-) -> int:
-    """Open a connection.
-
-    STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (not bound, or connected already),
-    STATUS_INVALID_PARAMETER, STATUS_CONNECTION_REFUSED, STATUS_IO_TIMEOUT,
-    STATUS_NETWORK_UNREACHABLE, STATUS_HOST_UNREACHABLE, STATUS_CANCELLED.
-    """
-    return Socket.engine.issue(Irp, lambda irp: Socket.connect(RemoteAddress, Flags, irp))
-
-
-def WskGetRemoteAddress(
-    Socket: ConnectionSocket, RemoteAddress: Ref[SOCKADDR] | None, Irp: IRP | None
-) -> int:
-    """The peer's address.  STATUS_INVALID_DEVICE_STATE unless connected."""
-    return Socket.engine.issue(Irp, lambda _: Socket.remote_address(RemoteAddress))
-
-
-def WskSend(Socket: ConnectionSocket, Buffer: WSK_BUF | None, Flags: int, Irp: IRP | None) -> int:
-    """Send; completes with the full length when everything was acknowledged.
-
-    The memory is borrowed until then.  WSK_FLAG_NODELAY overrules Nagle for this and everything
-    before it; WSK_FLAG_OOB marks the last octet urgent.
-    STATUS_NOT_SUPPORTED (flag), STATUS_INVALID_PARAMETER (buffer), STATUS_INVALID_DEVICE_STATE
-    (not connected, or after a disconnect), STATUS_CONNECTION_RESET, STATUS_CONNECTION_ABORTED,
-    STATUS_IO_TIMEOUT, STATUS_CANCELLED.
-    """
-    return Socket.engine.issue(Irp, lambda irp: Socket.send(Buffer, Flags, irp))
-
-
-def WskReceive(
-    Socket: ConnectionSocket, Buffer: WSK_BUF | None, Flags: int, Irp: IRP | None
-) -> int:
-    """Receive; completes with what is there, at least one octet.
-
-    Information 0 on a buffer that is not empty means that the peer has closed its direction.
-    WSK_FLAG_WAITALL waits for a full buffer; WSK_FLAG_DRAIN, with an empty buffer, discards
-    everything until the connection ends.  An empty buffer without DRAIN completes at once,
-    takes nothing, and resumes suspended WskReceiveEvent indications.
-    """
-    return Socket.engine.issue(Irp, lambda irp: Socket.receive(Buffer, Flags, irp))
-
-
-def WskDisconnect(
-    Socket: ConnectionSocket, Buffer: WSK_BUF | None, Flags: int, Irp: IRP | None
-) -> int:
-    """Close our direction: graceful after everything queued and `Buffer`, or WSK_FLAG_ABORTIVE.
-
-    A graceful one completes when the peer has acknowledged it, which may be never; an abortive
-    one, or WskCloseSocket, makes it complete.
-    """
-    return Socket.engine.issue(Irp, lambda irp: Socket.disconnect(Buffer, Flags, irp))
-
-
-def WskRelease(Socket: ConnectionSocket, DataIndication: WSK_DATA_INDICATION | None) -> int:
-    """Give back a list that WskReceiveEvent retained, by its head.
-
-    STATUS_SUCCESS, or STATUS_INVALID_PARAMETER if it is not retained.  Any thread.
-    """
-    return Socket.release(DataIndication)
-
-
-class WSK_PROVIDER_CONNECTION_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
-    """The table of a connection-oriented socket."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.WskBind = WskBind
-        self.WskConnect = WskConnect
-        self.WskGetLocalAddress = WskGetLocalAddress
-        self.WskGetRemoteAddress = WskGetRemoteAddress
-        self.WskSend = WskSend
-        self.WskReceive = WskReceive
-        self.WskDisconnect = WskDisconnect
-        self.WskRelease = WskRelease
-
-
-DISPATCH = WSK_PROVIDER_CONNECTION_DISPATCH()
+_FIRST_DATA: Final = 65_535
+"""Octets that WskConnectEx takes."""
 
 
 class ReceiveRequest:
@@ -146,6 +71,26 @@ class ReceiveRequest:
         self.flags = flags
 
 
+class FirstData:
+    """The token of the data of WskConnectEx; `irp` until that is complete."""
+
+    __slots__ = ("irp",)
+
+    def __init__(self, irp: IRP) -> None:
+        self.irp: IRP | None = irp
+
+    def abandoning(self, cancel: Callable[[object], bool]) -> Callable[[IRP], bool]:
+        """`cancel` for the connect, after which the data is nobody's."""
+
+        def withdraw(irp: IRP) -> bool:
+            if not cancel(irp):
+                return False
+            self.irp = None
+            return True
+
+        return withdraw
+
+
 class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     """A connection-oriented socket."""
 
@@ -157,6 +102,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         "_receives",
         "_retained",
         "_suspended",
+        "inspect_id",
         "options",
         "out_parameters",
     )
@@ -172,7 +118,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._suspended = False  # no receive indications until a WskReceive completes
         self.options = StreamOptions()
         self._receives: deque[ReceiveRequest] = deque()
-        self._retained: dict[WSK_DATA_INDICATION, int] = {}
+        self._retained = Retained(self.engine, self._grant)
+        self.inspect_id: WSK_INSPECT_ID | None = None  # for SIO_WSK_QUERY_INSPECT_ID
         self._disconnect_irp: IRP | None = None
         self.out_parameters: tuple[Ref[Any], Ref[Any]] | None = None
 
@@ -185,6 +132,9 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self.bound = True
         self._connected = True
         self.options.inherit(options, stream)
+        ticket = stream.ticket()
+        self.inspect_id = inspect_id_of(ticket) if ticket else None
+        self.watch_backlog()
 
     def take_out_parameters(self) -> None:
         """Context and table that WskAcceptEvent set (also when an event comes inside of it)."""
@@ -214,11 +164,28 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         status, target = self.target(address)
         if target is None or flags or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
-        irp.token = "connect"
+        irp.token = _NOBODY
         status = ntstatus(stream.connect(target.address, target.port, target.scope, irp))
         if status != STATUS_PENDING:
             return status, 0
         return self.hold(irp, stream.cancel)
+
+    def connect_ex(
+        self, address: SOCKADDR, buffer: WSK_BUF | None, flags: int, irp: IRP
+    ) -> tuple[int, int]:
+        pieces = [] if buffer is None else views(buffer)
+        if flags or pieces is None:
+            return STATUS_INVALID_PARAMETER, 0
+        if buffer is not None and buffer.Length > _FIRST_DATA:
+            return STATUS_BUFFER_OVERFLOW, 0
+        result = self.connect(address, 0, irp)
+        stream = self.endpoint
+        if result[0] != STATUS_PENDING or buffer is None or not pieces or stream is None:
+            return result
+        # In the turn of the connect, which is what lets the data travel with the SYN.
+        irp.token = data = FirstData(irp)
+        stream.send(pieces, buffer.Length, 0, data)
+        return self.hold(irp, data.abandoning(stream.cancel))
 
     def remote_address(self, out: Ref[SOCKADDR] | None) -> tuple[int, int]:
         known = self.endpoint is not None and self._connected
@@ -270,19 +237,37 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         if status != STATUS_PENDING:
             return status, 0
         self._disconnect_irp = irp
-        return self.hold(irp, stream.cancel)
+        # What travels with it is borrowed until it completes: then it cannot be given up.
+        return self.hold(irp, _never if pieces else stream.cancel)
 
     def done(self, token: object, status: int, count: int) -> None:
+        result = ntstatus(status)
+        if isinstance(token, FirstData):
+            # While not connected the answer is that of the connect, which is still to come.
+            if self._connected and token.irp is not None:
+                self.answer(token.irp, result)
+            return
         if not isinstance(token, IRP):
             return
-        result = ntstatus(status)
-        if token.token == "connect":
-            token.token = None
-            if status == OK:
-                self._connected = True
-                if self.static & WSK_EVENT_RECEIVE and self.endpoint is not None:
-                    self.endpoint.resume()
+        if token.token is not None and self._opened(token, status):
+            return
         self.answer(token, result, count if NT_SUCCESS(result) else 0)
+
+    def _opened(self, irp: IRP, status: int) -> bool:
+        """The answer to a connect.  True if its request goes on, until its data is through."""
+        data, irp.token = irp.token, None
+        if status == OK:
+            self._connected = True
+            self.watch_backlog()
+            if self.static & WSK_EVENT_RECEIVE and self.endpoint is not None:
+                self.endpoint.resume()
+        if not isinstance(data, FirstData):
+            return False
+        if status == OK:
+            self.pending[irp] = _never
+            return True
+        data.irp = None
+        return False
 
     # Receiving by request.
 
@@ -311,10 +296,13 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def _withdraw_receive(self, irp: IRP) -> bool:
         for request in self._receives:
-            # A request that has already taken octets completes with them instead.
-            if request.irp is irp and not request.filler.filled:
+            if request.irp is irp:
                 self._receives.remove(request)
-                return True
+                if not request.filler.filled:
+                    return True
+                # WSK_FLAG_WAITALL: what it has taken must not be lost.
+                self.answer(irp, STATUS_SUCCESS, request.filler.filled)
+                return False
         return False
 
     def _resume(self) -> None:
@@ -367,43 +355,38 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def _indicate(self, rest: list[memoryview], count: int, flags: int) -> int:
         """WskReceiveEvent with its four answers (wsk.md 3.4)."""
-        stream = self.endpoint
         head = indication(rest)
         accepted: Ref[int] = Ref(count)
         # Retained before the call: the client may release inside of it.
-        self._retained[head] = count
+        self._retained.keep(head, count)
         status = self.callback(
             WSK_EVENT_RECEIVE,
             self.dispatch.WskReceiveEvent,
             STATUS_DATA_NOT_ACCEPTED,
             self.context,
-            WSK_FLAG_AT_DISPATCH_LEVEL | (WSK_FLAG_ENTIRE_MESSAGE if flags & RECEIVED_PUSH else 0),
+            _event_flags(flags),
             head,
             count,
             accepted,
         )
         if status == STATUS_PENDING:
             return count
-        self._retained.pop(head, None)
+        if not self._retained.forgo(head):
+            return count  # released inside: that it was not retained comes too late
         used = 0
         if NT_SUCCESS(status):
             used = min(max(accepted.value or 0, 0), count)
         if used < count:
             self._suspended = True
-        if used and stream is not None:
-            stream.grant(used)
+        self._grant(used)
         return used
 
+    def _grant(self, count: int) -> None:
+        if self.endpoint is not None:
+            self.endpoint.grant(count)
+
     def release(self, head: WSK_DATA_INDICATION | None) -> int:
-        if head is None:
-            return STATUS_INVALID_PARAMETER
-        count = self._retained.pop(head, None)
-        if count is None:
-            return STATUS_INVALID_PARAMETER
-        stream = self.endpoint
-        if stream is not None:
-            self.engine.later(lambda: stream.grant(count))
-        return STATUS_SUCCESS
+        return self._retained.release(head)
 
     # The end.
 
@@ -414,6 +397,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._tell_disconnect(0)
 
     def aborted(self, status: int) -> None:
+        if not self._connected:
+            return  # an attempt that failed: its request says so, and it may be made again
         result = ntstatus(status)
         local = status == ABORTED
         self._ended = self._ended or result
@@ -435,6 +420,25 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
                     flags | WSK_FLAG_AT_DISPATCH_LEVEL,
                 )
 
+    # The ideal send backlog.
+
+    def watch_backlog(self) -> None:
+        """Have changes of the ideal backlog told, if anybody wants to hear of them."""
+        if self.endpoint is not None:
+            self.endpoint.watch_backlog(bool(self.enabled & WSK_EVENT_SEND_BACKLOG))
+
+    def backlog_changed(self, ideal: int) -> None:
+        self.take_out_parameters()
+        if self.enabled & WSK_EVENT_SEND_BACKLOG and self.dispatch is not None:
+            function = self.dispatch.WskSendBacklogEvent
+            if function is not None:
+                event = WSK_EVENT_SEND_BACKLOG
+                self.callback(event, function, STATUS_SUCCESS, self.context, ideal)
+
+    def ideal_send_backlog(self) -> int:
+        """Octets of send data to keep outstanding (SIO_WSK_QUERY_IDEAL_SEND_BACKLOG)."""
+        return 0 if self.endpoint is None else self.endpoint.ideal_backlog()
+
     # What a socket must say.
 
     def may_enable(self) -> bool:
@@ -443,9 +447,15 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     def events_enabled(self, mask: int) -> None:
         if mask & WSK_EVENT_RECEIVE and self.endpoint is not None:
             self.endpoint.resume()
+        if mask & WSK_EVENT_SEND_BACKLOG:
+            self.watch_backlog()
+
+    def events_disabled(self, event: int) -> None:
+        if event == WSK_EVENT_SEND_BACKLOG:
+            self.watch_backlog()
 
     def transport_option(self, option: int, value: int) -> int:
-        if option == OPTION_KEEPALIVE and any(irp.token == "connect" for irp in self.pending):
+        if option == OPTION_KEEPALIVE and any(irp.token is not None for irp in self.pending):
             return STATUS_INVALID_PARAMETER  # not while a connect is in progress (wsk.md 4.8)
         return self.options.set(option, value, self.endpoint)
 
@@ -454,4 +464,25 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def release_transport(self) -> None:
         self._receives.clear()
+        self._retained.closing()
         super().release_transport()
+
+
+def _event_flags(flags: int) -> int:
+    """Flags of WskReceiveEvent for those of `StreamSink.received`."""
+    shown = WSK_FLAG_AT_DISPATCH_LEVEL
+    if flags & RECEIVED_PUSH:
+        shown |= WSK_FLAG_ENTIRE_MESSAGE
+    if flags & RECEIVED_CROWDED:
+        shown |= WSK_FLAG_RELEASE_ASAP
+    return shown
+
+
+def _never(irp: IRP) -> bool:
+    """A request that has gone too far to be withdrawn."""
+    return False
+
+
+def inspect_id_of(ticket: int) -> WSK_INSPECT_ID:
+    """How a client sees what the transport inspected under `ticket`."""
+    return WSK_INSPECT_ID(ticket >> 32, ticket & 0xFFFFFFFF)

@@ -22,6 +22,7 @@ IPPROTO_TCP: Final = 6
 IPPROTO_UDP: Final = 17
 IPPROTO_IPV6: Final = 41
 IPPROTO_ICMPV6: Final = 58
+IPPROTO_RAW: Final = 255
 
 SOL_SOCKET: Final = 0xFFFF
 
@@ -65,6 +66,12 @@ WskSetOption: Final = 0
 WskGetOption: Final = 1
 WskIoctl: Final = 2
 
+# WSK_INSPECT_ACTION
+WskInspectReject: Final = 0
+WskInspectAccept: Final = 1
+WskInspectPend: Final = 2
+WskInspectMax: Final = 3
+
 # WskControlClient
 WSK_TRANSPORT_LIST_QUERY: Final = 2
 WSK_TRANSPORT_LIST_CHANGE: Final = 3
@@ -80,6 +87,7 @@ SO_REUSEADDR: Final = 0x4
 SO_KEEPALIVE: Final = 0x8
 SO_BROADCAST: Final = 0x20
 SO_TYPE: Final = 0x1008
+SO_CONDITIONAL_ACCEPT: Final = 0x3002
 SO_WSK_EVENT_CALLBACK: Final = 0x4002
 SO_EXCLUSIVEADDRUSE: Final = 0xFFFFFFFB
 TCP_NODELAY: Final = 1
@@ -88,6 +96,9 @@ TCP_MAXRT: Final = 5
 TCP_FASTOPEN: Final = 15
 TCP_KEEPCNT: Final = 16
 TCP_KEEPINTVL: Final = 17
+IP_HDRINCL: Final = 2
+IPV6_HDRINCL: Final = 2
+IPV6_CHECKSUM: Final = 26
 IPV6_V6ONLY: Final = 27
 
 # Waits of WskCaptureProviderNPI

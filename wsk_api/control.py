@@ -14,7 +14,10 @@ from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from stack.transport.seam import (
     OPTION_BROADCAST,
+    OPTION_CHECKSUM_AT,
     OPTION_FAST_OPEN,
+    OPTION_HEADER_INCLUDED,
+    OPTION_INSPECT,
     OPTION_KEEPALIVE,
     OPTION_KEEPALIVE_COUNT,
     OPTION_KEEPALIVE_INTERVAL,
@@ -27,11 +30,16 @@ from stack.transport.seam import (
 )
 from wsk_api.constants import (
     AF_INET6,
+    IP_HDRINCL,
+    IPPROTO_IP,
     IPPROTO_IPV6,
     IPPROTO_TCP,
+    IPV6_CHECKSUM,
+    IPV6_HDRINCL,
     IPV6_V6ONLY,
     NPI_WSK_INTERFACE_ID,
     SO_BROADCAST,
+    SO_CONDITIONAL_ACCEPT,
     SO_EXCLUSIVEADDRUSE,
     SO_KEEPALIVE,
     SO_REUSEADDR,
@@ -262,6 +270,10 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Setter | None, Getter | None]]] = {
     ),
     (SOL_SOCKET, SO_BROADCAST): _transport(OPTION_BROADCAST),
     (SOL_SOCKET, SO_KEEPALIVE): _transport(OPTION_KEEPALIVE),
+    (SOL_SOCKET, SO_CONDITIONAL_ACCEPT): _transport(OPTION_INSPECT),
+    (IPPROTO_IP, IP_HDRINCL): _transport(OPTION_HEADER_INCLUDED),
+    (IPPROTO_IPV6, IPV6_HDRINCL): _transport(OPTION_HEADER_INCLUDED),
+    (IPPROTO_IPV6, IPV6_CHECKSUM): _transport(OPTION_CHECKSUM_AT),
     (SOL_SOCKET, SO_TYPE): (None, lambda socket: (STATUS_SUCCESS, socket.socket_type)),
     (IPPROTO_TCP, TCP_NODELAY): _transport(OPTION_NODELAY),
     (IPPROTO_TCP, TCP_KEEPIDLE): _transport(OPTION_KEEPALIVE_TIME, SECOND),
@@ -272,6 +284,13 @@ OPTIONS: Final[dict[tuple[int, int], tuple[Setter | None, Getter | None]]] = {
 }
 
 _NEED_IRP: Final = frozenset(
-    (SOL_SOCKET, code) for code in (SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_BROADCAST, SO_KEEPALIVE)
+    (SOL_SOCKET, code)
+    for code in (
+        SO_REUSEADDR,
+        SO_EXCLUSIVEADDRUSE,
+        SO_BROADCAST,
+        SO_CONDITIONAL_ACCEPT,
+        SO_KEEPALIVE,
+    )
 )
 """Options for which the documents require an IRP."""

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Datagram sockets: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
+"""Datagram sockets, UDP and raw: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
 
-Not done: WskSendMessages, ancillary data (ControlInfo is accepted empty and returned empty),
-fixed remote addresses, raw sockets.
+Not done: ancillary data (ControlInfo is accepted empty and returned empty), fixed remote
+addresses.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from stack.base.packet import BROADCAST, MULTICAST
 from stack.transport.seam import OPTION_BROADCAST, Datagram, DatagramSink, Received
@@ -18,6 +18,7 @@ from wsk_api.constants import (
     MSG_BCAST,
     MSG_MCAST,
     MSG_TRUNC,
+    SOCK_RAW,
     WSK_EVENT_RECEIVE_FROM,
     WSK_FLAG_AT_DISPATCH_LEVEL,
 )
@@ -32,8 +33,19 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
     ntstatus,
 )
-from wsk_api.types import MDL, SOCKADDR, WSK_BUF, WSK_DATAGRAM_INDICATION, Ref
+from wsk_api.raw_options import RAW_OPTIONS, RawOptions
+from wsk_api.retained import Retained
+from wsk_api.types import (
+    MDL,
+    SOCKADDR,
+    WSK_BUF,
+    WSK_BUF_LIST,
+    WSK_DATAGRAM_INDICATION,
+    Ref,
+)
 
+_MOST_MESSAGES: Final = 65_536
+"""Elements of one WSK_BUF_LIST; a list that is longer may be a ring."""
 _GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
 
 
@@ -84,6 +96,25 @@ def WskRelease(Socket: DatagramSocket, DatagramIndication: WSK_DATAGRAM_INDICATI
     return Socket.release(DatagramIndication)
 
 
+def WskSendMessages(
+    Socket: DatagramSocket,
+    BufferList: WSK_BUF_LIST | None,
+    Flags: int,
+    RemoteAddress: SOCKADDR | None,
+    ControlInfoLength: int,
+    ControlInfo: Any,
+    Irp: IRP | None,
+) -> int:
+    """Send one datagram per element of the list, all to one destination; Information is the sum
+    of their lengths.
+
+    A buffer that describes nothing is found before anything is sent.  Otherwise statuses are those
+    of WskSendTo, of the first datagram that could not be sent; the ones before it were sent.
+    """
+    what = (BufferList, Flags, RemoteAddress, ControlInfoLength)
+    return Socket.engine.issue(Irp, lambda _: Socket.send_messages(*what))
+
+
 class WSK_PROVIDER_DATAGRAM_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
     """The table of a datagram socket."""
 
@@ -94,6 +125,7 @@ class WSK_PROVIDER_DATAGRAM_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
         self.WskReceiveFrom = WskReceiveFrom
         self.WskRelease = WskRelease
         self.WskGetLocalAddress = WskGetLocalAddress
+        self.WskSendMessages = WskSendMessages
 
 
 DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH()
@@ -104,7 +136,7 @@ _Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Ref[int] | None]
 class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
-    __slots__ = ("_broadcast", "_receives", "_retained")
+    __slots__ = ("_broadcast", "_raw", "_receives", "_retained")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_RECEIVE_FROM
@@ -113,7 +145,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         super().__init__(*arguments)
         self._broadcast = 0
         self._receives: deque[tuple[IRP, Filler, _Outs]] = deque()
-        self._retained: dict[WSK_DATAGRAM_INDICATION, int] = {}
+        self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
+        self._retained = Retained(self.engine, self._grant)
 
     # Requests.
 
@@ -125,6 +158,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
 
     def endpoint_bound(self, endpoint: Datagram) -> None:
         endpoint.set_option(OPTION_BROADCAST, self._broadcast)
+        if self._raw is not None:
+            self._raw.hand_over(endpoint)
 
     def send_to(
         self, buffer: WSK_BUF | None, flags: int, remote: SOCKADDR | None, control: int
@@ -140,6 +175,21 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         size = buffer.Length
         result = self.endpoint.send(pieces, size, target.address, target.port, target.scope)
         return ntstatus(result), 0 if result else size
+
+    def send_messages(
+        self, buffers: WSK_BUF_LIST | None, flags: int, remote: SOCKADDR | None, control: int
+    ) -> tuple[int, int]:
+        if flags or control:
+            return STATUS_NOT_SUPPORTED, 0
+        if self.endpoint is None:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        batch = _messages(buffers)
+        status, target = self.target(remote)
+        if batch is None or target is None or not target.address:
+            return status or STATUS_INVALID_PARAMETER, 0
+        to = (target.address, target.port, target.scope)
+        result, sent = self.endpoint.send_all(batch, *to)
+        return ntstatus(result), 0 if result else sent
 
     def receive_from(
         self, buffer: WSK_BUF | None, flags: int, outs: _Outs, irp: IRP
@@ -223,7 +273,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             head = node
             charge += datagram.charge
         assert head is not None
-        self._retained[head] = charge
+        self._retained.keep(head, charge)
         status = self.callback(
             WSK_EVENT_RECEIVE_FROM,
             self.dispatch.WskReceiveFromEvent,
@@ -234,7 +284,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         )
         if status == STATUS_PENDING:
             return True
-        self._retained.pop(head, None)
+        if not self._retained.forgo(head):
+            return True  # released inside: that it was not retained comes too late
         if status != STATUS_SUCCESS and not self.static & WSK_EVENT_RECEIVE_FROM:
             self.enabled &= ~WSK_EVENT_RECEIVE_FROM
             return False
@@ -243,13 +294,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         return True
 
     def release(self, head: WSK_DATAGRAM_INDICATION | None) -> int:
-        if head is None:
-            return STATUS_INVALID_PARAMETER
-        charge = self._retained.pop(head, None)
-        if charge is None:
-            return STATUS_INVALID_PARAMETER
-        self.engine.later(lambda: self._grant(charge))
-        return STATUS_SUCCESS
+        return self._retained.release(head)
 
     def _grant(self, charge: int) -> None:
         if self.endpoint is not None:
@@ -262,6 +307,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             self.endpoint.resume()
 
     def transport_option(self, option: int, value: int) -> int:
+        if option in RAW_OPTIONS and self._raw is not None:
+            return self._raw.set(option, value, self.endpoint)
         if option != OPTION_BROADCAST:
             return super().transport_option(option, value)
         self._broadcast = int(bool(value))
@@ -270,10 +317,25 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         return ntstatus(self.endpoint.set_option(option, self._broadcast))
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
+        if option in RAW_OPTIONS and self._raw is not None:
+            return self._raw.get(option)
         if option != OPTION_BROADCAST:
             return super().transport_option_value(option)
         return STATUS_SUCCESS, self._broadcast
 
     def release_transport(self) -> None:
         self._receives.clear()
+        self._retained.closing()
         super().release_transport()
+
+
+def _messages(node: WSK_BUF_LIST | None) -> list[tuple[list[memoryview], int]] | None:
+    """The datagrams of a list; None if it is empty, endless, or a buffer describes nothing."""
+    batch: list[tuple[list[memoryview], int]] = []
+    while node is not None and len(batch) < _MOST_MESSAGES:
+        pieces = views(node.Buffer)
+        if pieces is None:
+            return None
+        batch.append((pieces, node.Buffer.Length))
+        node = node.Next
+    return batch if batch and node is None else None

@@ -182,6 +182,7 @@ class Completions:
         assert irp.queued, "an IRP was completed twice"
         assert status != STATUS_PENDING
         irp.queued = False
+        irp.token = None
         irp.set_cancel(None)
         irp.IoStatus.Status = status
         irp.IoStatus.Information = information

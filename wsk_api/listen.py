@@ -3,7 +3,9 @@
 
 Bind starts listening.  Connections go to queued WskAccept requests first, then to WskAcceptEvent
 if it is enabled, and otherwise wait in the transport.
-Not done: conditional accept (WskInspectEvent, WskInspectComplete answers STATUS_NOT_SUPPORTED).
+
+Conditional accept (SO_CONDITIONAL_ACCEPT, wsk.md 3.5): WskInspectEvent sees every SYN before it is
+answered.  Rejecting resets the peer; neither SYN cookies, nor the backlog, nor Fast Open apply.
 """
 
 from __future__ import annotations
@@ -12,32 +14,46 @@ from collections import deque
 from typing import Any, Final
 
 from stack.transport.seam import (
+    INSPECT_ACCEPT,
+    INSPECT_PEND,
+    INSPECT_REJECT,
     OPTION_FAST_OPEN,
+    OPTION_INSPECT,
     Listener,
     ListenerSink,
+    Name,
     Stream,
     StreamSink,
 )
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
-from wsk_api.connection import ConnectionSocket
+from wsk_api.connection import ConnectionSocket, inspect_id_of
 from wsk_api.constants import (
     WSK_EVENT_ACCEPT,
     WSK_FLAG_AT_DISPATCH_LEVEL,
+    WskInspectAccept,
+    WskInspectPend,
+    WskInspectReject,
 )
 from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
-    STATUS_NOT_SUPPORTED,
     STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS,
 )
 from wsk_api.stream_options import StreamOptions
-from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, Ref
+from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ID, Ref
 
 _EARLY: Final = 256
 """Connections of a listener with TCP_FASTOPEN that may deliver data before they are confirmed."""
+_VERDICTS: Final = {
+    WskInspectReject: INSPECT_REJECT,
+    WskInspectAccept: INSPECT_ACCEPT,
+    WskInspectPend: INSPECT_PEND,
+}
+_NO_EVENT: Final = 0
+"""WskInspectEvent and WskAbortEvent have no bit: they cannot be disabled."""
 
 
 def WskAccept(
@@ -59,10 +75,15 @@ def WskAccept(
 
 
 def WskInspectComplete(
-    ListenSocket: ListenSocket, InspectID: Any, Action: int, Irp: IRP | None
+    ListenSocket: ListenSocket, InspectID: WSK_INSPECT_ID, Action: int, Irp: IRP | None
 ) -> int:
-    """Conditional accept is not done yet: STATUS_NOT_SUPPORTED."""
-    return ListenSocket.engine.issue(Irp, lambda _: (STATUS_NOT_SUPPORTED, 0))
+    """Decide what WskInspectEvent left pending: WskInspectAccept or WskInspectReject.
+
+    Completes when the decision was taken note of, STATUS_SUCCESS also if the request was dropped
+    meanwhile or decided before, which changes nothing any more.  STATUS_INVALID_PARAMETER (no id,
+    another action), STATUS_INVALID_DEVICE_STATE (no listener with SO_CONDITIONAL_ACCEPT).
+    """
+    return ListenSocket.engine.issue(Irp, lambda _: ListenSocket.decide(InspectID, Action))
 
 
 class WSK_PROVIDER_LISTEN_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
@@ -100,7 +121,7 @@ class AcceptRequest:
 class ListenSocket(EndpointSocket[Listener], ListenerSink):
     """A listening socket."""
 
-    __slots__ = ("_accepts", "_inherited", "options")
+    __slots__ = ("_accepts", "_inherited", "conditional_accept", "options")
 
     Dispatch = DISPATCH
     category_events = WSK_EVENT_ACCEPT
@@ -108,6 +129,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
+        self.conditional_accept = False
         self._inherited = 0
         self.options = StreamOptions()  # accepted sockets inherit them
 
@@ -117,6 +139,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         listener = self.client.transports.listener(self, families)
         if listener is not None:
             listener.attach(self)
+            if self.conditional_accept:
+                listener.set_option(OPTION_INSPECT, 1)
         return listener
 
     def accept(self, flags: int, request: AcceptRequest, irp: IRP) -> tuple[int, Any]:
@@ -155,6 +179,63 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         socket.adopt(stream, self.options)
         return socket
 
+    def take_over(self, other: ConnectionSocket) -> bool:
+        """Listen on the name that a socket has bound.  False if it cannot be had."""
+        listener = other.endpoint.listen() if other.endpoint is not None else None
+        if listener is None:
+            return False
+        other.endpoint = None
+        other.discard()
+        listener.attach(self)
+        self.v6only, self.sharing, self.options = other.v6only, other.sharing, other.options
+        self.endpoint = listener
+        self.bound = True
+        self.endpoint_bound(listener)
+        return True
+
+    def discard(self) -> None:
+        """This socket was never handed out."""
+        self.client.sockets.discard(self)
+
+    # Conditional accept.
+
+    def inspect(self, ticket: int, local: Name, remote: Name) -> int:
+        """WskInspectEvent.  Whatever is no answer is a refusal."""
+        answer = self.callback(
+            _NO_EVENT,
+            self.dispatch.WskInspectEvent,
+            WskInspectReject,
+            self.context,
+            self.shown(local.address, local.port, local.scope),
+            self.shown(remote.address, remote.port, remote.scope),
+            inspect_id_of(ticket),
+        )
+        return _VERDICTS.get(answer, INSPECT_REJECT)
+
+    def dropped(self, ticket: int) -> None:
+        function = self.dispatch.WskAbortEvent
+        self.callback(_NO_EVENT, function, STATUS_SUCCESS, self.context, inspect_id_of(ticket))
+
+    def decide(self, which: Any, action: int) -> tuple[int, int]:
+        if self.endpoint is None or not self.conditional_accept:
+            return STATUS_INVALID_DEVICE_STATE, 0
+        decisive = action in (WskInspectAccept, WskInspectReject)
+        if not isinstance(which, WSK_INSPECT_ID) or not decisive:
+            return STATUS_INVALID_PARAMETER, 0
+        ticket = which.Key << 32 | which.SerialNumber
+        self.endpoint.decide(ticket, action == WskInspectAccept)
+        return STATUS_SUCCESS, 0
+
+    def set_conditional_accept(self, wanted: bool) -> int:
+        """SO_CONDITIONAL_ACCEPT: before bind, and not without the callbacks it lives by."""
+        table = self.dispatch
+        if self.bound:
+            return STATUS_INVALID_DEVICE_STATE
+        if wanted and (table is None or not (table.WskInspectEvent and table.WskAbortEvent)):
+            return STATUS_INVALID_PARAMETER
+        self.conditional_accept = wanted
+        return STATUS_SUCCESS
+
     # Events.
 
     def accepted(self, stream: Stream) -> StreamSink | None:
@@ -175,6 +256,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
             return None
         socket = self._socket(stream, None, None)
         socket.enabled |= self._inherited
+        socket.watch_backlog()
         context: Ref[Any] = Ref()
         dispatch: Ref[WSK_CLIENT_CONNECTION_DISPATCH] = Ref()
         socket.out_parameters = (context, dispatch)
@@ -220,6 +302,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     # Options and closing.
 
     def transport_option(self, option: int, value: int) -> int:
+        if option == OPTION_INSPECT:
+            return self.set_conditional_accept(bool(value))
         status = self.options.set(option, value, None)
         if option == OPTION_FAST_OPEN and self.endpoint is not None:
             self.endpoint_bound(self.endpoint)
@@ -230,6 +314,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         endpoint.set_option(OPTION_FAST_OPEN, _EARLY if wanted else 0)
 
     def transport_option_value(self, option: int) -> tuple[int, int]:
+        if option == OPTION_INSPECT:
+            return STATUS_SUCCESS, int(self.conditional_accept)
         return self.options.get(option)
 
     def release_transport(self) -> None:

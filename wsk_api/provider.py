@@ -19,6 +19,7 @@ from wsk_api.constants import (
     WSK_FLAG_CONNECTION_SOCKET,
     WSK_FLAG_DATAGRAM_SOCKET,
     WSK_FLAG_LISTEN_SOCKET,
+    WSK_FLAG_STREAM_SOCKET,
     WSK_SET_STATIC_EVENT_CALLBACKS,
     WSK_TRANSPORT_LIST_QUERY,
 )
@@ -37,6 +38,7 @@ from wsk_api.ntstatus import (
 )
 from wsk_api.requests import Engine
 from wsk_api.sockets import Socket
+from wsk_api.stream import StreamSocket
 from wsk_api.transports import Transports
 from wsk_api.types import (
     SOCKADDR,
@@ -48,11 +50,12 @@ from wsk_api.types import (
 
 VERSION: Final = MAKE_WSK_VERSION(1, 0)
 
-_CATEGORIES: Final[dict[int, type[Socket]]] = {
+_CATEGORIES: Final[dict[int, type[Socket] | type[StreamSocket]]] = {
     WSK_FLAG_BASIC_SOCKET: BasicSocket,
     WSK_FLAG_LISTEN_SOCKET: ListenSocket,
     WSK_FLAG_CONNECTION_SOCKET: ConnectionSocket,
     WSK_FLAG_DATAGRAM_SOCKET: DatagramSocket,
+    WSK_FLAG_STREAM_SOCKET: StreamSocket,
 }
 _ALL_EVENTS: Final = (
     ListenSocket.category_events | ConnectionSocket.category_events | DatagramSocket.category_events
@@ -87,8 +90,8 @@ def WskSocket(
     """Create a socket; Information is the WSK_SOCKET.
 
     STATUS_INVALID_HANDLE (no client), STATUS_INVALID_PARAMETER (no IRP, not exactly one category,
-    a table or context for a basic socket), STATUS_NOT_SUPPORTED (no such transport, or a stream
-    socket).  Security descriptors are not done: anything but None is STATUS_NOT_SUPPORTED.
+    a table or context for a basic socket), STATUS_NOT_SUPPORTED (no such transport).  Security
+    descriptors are not done: anything but None is STATUS_NOT_SUPPORTED.
     """
     if Irp is None:
         return STATUS_INVALID_PARAMETER
@@ -120,7 +123,7 @@ def _create(
     if security is not None or not client.transports.known(*transport):
         return STATUS_NOT_SUPPORTED, 0
     if category is None:
-        return STATUS_INVALID_PARAMETER if flags & ~0x8 else STATUS_NOT_SUPPORTED, 0
+        return STATUS_INVALID_PARAMETER, 0
     if category is BasicSocket and (context is not None or dispatch is not None):
         return STATUS_INVALID_PARAMETER, 0
     client.had_socket = True

@@ -113,7 +113,7 @@ class Socket(WSK_SOCKET):
         withdraw = self.pending.get(irp)
         if withdraw is not None and withdraw(irp):
             self.answer(irp, STATUS_CANCELLED)
-        elif withdraw is not None:
+        elif withdraw is not None and irp.queued:
             irp.set_cancel(self._cancel)
 
     # Names.
@@ -165,6 +165,7 @@ class Socket(WSK_SOCKET):
         if event & self.static:
             return STATUS_INVALID_DEVICE_REQUEST
         self.enabled &= ~event
+        self.events_disabled(event)
         if event not in self.running:
             return STATUS_SUCCESS
         if irp is None:
@@ -183,6 +184,9 @@ class Socket(WSK_SOCKET):
 
     def events_enabled(self, mask: int) -> None:
         """Events were enabled: what waits is to be indicated."""
+
+    def events_disabled(self, event: int) -> None:
+        """An event was disabled."""
 
     def callback(self, event: int, function: Any, failure: int, *arguments: Any) -> int:
         """Call a client's event callback.

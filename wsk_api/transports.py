@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stack.transport.seam import Datagram, Listener, Provider, Stream
-from wsk_api.constants import AF_INET, AF_INET6
+from wsk_api.constants import AF_INET, AF_INET6, SOCK_RAW
 from wsk_api.types import WSK_TRANSPORT
 
 if TYPE_CHECKING:
@@ -21,13 +21,18 @@ class Transports:
 
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = {(p.socket_type, p.protocol): p for p in providers}
+        self._raw = self._providers.get((SOCK_RAW, 0))
 
     def known(self, family: int, socket_type: int, protocol: int) -> bool:
         """WskSocket accepts this combination."""
-        return family in (AF_INET, AF_INET6) and (socket_type, protocol) in self._providers
+        if family not in (AF_INET, AF_INET6):
+            return False
+        if socket_type == SOCK_RAW:
+            return self._raw is not None and 0 <= protocol <= 255
+        return (socket_type, protocol) in self._providers
 
     def list(self) -> list[WSK_TRANSPORT]:
-        """Every combination."""
+        """Every combination; protocol 0 of SOCK_RAW stands for every one."""
         return [
             WSK_TRANSPORT(socket_type, protocol, family)
             for socket_type, protocol in self._providers
@@ -43,6 +48,8 @@ class Transports:
         return provider.open_listener(families) if provider else None
 
     def datagram(self, socket: Socket, families: int) -> Datagram | None:
+        if socket.socket_type == SOCK_RAW:
+            return self._raw.open_raw(families, socket.protocol) if self._raw else None
         provider = self._of(socket)
         return provider.open_datagram(families) if provider else None
 

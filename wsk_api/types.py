@@ -141,6 +141,16 @@ def ULONG(value: int) -> bytes:
     return value.to_bytes(4, "little")
 
 
+class WSK_BUF_LIST:
+    """A list of buffers.  Made by the client, who must not change it while a request uses it."""
+
+    __slots__ = ("Buffer", "Next")
+
+    def __init__(self, Buffer: WSK_BUF, Next: WSK_BUF_LIST | None = None) -> None:
+        self.Buffer = Buffer
+        self.Next = Next
+
+
 class WSK_DATA_INDICATION:
     """A list of received buffers.  Owned by the provider; must not be changed."""
 
@@ -220,6 +230,28 @@ class WSK_PROVIDER_CHARACTERISTICS:
         self.LowestVersion = 0
 
 
+class WSK_INSPECT_ID:
+    """Names a connection request.  Compared by value, by both members; they mean nothing else."""
+
+    __slots__ = ("Key", "SerialNumber")
+
+    def __init__(self, Key: int = 0, SerialNumber: int = 0) -> None:
+        self.Key = Key
+        self.SerialNumber = SerialNumber
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WSK_INSPECT_ID) and (self.Key, self.SerialNumber) == (
+            other.Key,
+            other.SerialNumber,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.Key, self.SerialNumber))
+
+    def __repr__(self) -> str:
+        return f"WSK_INSPECT_ID({self.Key}, {self.SerialNumber})"
+
+
 class WSK_CLIENT_LISTEN_DISPATCH:
     """Callbacks of a listening socket."""
 
@@ -259,6 +291,20 @@ class WSK_CLIENT_CONNECTION_DISPATCH:
         self.WskReceiveEvent = WskReceiveEvent
         self.WskDisconnectEvent = WskDisconnectEvent
         self.WskSendBacklogEvent = WskSendBacklogEvent
+
+
+class WSK_CLIENT_STREAM_DISPATCH:
+    """Callbacks of a stream socket: those of the listening role and those of the other."""
+
+    __slots__ = ("Connect", "Listen")
+
+    def __init__(
+        self,
+        Listen: WSK_CLIENT_LISTEN_DISPATCH | None = None,
+        Connect: WSK_CLIENT_CONNECTION_DISPATCH | None = None,
+    ) -> None:
+        self.Listen = Listen
+        self.Connect = Connect
 
 
 class WSK_EVENT_CALLBACK_CONTROL:

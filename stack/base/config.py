@@ -41,7 +41,7 @@ class Config:
     Transports
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
-    udp_receive_buffer      octets of datagrams waiting for one UDP endpoint
+    udp_receive_buffer      octets of datagrams waiting for one UDP or raw endpoint
     tcp_receive_buffer      octets a connection may hold for its user: its first window
     tcp_autotuning          how far the receive window grows from there: "disabled",
                             "highlyrestricted" (256 KiB), "restricted" (1 MiB), "normal" (16 MiB),
@@ -91,6 +91,9 @@ class Config:
     tcp_mtu_probe_interval  a finished search is believed for so long (RFC 4821 7.3: 10 minutes)
     tcp_connect_errors      ICMP errors that end an attempt to connect: "hard" (RFC 1122 4.2.3.9),
                             "all" (soft ones too, RFC 5461 4.1), "none" (RFC 5927 5.2)
+    tcp_pended_syns         SYNs of one listener that wait for a conditional accept (wsk.md 3.5)
+    tcp_pended_syn_time     one that has not been sent again for so long is forgotten: a peer who
+                            has not given up doubles his time-out up to a minute (RFC 6298)
     tcp_syn_cookies         answer SYNs beyond the backlog without keeping state (RFC 4987 3.6)
     tcp_fast_open           data in SYNs (RFC 7413), where both users ask for it
     tcp_fast_open_cache     servers of which a cookie is remembered
@@ -147,6 +150,8 @@ class Config:
     tcp_mtu_probe_floor: int = 536
     tcp_mtu_probe_interval: int = 10 * MINUTE
     tcp_connect_errors: str = "hard"
+    tcp_pended_syns: int = 256
+    tcp_pended_syn_time: int = 2 * MINUTE
     tcp_syn_cookies: bool = True
     tcp_connection_limit: int = 65536
     tcp_keepalive_time: int = 7200 * SECOND
@@ -221,6 +226,8 @@ _BOUNDS = (
     ("tcp_delayed_ack", 0, 500 * MS - 1),
     ("tcp_rto_min", 1, 60 * SECOND),
     ("tcp_backlog", 1, 1 << 20),
+    ("tcp_pended_syns", 1, 1 << 20),
+    ("tcp_pended_syn_time", 1, 1 << 62),
     ("tcp_fast_open_cache", 1, 1 << 20),
     ("tcp_keepalive_time", MS, 1 << 62),
     ("tcp_keepalive_interval", MS, 1 << 62),

@@ -28,7 +28,7 @@ from stack.ip.groups import Groups
 from stack.ip.path import Path
 from stack.ip.pmtu import PathMtu
 from stack.ip.routes import Route, RouteTable
-from stack.ip.seam import UNRESOLVED, TransportLayer
+from stack.ip.seam import UNRESOLVED, RawTap, TransportLayer
 from stack.ip.source import select
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
@@ -136,6 +136,7 @@ class IpLayer(NetworkLayer):
         self.config = host.config
         self.counters = IpCounters()
         self.protocols: dict[int, TransportLayer] = {}
+        self.raw: RawTap | None = None  # while there are raw endpoints
         self.local: dict[bytes, LocalAddress] = {}
         schedule = SCHEDULE4 if self.size == 4 else SCHEDULE6
         self.addresses = AddressManager(host.env, host.timers, schedule, self._address_changed)
@@ -218,13 +219,16 @@ class IpLayer(NetworkLayer):
         self._deliver(pkt)
 
     def _deliver(self, pkt: Packet) -> None:
+        heard = self.raw is not None and self.raw.copy(pkt)
         handler = self.protocols.get(pkt.proto)
-        if handler is None:
+        if handler is not None:
+            self.counters.in_delivers += 1
+            handler.receive(pkt)
+        elif heard:
+            self.counters.in_delivers += 1
+        else:
             self.counters.in_unknown_protos += 1
             self.protocol_unknown(pkt)
-            return
-        self.counters.in_delivers += 1
-        handler.receive(pkt)
 
     def _source_is_good(self, pkt: Packet) -> bool:
         """RFC 1122 3.2.1.3: a source must be able to be one host's, and not be us."""

@@ -20,6 +20,18 @@ UNRESOLVED: Final = 9
 """Not an ICMP message: this host's own link layer found no neighbour."""
 
 
+class RawTap:
+    """Somebody who gets copies of packets, whatever their protocol."""
+
+    def wants(self, proto: int) -> bool:
+        """He speaks `proto`, as far as anybody does."""
+        raise NotImplementedError
+
+    def copy(self, pkt: Packet) -> bool:
+        """A whole packet for us.  True if it has found one who speaks its protocol."""
+        raise NotImplementedError
+
+
 class TransportLayer:
     """A protocol above IP: TCP, UDP, ICMP."""
 

@@ -185,7 +185,7 @@ class V6Layer(IpLayer):
             field, proto, at = at, frame[at], at + size
         pkt.proto = proto
         pkt.l4 = at
-        if proto not in self.protocols:
+        if proto not in self.protocols and not (self.raw is not None and self.raw.wants(proto)):
             self._problem(pkt, icmp6.BAD_NEXT_HEADER, field, fate.IP_PROTOCOL_UNKNOWN)
             return False
         return True

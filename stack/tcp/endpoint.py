@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, status
 from stack.base.units import View
-from stack.tcp import ending, preferences, user
+from stack.tcp import backlog, ending, preferences, user
 from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.names import CLOSED, CLOSING, LAST_ACK, TIME_WAIT
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
-from stack.transport.seam import Name, Stream, StreamSink
+from stack.transport.seam import Listener, Name, Stream, StreamSink
 
 if TYPE_CHECKING:
     from stack.tcp.protocol import TcpProtocol
@@ -35,6 +35,7 @@ class TcpStream(Stream):
         "_options",
         "_protocol",
         "_tcb",
+        "_ticket",
         "sink",
     )
 
@@ -46,13 +47,15 @@ class TcpStream(Stream):
         self._tcb: Tcb | None = None
         self._options: dict[int, int] = {}
         self._congestion = ""  # the name chosen for this stream, if one was
+        self._ticket = 0
 
     def attach(self, sink: StreamSink) -> None:
         self.sink = sink
 
-    def adopt(self, tcb: Tcb) -> None:
+    def adopt(self, tcb: Tcb, ticket: int = 0) -> None:
         """This stream is for `tcb`."""
         self._tcb = tcb
+        self._ticket = ticket
         tcb.endpoint = self
         preferences.apply_all(tcb, self._options)
         if self._congestion:
@@ -149,6 +152,26 @@ class TcpStream(Stream):
         if self._tcb is not None:
             user.change_congestion(self._tcb, name)
         return status.OK
+
+    def listen(self) -> Listener | None:
+        binding = self._binding
+        if binding is None or self._tcb is not None:
+            return None
+        self._binding = None
+        self.sink = SILENT
+        listener = self._protocol.open_listener(self._families)
+        listener.begin(binding)
+        return listener
+
+    def ideal_backlog(self) -> int:
+        return 0 if self._tcb is None else backlog.ideal(self._tcb)
+
+    def watch_backlog(self, on: bool) -> None:
+        if self._tcb is not None:
+            self._tcb.backlog_told = backlog.ideal(self._tcb) if on else -1
+
+    def ticket(self) -> int:
+        return self._ticket
 
     def local_name(self) -> Name | None:
         tcb = self._tcb

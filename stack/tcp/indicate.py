@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """TCP: the indicate phase.  What happened to a connection is told to its user, in one place.
 
-Order: answers to requests, soft errors, that data is urgent, the data, the peer's FIN (only
-behind all its data), the end.  The user may make any call from inside; what he does is seen
-before the next step.
+Order: answers to requests, the ideal backlog, soft errors, that data is urgent, the data, the
+peer's FIN (only behind all its data), the end.  The user may make any call from inside; what he
+does is seen before the next step.
 """
 
 from __future__ import annotations
 
 from stack.base.status import OK
+from stack.tcp import backlog
 from stack.tcp.endpoint import SILENT
 from stack.tcp.names import SYN_RECEIVED
 from stack.tcp.tcb import Tcb
-from stack.transport.seam import RECEIVED_PUSH, StreamSink
+from stack.transport.seam import RECEIVED_CROWDED, RECEIVED_PUSH, StreamSink
 
 
 def indicate(tcb: Tcb) -> None:
@@ -27,6 +28,8 @@ def indicate(tcb: Tcb) -> None:
     while tcb.done:
         token, status, count = tcb.done.pop(0)
         _sink(tcb).done(token, status, count)
+    if tcb.backlog_told >= 0 and backlog.changed(tcb):
+        _sink(tcb).backlog_changed(tcb.backlog_told)
     if tcb.trouble:
         trouble, tcb.trouble = tcb.trouble, 0
         if tcb.reports:
@@ -61,6 +64,8 @@ def _data(tcb: Tcb) -> None:
     flags = RECEIVED_PUSH if rcv.pushed else 0
     rcv.pushed = False
     views = recvq.take()
+    if rcv.ungranted > rcv.limit >> 1:
+        flags |= RECEIVED_CROWDED
     rcv.ungranted += count
     taken = _sink(tcb).received(views, count, flags)
     if taken < count:

@@ -19,10 +19,18 @@ from stack.ip.path import Path
 from stack.tcp import chart, ending, handshake, options, syncookies
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.fastopen import Pending
+from stack.tcp.inspection import Inspection, key_of
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.transport.ports import Binding
-from stack.transport.seam import OPTION_FAST_OPEN, Listener, ListenerSink, Name, Stream
+from stack.transport.seam import (
+    OPTION_FAST_OPEN,
+    OPTION_INSPECT,
+    Listener,
+    ListenerSink,
+    Name,
+    Stream,
+)
 from stack.wire.tcp import ACK, RST, SYN, Segment
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 _SILENT = ListenerSink()
 
 
-def _ports(pkt: Packet) -> tuple[int, int]:
+def ports_of(pkt: Packet) -> tuple[int, int]:
     """(local, remote) port of a segment that arrived."""
     frame, l4 = pkt.frame, pkt.l4
     return frame[l4 + 2] << 8 | frame[l4 + 3], frame[l4] << 8 | frame[l4 + 1]
@@ -45,6 +53,7 @@ class TcpListener(Workable, Listener):
         "_cookie_at",
         "_families",
         "_half_open",
+        "_inspection",
         "_offered",
         "_pending",
         "_protocol",
@@ -63,6 +72,7 @@ class TcpListener(Workable, Listener):
         self._offered = False  # the sink left the oldest of them waiting
         self._cookie_at = 0  # when the last cookie was sent
         self._pending = Pending()
+        self._inspection: Inspection | None = None  # while every SYN is judged by the sink
 
     # The user's side.
 
@@ -76,9 +86,13 @@ class TcpListener(Workable, Listener):
             return status.NOT_LOCAL
         result, binding = self._protocol.ports.bind(self._families, address, port, sharing)
         if binding is not None:
-            self._binding = binding
-            self._protocol.listeners.add(self._families, address, binding.port, self)
+            self.begin(binding)
         return result
+
+    def begin(self, binding: Binding) -> None:
+        """Listen on the name that is held by `binding`."""
+        self._binding = binding
+        self._protocol.listeners.add(self._families, binding.address, binding.port, self)
 
     def accept(self) -> Stream | None:
         if not self._waiting:
@@ -100,8 +114,18 @@ class TcpListener(Workable, Listener):
         self._protocol.ports.release(binding)
         for tcb in [*self._half_open, *self._waiting]:
             ending.abort(tcb)
+        if self._inspection is not None:
+            self._inspection.close()
+
+    def decide(self, ticket: int, accept: bool) -> bool:
+        return self._inspection is not None and self._inspection.decide(ticket, accept)
 
     def set_option(self, option: int, value: int) -> int:
+        if option == OPTION_INSPECT:
+            if self._binding is not None:
+                return status.STATE
+            self._inspection = Inspection(self, self._protocol) if value else None
+            return status.OK
         if option != OPTION_FAST_OPEN:
             return status.NOT_SUPPORTED
         if value < 0:
@@ -119,13 +143,17 @@ class TcpListener(Workable, Listener):
         """RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, anything else."""
         protocol = self._protocol
         if seg.flags & RST:
-            protocol.door.drop(pkt, fate.TCP_RST_INVALID)
+            if self._inspection is None or not self._inspection.withdrawn(pkt, seg):
+                protocol.door.drop(pkt, fate.TCP_RST_INVALID)
         elif seg.flags & ACK:
             if not self._brings_cookie(pkt, seg):
                 protocol.refuse(seg)
                 protocol.door.drop(pkt, fate.TCP_ACK_INVALID)
         elif seg.flags & SYN:
-            self._syn(pkt, seg)
+            if self._inspection is None:
+                self._syn(pkt, seg)
+            else:
+                self._inspection.arrives(pkt, seg)
         else:
             protocol.door.drop(pkt, fate.TCP_FLAGS)
 
@@ -139,23 +167,42 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return
-        tcb = protocol.new_tcb(path, *_ports(pkt), keep=not crowded)
+        tcb = protocol.new_tcb(path, *ports_of(pkt), keep=not crowded)
         options.prepare(tcb)
         if crowded:
             self._send_cookie(tcb, seg)
             return
-        tcb.listener = self
-        chart.enter(tcb, LISTEN)
-        handshake.take_syn(tcb, seg)
-        chart.enter(tcb, SYN_RECEIVED)
-        protocol.counters.passive_opens += 1
+        self._answer(tcb, seg)
         if seg.fast_open is not None and self._opens_early(tcb, seg):
             handshake.open_early(tcb, seg)
             self._waiting.append(tcb)
             protocol.accepting.mark(self)
         else:
             self._half_open.add(tcb)
-        protocol.work.mark(tcb)
+
+    def admit(self, pkt: Packet, seg: Segment) -> Tcb | None:
+        """Answer a SYN that was judged; None if there is no way, no room, or meanwhile a connection
+        that was opened from here.
+
+        The user has decided: neither the backlog nor cookies apply, nor does Fast Open.
+        """
+        path = self._way_back(pkt)
+        if path is None or self._protocol.occupied(key_of(pkt)):
+            return None
+        tcb = self._protocol.new_tcb(path, *ports_of(pkt))
+        options.prepare(tcb)
+        self._answer(tcb, seg)
+        self._half_open.add(tcb)
+        return tcb
+
+    def _answer(self, tcb: Tcb, seg: Segment) -> None:
+        """From LISTEN to SYN-RECEIVED; the SYN-ACK leaves in the output phase."""
+        tcb.listener = self
+        chart.enter(tcb, LISTEN)
+        handshake.take_syn(tcb, seg)
+        chart.enter(tcb, SYN_RECEIVED)
+        self._protocol.counters.passive_opens += 1
+        self._protocol.work.mark(tcb)
 
     def _opens_early(self, tcb: Tcb, seg: Segment) -> bool:
         """May the data of this SYN be delivered now?  (RFC 7413 4.1.2, 4.2.2)"""
@@ -217,7 +264,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return True
-        tcb = protocol.new_tcb(path, *_ports(pkt))
+        tcb = protocol.new_tcb(path, *ports_of(pkt))
         tcb.listener = self
         chart.enter(tcb, LISTEN)
         options.prepare(tcb)
@@ -240,18 +287,23 @@ class TcpListener(Workable, Listener):
         if tcb in self._waiting:
             self._waiting.remove(tcb)
         tcb.listener = None
+        if self._inspection is not None:
+            self._inspection.lost(tcb)
 
     def indicate(self) -> None:
         """Offer what is established, oldest first, until the sink lets one wait."""
+        if self._inspection is not None:
+            self._inspection.indicate()
         while self._waiting and not self._offered and self._binding is not None:
             tcb = self._waiting[0]
-            stream = TcpStream(self._protocol, self._families)
-            stream.adopt(tcb)
+            stream = self._stream(tcb)
             sink = self.sink.accepted(stream)
             if sink is None:
                 if tcb.endpoint is stream:
                     tcb.endpoint = None
                     self._offered = True
+                    if self._inspection is not None:
+                        self._inspection.put_back(tcb, stream.ticket())
                 continue
             if self._waiting and self._waiting[0] is tcb:
                 self._waiting.pop(0)
@@ -260,10 +312,14 @@ class TcpListener(Workable, Listener):
             self._protocol.work.mark(tcb)
 
     def _hand_over(self, tcb: Tcb) -> TcpStream:
-        stream = TcpStream(self._protocol, self._families)
-        stream.adopt(tcb)
+        stream = self._stream(tcb)
         tcb.listener = None
         self._protocol.work.mark(tcb)
         if not self._waiting:
             self._offered = False
+        return stream
+
+    def _stream(self, tcb: Tcb) -> TcpStream:
+        stream = TcpStream(self._protocol, self._families)
+        stream.adopt(tcb, 0 if self._inspection is None else self._inspection.take(tcb))
         return stream

@@ -112,6 +112,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.cookies = SynCookies(host.env)
         self.fast_open = FastOpen(host.env, host.config.tcp_fast_open_cache)
         self._table: dict[bytes, Tcb | TimeWait] = {}
+        self._tickets = 0
 
     # Provider.
 
@@ -268,6 +269,15 @@ class TcpProtocol(TransportLayer, Provider):
         if keep:
             self._table[tcb.key] = tcb
         return tcb
+
+    def occupied(self, key: bytes) -> bool:
+        """There is a connection with these addresses and ports."""
+        return key in self._table
+
+    def next_ticket(self) -> int:
+        """A number that no other connection of this stack was inspected under."""
+        self._tickets += 1
+        return self._tickets
 
     def offer_fast_open(self, tcb: Tcb) -> Offer | None:
         """What the SYN of `tcb`, whose user wants Fast Open, is to say of it."""

@@ -172,6 +172,7 @@ class Tcb(Workable, TimerOwner):
 
     __slots__ = (
         "ack",
+        "backlog_told",
         "board",
         "cc",
         "challenge_when",
@@ -347,6 +348,7 @@ class Tcb(Workable, TimerOwner):
         self.pacer: Pacer | None = None  # while what is sent is paced
         self.challenge_when = 0
         self.estats: Estats | None = None  # while somebody counts
+        self.backlog_told = -1  # the ideal backlog as the user knows it, while he wants to
         self.search: MtuSearch | None = None  # while the path MTU is found by probing
 
     def fired(self, timer: Timer) -> None:

@@ -18,10 +18,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from stack.base.status import OK
 from stack.base.units import View
 
 SOCK_STREAM: Final = 1
 SOCK_DGRAM: Final = 2
+SOCK_RAW: Final = 3
 
 # How an endpoint shares its local address (wsk.md 2.9; see `ports`).
 SHARE_DEFAULT: Final = 0
@@ -37,6 +39,8 @@ SEND_URGENT: Final = 2
 # Flags of StreamSink.received.
 RECEIVED_PUSH: Final = 1
 """PSH was set on one of the segments at least."""
+RECEIVED_CROWDED: Final = 2
+"""Most of the window was taken before and not granted back: this should not be kept for long."""
 
 # Options of Stream.set_option and Datagram.set_option.
 OPTION_NODELAY: Final = 1
@@ -64,6 +68,18 @@ A listener: how many connections may deliver data before they are confirmed.  0:
 Only for what may arrive twice: a duplicated SYN is delivered again."""
 OPTION_ADVERTISE_TIMEOUT: Final = 12
 """Tell the peer of the user time-out, and be as patient as he would be (RFC 5482)."""
+OPTION_INSPECT: Final = 40
+"""A listener, before `bind`: no SYN is answered before `ListenerSink.inspect` has judged it."""
+OPTION_HEADER_INCLUDED: Final = 41
+"""A raw endpoint: what is sent begins with its IP header."""
+OPTION_CHECKSUM_AT: Final = 42
+"""A raw endpoint: where in the data of IPv6 the checksum is (RFC 3542 3.1); negative: nowhere."""
+
+# What ListenerSink.inspect answers.
+INSPECT_REJECT: Final = 0
+INSPECT_ACCEPT: Final = 1
+INSPECT_PEND: Final = 2
+"""`Listener.decide` will say."""
 
 
 class Name:
@@ -113,6 +129,9 @@ class StreamSink:
 
     def aborted(self, status: int) -> None:
         """The connection is gone: RESET by the peer, TIMED_OUT, ...  Nothing follows."""
+
+    def backlog_changed(self, ideal: int) -> None:
+        """`Stream.ideal_backlog` is another; told while `Stream.watch_backlog` is on."""
 
 
 class Stream:
@@ -191,6 +210,23 @@ class Stream:
         """
         raise NotImplementedError
 
+    def listen(self) -> Listener | None:
+        """Become a listener: the local name is his from now on, and this stream is not used any
+        more.  None if it is not bound, or has been connected."""
+        raise NotImplementedError
+
+    def ideal_backlog(self) -> int:
+        """Octets that should be sent and not done, so that the path never runs dry."""
+        raise NotImplementedError
+
+    def watch_backlog(self, on: bool) -> None:
+        """Tell the sink when the ideal backlog becomes much another, or no longer."""
+        raise NotImplementedError
+
+    def ticket(self) -> int:
+        """What `ListenerSink.inspect` was told of this connection; 0 if it was not asked."""
+        raise NotImplementedError
+
     def local_name(self) -> Name | None:
         """The local name, None before `bind`."""
         raise NotImplementedError
@@ -212,6 +248,13 @@ class ListenerSink:
         """
         return None
 
+    def inspect(self, ticket: int, local: Name, remote: Name) -> int:
+        """May `remote` connect to `local`?  An INSPECT_*.  Asked with OPTION_INSPECT only."""
+        return INSPECT_REJECT
+
+    def dropped(self, ticket: int) -> None:
+        """What `inspect` accepted or left pending will never be a connection."""
+
 
 class Listener:
     """Something that waits for connections."""
@@ -232,6 +275,10 @@ class Listener:
 
     def resume(self) -> None:
         """Offer again, in the next indicate phase, what the sink left waiting."""
+        raise NotImplementedError
+
+    def decide(self, ticket: int, accept: bool) -> bool:
+        """Judge what `inspect` left pending.  False if it does not wait (any more)."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -311,6 +358,21 @@ class Datagram:
         """
         raise NotImplementedError
 
+    def send_all(
+        self, batch: Sequence[tuple[Sequence[View], int]], address: bytes, port: int, scope: int
+    ) -> tuple[int, int]:
+        """Send several datagrams, each (views, octets), to one place: (status, octets sent).
+
+        The status is OK, or that of the first that could not be sent, at which it ends.
+        """
+        sent = 0
+        for views, count in batch:
+            result = self.send(views, count, address, port, scope)
+            if result:
+                return result, sent
+            sent += count
+        return OK, sent
+
     def resume(self) -> None:
         """Indicate again what is queued."""
         raise NotImplementedError
@@ -351,4 +413,11 @@ class Provider:
 
     def open_datagram(self, families: int) -> Datagram | None:
         """A new datagram endpoint, or None if this transport has none."""
+        return None
+
+    def open_raw(self, families: int, protocol: int) -> Datagram | None:
+        """A new endpoint for the packets of an IP protocol, or None if this transport has none.
+
+        Its ports mean nothing.
+        """
         return None

@@ -18,6 +18,7 @@ from typing import Final
 HEADER: Final = Struct("!BBHI")
 LENGTH: Final = HEADER.size  # 8
 PROTO: Final = 58
+CHECKSUM_AT: Final = 2
 
 UNREACHABLE: Final = 1
 PACKET_TOO_BIG: Final = 2

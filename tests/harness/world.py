@@ -87,6 +87,11 @@ class Host:
     def datagram(self) -> Datagram:
         return self.stack.udp.open_datagram(addr.V4 | addr.V6)
 
+    def raw(self, protocol: int) -> Datagram:
+        endpoint = self.stack.raw.open_raw(addr.V4 | addr.V6, protocol)
+        assert endpoint is not None
+        return endpoint
+
 
 class World:
     """A clock, a seed, and what lives by them."""

@@ -23,6 +23,7 @@ class User(StreamSink):
         self.parts: list[bytes] = []
         self.events: list[Any] = []
         self.troubles: list[str] = []
+        self.backlogs: list[int] = []
         self.limit = 1 << 62
         self.keep = False
         self.kept = 0
@@ -63,6 +64,9 @@ class User(StreamSink):
 
     def aborted(self, result: int) -> None:
         self.events.append(("aborted", status.name(result)))
+
+    def backlog_changed(self, ideal: int) -> None:
+        self.backlogs.append(ideal)
 
     def send(self, data: bytes, token: object = "send", flags: int = 0) -> int:
         return self.stream.send([memoryview(data)] if data else [], len(data), flags, token)

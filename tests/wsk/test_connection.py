@@ -100,6 +100,14 @@ def test_buffers_that_describe_nothing(world: World, buffer: WSK_BUF | None) -> 
     assert request.status == "STATUS_INVALID_PARAMETER"
 
 
+def test_a_ring_of_empty_mdls(world: World) -> None:
+    couple = Couple(world, 1)
+    ring = MDL(b"")
+    ring.Next = MDL(b"", ring)
+    request = Request().issue(couple.a.Dispatch.WskSend, couple.a, WSK_BUF(ring, 0, 1), 0)
+    assert request.status == "STATUS_INVALID_PARAMETER"
+
+
 def test_receiving_needs_writable_memory(world: World) -> None:
     couple = Couple(world, 1)
     request = Request().issue(couple.a.Dispatch.WskReceive, couple.a, wsk_buf(b"const"), 0)

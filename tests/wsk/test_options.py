@@ -33,6 +33,7 @@ from wsk_api import (
     SO_REUSEADDR,
     SO_TYPE,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_STREAM,
     SOCKADDR_IN,
     SOCKADDR_IN6,
@@ -74,7 +75,7 @@ def party(world: World) -> Party:
         (WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET, {}, "STATUS_INVALID_PARAMETER"),
         (0x100, {}, "STATUS_INVALID_PARAMETER"),
         (WSK_FLAG_LISTEN_SOCKET, {"family": 99}, "STATUS_NOT_SUPPORTED"),
-        (WSK_FLAG_LISTEN_SOCKET, {"kind": 3}, "STATUS_NOT_SUPPORTED"),
+        (WSK_FLAG_LISTEN_SOCKET, {"kind": 4}, "STATUS_NOT_SUPPORTED"),
         (WSK_FLAG_LISTEN_SOCKET, {"protocol": 132}, "STATUS_NOT_SUPPORTED"),
         (WSK_FLAG_LISTEN_SOCKET, {"protocol": IPPROTO_UDP}, "STATUS_NOT_SUPPORTED"),
         (WSK_FLAG_BASIC_SOCKET, {"context": "no"}, "STATUS_INVALID_PARAMETER"),
@@ -123,13 +124,13 @@ def test_transport_list(party: Party) -> None:
     control = party.npi.Dispatch.WskControlClient
     query = (party.npi.Client, WSK_TRANSPORT_LIST_QUERY, 0, None)
     assert control(*query, 0, found, returned, None) == STATUS_BUFFER_OVERFLOW
-    assert returned.value == 4
-    assert control(*query, 4, found, returned, None) == STATUS_SUCCESS
+    assert returned.value == 6
+    assert control(*query, 6, found, returned, None) == STATUS_SUCCESS
     kinds = {(t.AddressFamily, t.SocketType, t.Protocol) for t in found}
     assert kinds == {
         (family, kind, protocol)
         for family in (AF_INET, AF_INET6)
-        for kind, protocol in ((SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP))
+        for kind, protocol in ((SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP), (SOCK_RAW, 0))
     }
 
 

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: a raw endpoint, the `Datagram` of the transport seam without ports.
+
+What arrives is indicated as views of its frame: with its IP header in IPv4, from the upper-layer
+header on in IPv6 (RFC 3542 3), as raw sockets everywhere have it.  What is sent gets an IP header,
+and is fragmented if it must be, unless the user brings the header himself (`header`).
+
+Over IPv6 the checksum of ICMPv6, and of others where OPTION_CHECKSUM_AT says where it is, is
+written on sending and verified on receiving (RFC 3542 3.1).
+Not done: reports of ICMP errors, IPV6_RECVPKTINFO and the like, fragmenting what has a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from stack.base import addr, fate, status
+from stack.base.checksum import data_sum, finish
+from stack.base.packet import Packet
+from stack.base.units import View
+from stack.base.worklist import Workable
+from stack.ip.path import Path
+from stack.raw import header
+from stack.transport.seam import (
+    OPTION_BROADCAST,
+    OPTION_CHECKSUM_AT,
+    OPTION_HEADER_INCLUDED,
+    OPTION_HOP_LIMIT,
+    OPTION_TRAFFIC_CLASS,
+    Datagram,
+    DatagramSink,
+    Name,
+    Received,
+)
+from stack.wire import icmp6
+
+if TYPE_CHECKING:
+    from stack.raw.protocol import RawProtocol
+
+IPPROTO_RAW: Final = 255
+_NOWHERE: Final = -1
+_MOST: Final = 0xFFFF
+_SILENT: Final = DatagramSink()
+
+
+class RawEndpoint(Workable, Datagram):
+    """One raw endpoint."""
+
+    __slots__ = (
+        "_address",
+        "_bound",
+        "_broadcast",
+        "_charged",
+        "_checksum_at",
+        "_families",
+        "_header",
+        "_hops",
+        "_paused",
+        "_protocol",
+        "_queue",
+        "_tos",
+        "number",
+        "sink",
+    )
+
+    def __init__(self, protocol: RawProtocol, families: int, number: int) -> None:
+        super().__init__()
+        self.sink: DatagramSink = _SILENT
+        self.number = number  # the IP protocol; 0 hears every one
+        self._protocol = protocol
+        self._families = families
+        self._address = b""
+        self._bound = False
+        self._broadcast = False
+        self._charged = 0
+        self._checksum_at = icmp6.CHECKSUM_AT if number == icmp6.PROTO else _NOWHERE
+        self._header = number == IPPROTO_RAW
+        self._hops = 0
+        self._paused = False
+        self._queue: list[Received] = []
+        self._tos = 0
+
+    # The user's side.
+
+    def attach(self, sink: DatagramSink) -> None:
+        self.sink = sink
+
+    def bind(self, address: bytes, port: int, sharing: int) -> int:
+        """Hear what is sent to `address`, empty for any.  Ports and sharing mean nothing here."""
+        if self._bound:
+            return status.STATE
+        if address and not self._protocol.may_bind(address, self._families):
+            return status.NOT_LOCAL
+        self._address = address
+        self._bound = True
+        self._protocol.add(self)
+        return status.OK
+
+    def send(self, views: Sequence[View], count: int, address: bytes, port: int, scope: int) -> int:
+        if not self._bound:
+            return status.STATE
+        if count > _MOST:
+            return status.TOO_BIG
+        if not addr.family(address) & self._families:
+            return status.INVALID
+        own = self._address if len(self._address) == len(address) else b""
+        path = self._protocol.find_path(address, own, scope)
+        if path is None:
+            return status.NO_ROUTE
+        if not self._broadcast and self._protocol.is_broadcast(path):
+            return status.ACCESS
+        if self._header:
+            return self._send_whole(path, b"".join(views))
+        if not self.number:
+            return status.INVALID  # "any" is no protocol to send
+        if self._checksum_at >= 0 and len(address) == 16:
+            data = self._with_checksum(path, b"".join(views))
+            if not data:
+                return status.INVALID
+            views = (data,)
+        head = self._protocol.head
+        head.reset()
+        self._protocol.counters.out_datagrams += 1
+        return path.send(head, views, count, self.number, self._tos, self._hops, 0, df=False)
+
+    def _send_whole(self, path: Path, data: bytes) -> int:
+        """`data` begins with an IP header."""
+        packet = bytearray(data)
+        ident = self._protocol.env.random_below(0x10000)
+        size = header.complete(packet, path.src, ident)
+        if not size:
+            return status.INVALID
+        if len(packet) > path.mtu:
+            return status.TOO_BIG
+        head = self._protocol.head
+        head.reset()
+        head.push(bytes(packet[:size]))
+        head.net = head.start
+        self._protocol.counters.out_datagrams += 1
+        sent = path.nic.send(path.neighbor, head, (memoryview(packet)[size:],))
+        return status.OK if sent else status.NO_MEMORY
+
+    def _with_checksum(self, path: Path, data: bytes) -> bytes:
+        """`data` with its checksum; nothing if it is too short to have one."""
+        at = self._checksum_at
+        if len(data) < at + 2:
+            return b""
+        bare = data[:at] + b"\0\0" + data[at + 2 :]
+        total = data_sum(bare) + path.pseudo(self.number, len(bare))
+        return data[:at] + (finish(total) or 0xFFFF).to_bytes(2, "big") + data[at + 2 :]
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._queue:
+            self._protocol.work.mark(self)
+
+    def grant(self, charge: int) -> None:
+        self._charged -= charge
+
+    def set_option(self, option: int, value: int) -> int:
+        if option == OPTION_BROADCAST:
+            self._broadcast = bool(value)
+        elif option == OPTION_HEADER_INCLUDED:
+            self._header = bool(value)
+        elif option == OPTION_CHECKSUM_AT:
+            if self.number == icmp6.PROTO or (value % 2 and value >= 0) or value >= _MOST:
+                return status.INVALID  # ICMPv6's is where it is (RFC 3542 3.1)
+            self._checksum_at = max(value, _NOWHERE)
+        elif option not in (OPTION_TRAFFIC_CLASS, OPTION_HOP_LIMIT):
+            return status.NOT_SUPPORTED
+        elif not 0 <= value <= 255:
+            return status.INVALID
+        elif option == OPTION_TRAFFIC_CLASS:
+            self._tos = value & 0xFC
+        else:
+            self._hops = value
+        return status.OK
+
+    def close(self) -> None:
+        self.sink = _SILENT
+        self._queue = []
+        if self._bound:
+            self._bound = False
+            self._protocol.remove(self)
+
+    def local_name(self) -> Name | None:
+        return Name(self._address, 0) if self._bound else None
+
+    # The protocol's side.
+
+    def hears(self, pkt: Packet) -> bool:
+        """`pkt` is for the address and the families of this endpoint."""
+        if self._address:
+            return self._address == pkt.dst
+        return bool(addr.family(pkt.dst) & self._families)
+
+    def deliver(self, pkt: Packet) -> None:
+        """A copy of a packet: its frame is shared, and charged to each that holds it."""
+        protocol = self._protocol
+        charge = len(pkt.frame)
+        if self._charged + charge > protocol.receive_buffer:
+            protocol.door.drop(pkt, fate.RAW_QUEUE_FULL)
+            return
+        six = len(pkt.dst) == 16
+        if six and self._checksum_at >= 0 and not (pkt.csum_ok or self._checksum_good(pkt)):
+            protocol.door.drop(pkt, fate.RAW_CHECKSUM)
+            return
+        self._charged += charge
+        protocol.counters.in_datagrams += 1
+        view = memoryview(pkt.frame)[pkt.l4 if six else pkt.net : pkt.end]
+        received = Received(view, pkt.src, 0, pkt.dst, pkt.nic.index, pkt.group, charge)
+        received.tos = pkt.tos
+        received.ttl = pkt.ttl
+        self._queue.append(received)
+        if not self._paused:
+            protocol.work.mark(self)
+
+    def _checksum_good(self, pkt: Packet) -> bool:
+        length = pkt.end - pkt.l4
+        total = data_sum(memoryview(pkt.frame)[pkt.l4 : pkt.end])
+        total += int.from_bytes(pkt.src + pkt.dst, "big") + pkt.proto + length
+        return length >= self._checksum_at + 2 and total % 0xFFFF == 0
+
+    def indicate(self) -> None:
+        """Hand everything queued to the sink."""
+        if self._paused or not self._queue:
+            return
+        batch, self._queue = self._queue, []
+        taken = self.sink.received(batch)
+        if taken < len(batch) and self._bound:
+            self._queue = batch[taken:] + self._queue
+            self._paused = True
