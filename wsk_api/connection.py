@@ -47,6 +47,7 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
     ntstatus,
 )
+from wsk_api.sockets import LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, Ref
 
@@ -434,6 +435,13 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
                     self.context,
                     flags | WSK_FLAG_AT_DISPATCH_LEVEL,
                 )
+
+    def last_events(self) -> list[LastEvent]:
+        self.take_out_parameters()
+        if self.dispatch is None:
+            return []
+        arguments = (WSK_FLAG_AT_DISPATCH_LEVEL, None, 0, Ref(0))
+        return [(WSK_EVENT_RECEIVE, self.dispatch.WskReceiveEvent, arguments)]
 
     # What a socket must say.
 

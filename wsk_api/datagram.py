@@ -32,6 +32,7 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
     ntstatus,
 )
+from wsk_api.sockets import LastEvent
 from wsk_api.types import MDL, SOCKADDR, WSK_BUF, WSK_DATAGRAM_INDICATION, Ref
 
 _GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
@@ -254,6 +255,12 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     def _grant(self, charge: int) -> None:
         if self.endpoint is not None:
             self.endpoint.grant(charge)
+
+    def last_events(self) -> list[LastEvent]:
+        if self.dispatch is None:
+            return []
+        arguments = (WSK_FLAG_AT_DISPATCH_LEVEL, None)
+        return [(WSK_EVENT_RECEIVE_FROM, self.dispatch.WskReceiveFromEvent, arguments)]
 
     # What a socket must say.
 

@@ -72,7 +72,7 @@ class EndpointSocket(Socket, Generic[E]):
         self.endpoint = None
 
     def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
-        if self.bound:
+        if self.bound or self not in self.client.sockets:
             return STATUS_INVALID_DEVICE_STATE, 0
         status, target = self.target(address)
         if target is None or flags:

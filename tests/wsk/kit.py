@@ -57,6 +57,10 @@ class Request:
         self.irp: IRP = IoAllocateIrp(1, False)
         self.ends: list[tuple[str, Any]] = []
         self.returned = ""
+        self.hear()
+
+    def hear(self) -> None:
+        """Have the next completion told."""
         IoSetCompletionRoutine(self.irp, self._done, None, True, True, True)
 
     def _done(self, device: Any, irp: IRP, context: Any) -> int:
