@@ -14,8 +14,7 @@ from collections import deque
 from typing import Any, Final
 
 from stack.base.seam import Executor
-from wsk_api.irp import COMPLETING, IRP, complete_upwards
-from wsk_api.ntstatus import STATUS_PENDING
+from wsk_api.irp import IRP, complete_upwards
 
 BATCH: Final = 128
 """Completion routines that run in a row, each set off by the one before."""
@@ -44,15 +43,17 @@ class Completions:
 
     def complete(self, irp: IRP, status: int, information: Any = 0) -> int:
         """Complete `irp`; returns `status`."""
-        assert irp.queued, "an IRP was completed twice"
-        assert status != STATUS_PENDING
-        irp.queued = False
-        irp.busy = COMPLETING
-        irp.set_cancel(None)
-        irp.IoStatus.Status = status
-        irp.IoStatus.Information = information
-        self._waiting.append(irp)
-        if not self._running and not self._deferred:
+        irp.end(status, information)
+        if self._running or self._deferred:
+            self._waiting.append(irp)
+            return status
+        self._running = True
+        try:
+            irp.busy = ""
+            complete_upwards(irp)
+        finally:
+            self._running = False
+        if self._waiting:
             self._drain()
         return status
 

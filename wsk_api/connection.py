@@ -64,7 +64,8 @@ def WskConnect(
     STATUS_INVALID_PARAMETER, STATUS_CONNECTION_REFUSED, STATUS_IO_TIMEOUT,
     STATUS_NETWORK_UNREACHABLE, STATUS_HOST_UNREACHABLE, STATUS_CANCELLED.
     """
-    return Socket.engine.issue(Irp, lambda irp: Socket.connect(RemoteAddress, Flags, irp))
+    address = Socket.engine.kept(RemoteAddress)
+    return Socket.engine.issue(Irp, lambda irp: Socket.connect(address, Flags, irp))
 
 
 def WskGetRemoteAddress(

@@ -53,9 +53,10 @@ def WskSendTo(
     STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
     (broadcast without SO_BROADCAST), STATUS_NOT_SUPPORTED (flags, control information).
     """
+    address = Socket.engine.kept(RemoteAddress)
     return Socket.engine.issue(
         Irp,
-        lambda _: Socket.send_to(Buffer, Flags, RemoteAddress, ControlInfoLength),
+        lambda _: Socket.send_to(Buffer, Flags, address, ControlInfoLength),
     )
 
 

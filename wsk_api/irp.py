@@ -25,6 +25,7 @@ from wsk_api.ntstatus import (
     NT_SUCCESS,
     STATUS_CANCELLED,
     STATUS_MORE_PROCESSING_REQUIRED,
+    STATUS_PENDING,
     STATUS_SUCCESS,
 )
 
@@ -38,6 +39,8 @@ SL_PENDING_RETURNED: Final = 0x01
 SL_INVOKE_ON_CANCEL: Final = 0x20
 SL_INVOKE_ON_SUCCESS: Final = 0x40
 SL_INVOKE_ON_ERROR: Final = 0x80
+
+_INVOKE_ALWAYS: Final = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR
 
 # Why an IRP may not be touched.
 QUEUED: Final = "still queued; wait for its completion"
@@ -78,11 +81,12 @@ class IO_STACK_LOCATION:
         self.Parameters: Any = None
 
 
-class IRP:
+class IRP(IO_STACK_LOCATION):
     """An I/O request packet.
 
     Location `StackCount` belongs to the driver the IRP was first given to, 1 to the last;
-    `CurrentLocation` is one more than `StackCount` while its owner has it.
+    `CurrentLocation` is one more than `StackCount` while its owner has it.  The packet is itself
+    its location 1, since nearly every IRP has no other.
     """
 
     __slots__ = (
@@ -91,8 +95,8 @@ class IRP:
         "IoStatus",
         "PendingReturned",
         "StackCount",
+        "_above",
         "_cancel",
-        "_locations",
         "busy",
         "executor",
         "queued",
@@ -101,12 +105,18 @@ class IRP:
     )
 
     def __init__(self, StackSize: int = 1) -> None:
+        # Of its location 1 only this is defined: the rest is for WSK to fill.
+        self.CompletionRoutine = None
+        self.Context = None
+        self.Control = 0
         self.IoStatus = IO_STATUS_BLOCK()
         self.PendingReturned = False
         self.Cancel = False
         self.StackCount = StackSize
         self.CurrentLocation = StackSize + 1
-        self._locations = [IO_STACK_LOCATION() for _ in range(StackSize)]
+        self._above: tuple[IO_STACK_LOCATION, ...] = ()
+        if StackSize > 1:
+            self._above = tuple(IO_STACK_LOCATION() for _ in range(StackSize - 1))
         self._cancel: Callable[[IRP], None] | None = None
         self.queued = False
         self.busy = ""  # why it may not be touched: QUEUED, COMPLETING, FREED
@@ -118,23 +128,12 @@ class IRP:
 
     def location(self, number: int) -> IO_STACK_LOCATION:
         """A stack location; 1 is the lowest."""
-        return self._locations[number - 1]
+        return self._above[number - 2] if number > 1 else self
 
-    def leave_location(self) -> tuple[CompletionRoutine | None, Any]:
-        """One location up: the routine that wants to hear of this outcome, and its context."""
-        left = self._locations[self.CurrentLocation - 1]
-        self.CurrentLocation += 1
-        control, routine, context = left.Control, left.CompletionRoutine, left.Context
-        left.Control = 0
-        left.CompletionRoutine = left.Context = None
-        self.PendingReturned = bool(control & SL_PENDING_RETURNED)
-        if routine is not None and self._wanted(control):
-            return routine, context
-        if self.PendingReturned and self.CurrentLocation <= self.StackCount:
-            self._locations[self.CurrentLocation - 1].Control |= SL_PENDING_RETURNED
-        return None, None
-
-    def _wanted(self, control: int) -> bool:
+    def wanted(self, control: int) -> bool:
+        """Whether a routine that was set with these flags is called."""
+        if control & _INVOKE_ALWAYS == _INVOKE_ALWAYS:
+            return True
         status = self.IoStatus.Status
         if control & (SL_INVOKE_ON_SUCCESS if NT_SUCCESS(status) else SL_INVOKE_ON_ERROR):
             return True
@@ -150,11 +149,17 @@ class IRP:
         self.busy = QUEUED
         self.executor = executor
         self.CurrentLocation -= 1
-        self._locations[self.CurrentLocation - 1].Control |= SL_PENDING_RETURNED
 
-    def finished_inline(self) -> None:
-        """The function answers at once: STATUS_PENDING was never returned."""
-        self._locations[self.CurrentLocation - 1].Control &= ~SL_PENDING_RETURNED
+    def end(self, status: int, information: Any) -> None:
+        """WSK is done with this request; its routines are still to be called."""
+        assert self.queued, "an IRP was completed twice"
+        assert status != STATUS_PENDING
+        self.queued = False
+        self.busy = COMPLETING
+        self._cancel = None
+        outcome = self.IoStatus
+        outcome.Status = status
+        outcome.Information = information
 
     def give_back(self) -> None:
         """Undo `take`, for a request of the provider's own that was not accepted."""
@@ -164,8 +169,10 @@ class IRP:
         self.CurrentLocation += 1
 
     def set_cancel(self, routine: Callable[[IRP], None] | None) -> None:
-        """How the provider withdraws this request; None once that is no longer possible."""
+        """The request is kept, and `routine` withdraws it; None once that is not possible."""
         self._cancel = routine
+        if routine is not None:
+            self.location(self.CurrentLocation).Control |= SL_PENDING_RETURNED
 
     def run_cancel(self, serial: int = 0) -> None:
         """Withdraw, if the request (the one numbered `serial`) is still queued.  Stack thread."""
@@ -185,8 +192,9 @@ class IRP:
         return self._cancel is not not_begun
 
     def reset(self) -> None:
-        for location in self._locations:
-            location.__init__()  # type: ignore[misc]
+        for location in (self, *self._above):
+            location.CompletionRoutine = location.Context = None
+            location.Control = 0
         self.IoStatus.Status = STATUS_SUCCESS
         self.IoStatus.Information = 0
         self.PendingReturned = False
@@ -201,25 +209,45 @@ def not_begun(_: IRP) -> None:
 
 def complete_upwards(irp: IRP) -> None:
     """The I/O manager's part of a completion: the routines, from the current location up."""
-    serial = irp.serial
-    while irp.CurrentLocation <= irp.StackCount:
-        routine, context = irp.leave_location()
-        if routine is None:
+    if irp.StackCount == 1:
+        # Nobody is above: what the routine answers changes nothing.
+        irp.CurrentLocation = 2
+        control, routine, context = irp.Control, irp.CompletionRoutine, irp.Context
+        irp.CompletionRoutine = irp.Context = None
+        irp.Control = 0
+        irp.PendingReturned = control & SL_PENDING_RETURNED != 0
+        if routine is not None and irp.wanted(control):
+            _call(routine, None, irp, context)
+        return
+    serial, count = irp.serial, irp.StackCount
+    while (number := irp.CurrentLocation) <= count:
+        left = irp.location(number)
+        above = irp.location(number + 1) if number < count else None
+        irp.CurrentLocation = number + 1
+        control, routine, context = left.Control, left.CompletionRoutine, left.Context
+        left.Control = 0
+        left.CompletionRoutine = left.Context = None
+        irp.PendingReturned = bool(control & SL_PENDING_RETURNED)
+        if routine is None or not irp.wanted(control):
+            if above is not None:
+                above.Control |= control & SL_PENDING_RETURNED
             continue
-        above = irp.CurrentLocation
-        device = irp.location(above).DeviceObject if above <= irp.StackCount else None
-        try:
-            result = routine(device, irp, context)
-        except Exception:
-            log.exception("a completion routine raised; the request stays complete")
-            result = STATUS_SUCCESS
-        if result == STATUS_MORE_PROCESSING_REQUIRED:
+        device = above.DeviceObject if above is not None else None
+        if _call(routine, device, irp, context) == STATUS_MORE_PROCESSING_REQUIRED:
             return
         if irp.busy or irp.serial != serial:
             # Its routine freed or issued it again, and had to say so by keeping it.
-            if above <= irp.StackCount:
+            if above is not None:
                 log.error("a completion routine used up an IRP that belongs to a driver above")
             return
+
+
+def _call(routine: CompletionRoutine, device: Any, irp: IRP, context: Any) -> int:
+    try:
+        return routine(device, irp, context)
+    except Exception:
+        log.exception("a completion routine raised; the request stays complete")
+        return STATUS_SUCCESS
 
 
 def IoAllocateIrp(StackSize: int = 1, ChargeQuota: bool = False) -> IRP:
@@ -261,9 +289,12 @@ def IoSetCompletionRoutine(
     STATUS_SUCCESS, after IoMarkIrpPending if `Irp.PendingReturned`.
     """
     assert not Irp.busy, f"IoSetCompletionRoutine: the request is {Irp.busy}"
-    location = IoGetNextIrpStackLocation(Irp)
+    location = Irp if Irp.CurrentLocation == 2 else IoGetNextIrpStackLocation(Irp)
     location.CompletionRoutine = CompletionRoutine
     location.Context = Context
+    if InvokeOnSuccess and InvokeOnError and InvokeOnCancel:
+        location.Control = _INVOKE_ALWAYS | SL_INVOKE_ON_CANCEL
+        return
     location.Control = (
         (SL_INVOKE_ON_SUCCESS if InvokeOnSuccess else 0)
         | (SL_INVOKE_ON_ERROR if InvokeOnError else 0)

@@ -75,16 +75,15 @@ class Client:
         self.sockets: set[Socket] = set()
         self.static_events = 0
         self.had_socket = False
-        self.until_deregistered: set[IRP] = set()
-        """Requests that WskDeregister withdraws: they wait for changes, for ever."""
+        self.list_changes: list[IRP] = []  # they wait for ever: WskDeregister withdraws them
 
     def category(self, full: type[S]) -> type[S]:
         """A class of sockets as this client's version of the interface has it."""
-        return versions.category(full, self.minor)
+        return full if self.minor == _NEWEST else versions.category(full, self.minor)
 
     def quiet(self) -> bool:
         """Nothing is open or outstanding that would hold up deregistration."""
-        return not self.sockets and not self.engine.outstanding - self.until_deregistered
+        return not self.sockets and not self.engine.outstanding.difference(self.list_changes)
 
     def gone(self) -> bool:
         """Nothing at all is open or outstanding."""
@@ -99,7 +98,7 @@ class Client:
         self.engine.later(self._withdraw_waiting)
 
     def _withdraw_waiting(self) -> None:
-        for irp in list(self.until_deregistered):
+        for irp in list(self.list_changes):
             irp.run_cancel()
 
 
@@ -149,7 +148,7 @@ def _create(
     security: Any,
 ) -> tuple[int, Any]:
     category = _CATEGORIES.get(flags)
-    if not versions.has_category(flags, client.minor):
+    if client.minor != _NEWEST and not versions.has_category(flags, client.minor):
         return STATUS_NOT_SUPPORTED, 0
     if security is not None or not client.transports.known(*transport):
         return STATUS_NOT_SUPPORTED, 0
@@ -185,6 +184,8 @@ def WskSocketConnect(
     if Client is None:
         return refuse(Irp, STATUS_INVALID_HANDLE)
     client = Client
+    local = client.engine.kept(LocalAddress)
+    remote = client.engine.kept(RemoteAddress)
     family = 23 if isinstance(LocalAddress, SOCKADDR_IN6) else 2
 
     def operation(irp: IRP) -> tuple[int, Any]:
@@ -200,7 +201,7 @@ def WskSocketConnect(
             return status, 0
         # A mapped peer asks for a socket that speaks both families.
         socket.v6only = False
-        return _bind_and_connect(client, socket, LocalAddress, RemoteAddress, Flags, irp)
+        return _bind_and_connect(client, socket, local, remote, Flags, irp)
 
     return client.engine.issue(Irp, operation)
 

@@ -10,10 +10,11 @@ that, and once the provider has left, every function answers here (see `departur
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from stack.base.seam import Executor
 from wsk_api.completions import Completions
@@ -31,6 +32,8 @@ log = logging.getLogger("wskstack.wsk")
 _WRONG_TYPES: Final = (AttributeError, TypeError, ValueError)
 """What Python says where a C compiler would have refused.  The caller gets a status, the log the
 place; the stack's thread lives on."""
+
+T = TypeVar("T")
 
 Operation = Callable[[IRP], tuple[int, Any]]
 """Does the work for an IRP: (status, information); (STATUS_PENDING, _) if the IRP is kept."""
@@ -50,13 +53,13 @@ class Engine:
 
         `closing`: WskCloseSocket, which neither a cancellation nor a dead provider stops.
         """
-        if irp is None or not _fit(irp):
-            return STATUS_INVALID_PARAMETER
+        if irp is None or irp.busy or irp.CurrentLocation < 2:
+            return _unfit(irp)
         executor = self.executor
         irp.take(executor)
-        self.outstanding.add(irp)
         if executor.inside():
-            return self._run(irp, operation, closing, True)
+            return self._run(irp, operation, closing)
+        self.outstanding.add(irp)
         irp.set_cancel(not_begun)
         executor.submit(lambda: self._begin(irp, operation, closing))
         return STATUS_PENDING
@@ -78,18 +81,24 @@ class Engine:
         else:
             self.executor.submit(operation)
 
+    def kept(self, address: T) -> T:
+        """An address as it is now: it is the caller's again when the call returns (wsk.md 2.1
+        point 8), which is before a call from another thread begins."""
+        return address if self.executor.inside() else copy.copy(address)
+
     def complete(self, irp: IRP, status: int, information: Any = 0) -> int:
         """Complete a queued IRP."""
-        self.outstanding.discard(irp)
+        if self.outstanding:
+            self.outstanding.discard(irp)
         if self.dead and status == STATUS_CANCELLED:
             status = STATUS_FILE_FORCED_CLOSED  # withdrawn because the provider left
         return self.completions.complete(irp, status, information)
 
     def _begin(self, irp: IRP, operation: Operation, closing: bool) -> None:
         irp.set_cancel(None)
-        self._run(irp, operation, closing, False)
+        self._run(irp, operation, closing)
 
-    def _run(self, irp: IRP, operation: Operation, closing: bool, inline: bool) -> int:
+    def _run(self, irp: IRP, operation: Operation, closing: bool) -> int:
         status, information = STATUS_CANCELLED, 0
         if (not irp.Cancel and not self.dead) or closing:
             try:
@@ -100,9 +109,9 @@ class Engine:
         elif self.dead:
             status = STATUS_FILE_FORCED_CLOSED
         if status == STATUS_PENDING:
+            if irp.queued:
+                self.outstanding.add(irp)
             return STATUS_PENDING
-        if inline:
-            irp.finished_inline()
         return self.complete(irp, status, information)
 
     def _guarded(self, operation: Callable[[], int]) -> int:
@@ -115,23 +124,21 @@ class Engine:
             return STATUS_INVALID_PARAMETER
 
 
-def refuse(irp: IRP | None, status: int) -> int:
+def refuse(irp: IRP | None, status: int, information: Any = 0) -> int:
     """Complete an IRP for which there is no client, and so no engine.  On the calling thread."""
-    if irp is None or not _fit(irp):
-        return STATUS_INVALID_PARAMETER
+    if irp is None or irp.busy or irp.CurrentLocation < 2:
+        return _unfit(irp)
     irp.take(None)
-    irp.finished_inline()
-    _nowhere.completions.complete(irp, status)
+    _nowhere.completions.complete(irp, status, information)
     _nowhere.turn()
     return status
 
 
-def _fit(irp: IRP) -> bool:
-    """Without a free location, or in use, an IRP is somebody else's to complete."""
-    if not irp.busy and irp.CurrentLocation > 1:
-        return True
-    log.error("an IRP was issued that is %s", irp.busy or "without a free stack location")
-    return False
+def _unfit(irp: IRP | None) -> int:
+    """In use, or without a free location, an IRP is somebody else's to complete."""
+    if irp is not None:
+        log.error("an IRP was issued that is %s", irp.busy or "without a free stack location")
+    return STATUS_INVALID_PARAMETER
 
 
 class _Nowhere(threading.local, Executor):

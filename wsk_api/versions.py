@@ -21,7 +21,6 @@ from wsk_api.constants import (
     MAKE_WSK_VERSION,
     WSK_FLAG_STREAM_SOCKET,
     WSK_MAJOR_VERSION,
-    WSK_MINOR_VERSION,
 )
 
 LOWEST: Final = MAKE_WSK_VERSION(1, 0)
@@ -35,7 +34,6 @@ _SINCE: Final = {
     "WskConnectEx": 3,
 }
 _FLAGS_SINCE: Final = {WSK_FLAG_STREAM_SOCKET: 3}
-_NEWEST: Final = WSK_MINOR_VERSION(HIGHEST)
 
 T = TypeVar("T")
 
@@ -64,8 +62,6 @@ def table(full: T, minor: int) -> T:
 
 def category(full: type[T], minor: int) -> type[T]:
     """A class of sockets whose table is that of this minor version."""
-    if minor >= _NEWEST:
-        return full
     key = (full, minor)
     if key not in _trimmed:
         _trimmed[key] = _trim(full, minor)

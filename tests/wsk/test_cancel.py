@@ -44,6 +44,7 @@ from wsk_api import (
     WskCaptureProviderNPI,
     wsk_buf,
 )
+from wsk_api.provider import WskSocket
 
 CANCELLED = ("STATUS_CANCELLED", 0)
 
@@ -119,12 +120,10 @@ def test_an_irp_that_was_cancelled_is_cancelled_when_issued_unless_reused(world:
     couple = Couple(world, 2)
     request = accept(couple.listener)
     assert IoCancelIrp(request.irp)
-    request.hear()
     again = (couple.listener, 0, None, None, None, None)
     request.issue(couple.listener.Dispatch.WskAccept, *again)
     assert request.ends == [CANCELLED, CANCELLED]
     IoReuseIrp(request.irp)
-    request.hear()
     request.issue(couple.listener.Dispatch.WskAccept, *again)
     assert len(request.ends) == 2
     assert IoCancelIrp(request.irp)
@@ -213,6 +212,32 @@ def test_from_another_thread_it_is_handed_over() -> None:
         assert request.ends == [CANCELLED]
 
 
+def test_an_address_is_the_callers_again_when_the_call_returns() -> None:
+    with Real() as real:
+        listener = listening(real)
+        second = real.inside(lambda: make_listener(listener))
+
+        def call() -> Request:
+            name = SOCKADDR_IN6(81)
+            request = Request().issue(second.Dispatch.WskBind, second, name, 0)
+            name.sin6_port = 80
+            return request
+
+        binding = real.inside(lambda: Threaded(call).result())
+        told: Any = Ref()
+        naming = real.inside(
+            lambda: Request().issue(second.Dispatch.WskGetLocalAddress, second, told)
+        )
+        assert binding.ends == naming.ends == [("STATUS_SUCCESS", 0)]
+        assert told.value.sin6_port == 81
+
+
+def make_listener(like: Any) -> Any:
+    """Another socket of the same client."""
+    kind = (like.client, AF_INET6, SOCK_STREAM, IPPROTO_TCP, WSK_FLAG_LISTEN_SOCKET)
+    return Request().issue(WskSocket, *kind, None, None, None, None, None).info
+
+
 def test_before_the_stack_has_seen_the_request() -> None:
     """Issued and cancelled while the stack's thread is busy: it never begins."""
     with Real() as real:
@@ -241,7 +266,6 @@ def test_a_late_cancel_does_not_meet_the_next_request() -> None:
             listener.answer(request.irp, STATUS_SUCCESS, None)
             # ... while here the client has heard of its completion.
             IoReuseIrp(request.irp)
-            request.hear()
             request.issue(listener.Dispatch.WskAccept, listener, 0, None, None, None, None)
 
         real.inside(lambda: None)

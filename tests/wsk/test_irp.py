@@ -97,7 +97,6 @@ def test_reuse(world: World) -> None:
     assert request.info == 3
     IoReuseIrp(request.irp)
     request.ends.clear()
-    request.hear()
     request.issue(couple.a.Dispatch.WskSend, couple.a, wsk_buf(b"three"), 0)
     with pytest.raises(AssertionError, match="still queued"):
         IoReuseIrp(request.irp)

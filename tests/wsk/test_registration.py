@@ -17,9 +17,11 @@ from wsk_api import (
     IPPROTO_TCP,
     MAKE_WSK_VERSION,
     SOCK_STREAM,
+    STATUS_CANCELLED,
     STATUS_DEVICE_NOT_READY,
     STATUS_INVALID_PARAMETER,
     STATUS_NOINTERFACE,
+    STATUS_PENDING,
     STATUS_SUCCESS,
     WSK_CLIENT_DISPATCH,
     WSK_CLIENT_NPI,
@@ -355,11 +357,8 @@ def test_sockets_outlive_the_release_and_hold_up_deregistration() -> None:
         real.inside(lambda: None)
         assert leaving.running
         socket = made.info
-        assert capture(registration)[0] in (STATUS_SUCCESS, STATUS_DEVICE_NOT_READY)
         closing = real.inside(lambda: close(socket))
         assert closing.status == "STATUS_SUCCESS"
-        while registration.captures:  # the thread may have come after the capture
-            WskReleaseProviderNPI(registration)
         leaving.result()
         assert capture(registration)[0] == STATUS_DEVICE_NOT_READY
 
@@ -377,6 +376,22 @@ def test_deregistering_waits_for_requests_of_the_provider(world: World) -> None:
     WskReleaseProviderNPI(party.registration)
     WskDeregister(party.registration)
     assert request.status == "STATUS_CONNECTION_REFUSED"
+
+
+def test_deregistering_cancels_what_waits_for_changes(world: World) -> None:
+    party = Party(world, world.pair()[0])
+    client, request = party.npi.Client, Request()
+
+    def wait_for_a_change(irp: Any) -> tuple[int, Any]:
+        client.list_changes.append(irp)
+        irp.set_cancel(lambda held: client.engine.complete(held, STATUS_CANCELLED))
+        return STATUS_PENDING, 0
+
+    request.issue(lambda irp: client.engine.issue(irp, wait_for_a_change))
+    assert request.pending
+    WskReleaseProviderNPI(party.registration)
+    WskDeregister(party.registration)
+    assert request.ends == [("STATUS_CANCELLED", 0)]
 
 
 def test_deregistering_on_the_stacks_own_thread_is_refused_and_changes_nothing() -> None:
