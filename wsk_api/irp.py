@@ -156,6 +156,7 @@ class IRP(IO_STACK_LOCATION):
         assert status != STATUS_PENDING
         self.queued = False
         self.busy = COMPLETING
+        self.token = None
         self._cancel = None
         outcome = self.IoStatus
         outcome.Status = status

@@ -98,6 +98,11 @@ class Subsystem:
         """The thread of the provider that is there, or was last."""
         return self.changes.executor
 
+    @property
+    def transports(self) -> Transports | None:
+        """What the provider offers, while it is there."""
+        return self.loaded.transports if self.loaded is not None else None
+
     def attach(
         self,
         providers: list[Provider],

@@ -327,7 +327,9 @@ def test_the_registration_captures_the_next_provider(world: World, family: int) 
     couple = Couple(world, family)
     party, host = couple.near, couple.near.host
     old = party.npi.Client
+    assert party.subsystem.transports is not None
     party.subsystem.detach()
+    assert party.subsystem.transports is None
     party.subsystem.detach()  # there is none: nothing happens
     npi = WSK_PROVIDER_NPI()
     assert WskCaptureProviderNPI(party.registration, WSK_NO_WAIT, npi) == STATUS_DEVICE_NOT_READY
