@@ -5,11 +5,14 @@ Someone with the WSK pages open can follow line by line: names, signatures, flag
 rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
 
     registration    WskRegister, WskCaptureProviderNPI, ... WskDeregister
+    subsystem       the provider arrives and leaves; `departure` tells open sockets
+    nmr             the registrar: NmrRegisterClient, NmrClientAttachProvider, ...
     provider        WskSocket, WskSocketConnect, WskControlClient
     basic           WskControlSocket, WskCloseSocket
     listen, connection, datagram, stream    one category of sockets, one file, one table
     control         options
-    irp             IRPs, completion, cancellation
+    irp             IRPs, stack locations, cancellation; `completions` runs the routines
+    kevent          KEVENT, KeWaitForSingleObject
     types, constants, ntstatus
 
 WSK knows no transport by name; it meets them at `stack.transport.seam`.
@@ -17,26 +20,65 @@ WSK knows no transport by name; it meets them at `stack.transport.seam`.
 
 from wsk_api.constants import *
 from wsk_api.irp import (
+    IO_STACK_LOCATION,
     IO_STATUS_BLOCK,
     IRP,
+    SL_INVOKE_ON_CANCEL,
+    SL_INVOKE_ON_ERROR,
+    SL_INVOKE_ON_SUCCESS,
+    SL_PENDING_RETURNED,
     IoAllocateIrp,
     IoCancelIrp,
+    IoCompleteRequest,
+    IoCopyCurrentIrpStackLocationToNext,
     IoFreeIrp,
+    IoGetCurrentIrpStackLocation,
+    IoGetNextIrpStackLocation,
     IoMarkIrpPending,
     IoReuseIrp,
     IoSetCompletionRoutine,
+    IoSetCompletionRoutineEx,
+    IoSetNextIrpStackLocation,
+    IoSkipCurrentIrpStackLocation,
+)
+from wsk_api.kevent import (
+    KEVENT,
+    Executive,
+    KeClearEvent,
+    KeInitializeEvent,
+    KeReadStateEvent,
+    KeResetEvent,
+    KernelMode,
+    KeSetEvent,
+    KeWaitForSingleObject,
+    NotificationEvent,
+    SynchronizationEvent,
+)
+from wsk_api.nmr import (
+    NPI_CLIENT_CHARACTERISTICS,
+    NPI_PROVIDER_CHARACTERISTICS,
+    NPI_REGISTRATION_INSTANCE,
+    NmrClientAttachProvider,
+    NmrClientDetachProviderComplete,
+    NmrDeregisterClient,
+    NmrDeregisterProvider,
+    NmrProviderDetachClientComplete,
+    NmrRegisterClient,
+    NmrRegisterProvider,
+    NmrWaitForClientDeregisterComplete,
+    NmrWaitForProviderDeregisterComplete,
+    Registrar,
 )
 from wsk_api.ntstatus import *
 from wsk_api.registration import (
     WSK_REGISTRATION,
-    Subsystem,
     WskCaptureProviderNPI,
     WskDeregister,
     WskQueryProviderCharacteristics,
     WskRegister,
     WskReleaseProviderNPI,
-    default_subsystem,
 )
+from wsk_api.subsystem import Subsystem, default_subsystem
 from wsk_api.types import (
     MDL,
     SOCKADDR,
@@ -64,3 +106,4 @@ from wsk_api.types import (
     Ref,
     wsk_buf,
 )
+from wsk_api.waiting import StackThreadWait

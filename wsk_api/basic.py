@@ -50,7 +50,7 @@ def WskCloseSocket(Socket: Socket, Irp: IRP | None) -> int:
     both directions is aborted.  Completes, with STATUS_SUCCESS, once no callback of the socket
     is running.  Retained indications are not released.
     """
-    return Socket.engine.issue(Irp, Socket.close)
+    return Socket.engine.issue(Irp, Socket.close, closing=True)
 
 
 class WSK_PROVIDER_BASIC_DISPATCH:

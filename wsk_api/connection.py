@@ -51,6 +51,7 @@ from wsk_api.ntstatus import (
     ntstatus,
 )
 from wsk_api.retained import Retained
+from wsk_api.sockets import LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, WSK_INSPECT_ID, Ref
 
@@ -438,6 +439,13 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     def ideal_send_backlog(self) -> int:
         """Octets of send data to keep outstanding (SIO_WSK_QUERY_IDEAL_SEND_BACKLOG)."""
         return 0 if self.endpoint is None else self.endpoint.ideal_backlog()
+
+    def last_events(self) -> list[LastEvent]:
+        self.take_out_parameters()
+        if self.dispatch is None:
+            return []
+        arguments = (WSK_FLAG_AT_DISPATCH_LEVEL, None, 0, Ref(0))
+        return [(WSK_EVENT_RECEIVE, self.dispatch.WskReceiveEvent, arguments)]
 
     # What a socket must say.
 

@@ -26,7 +26,8 @@ def WskConnect(
     STATUS_INVALID_PARAMETER, STATUS_CONNECTION_REFUSED, STATUS_IO_TIMEOUT,
     STATUS_NETWORK_UNREACHABLE, STATUS_HOST_UNREACHABLE, STATUS_CANCELLED.
     """
-    return Socket.engine.issue(Irp, lambda irp: Socket.connect(RemoteAddress, Flags, irp))
+    address = Socket.engine.kept(RemoteAddress)
+    return Socket.engine.issue(Irp, lambda irp: Socket.connect(address, Flags, irp))
 
 
 def WskGetRemoteAddress(
@@ -94,7 +95,7 @@ def WskConnectEx(
     STATUS_BUFFER_OVERFLOW (more than 65535 octets), STATUS_INVALID_PARAMETER (flags, buffer);
     otherwise as WskConnect and WskSend.
     """
-    ex = (RemoteAddress, Buffer, Flags)
+    ex = (Socket.engine.kept(RemoteAddress), Buffer, Flags)
     return Socket.engine.issue(Irp, lambda irp: Socket.connect_ex(*ex, irp))
 
 

@@ -35,6 +35,7 @@ from wsk_api.ntstatus import (
 )
 from wsk_api.raw_options import RAW_OPTIONS, RawOptions
 from wsk_api.retained import Retained
+from wsk_api.sockets import LastEvent
 from wsk_api.types import (
     MDL,
     SOCKADDR,
@@ -64,9 +65,10 @@ def WskSendTo(
     STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
     (broadcast without SO_BROADCAST), STATUS_NOT_SUPPORTED (flags, control information).
     """
+    address = Socket.engine.kept(RemoteAddress)
     return Socket.engine.issue(
         Irp,
-        lambda _: Socket.send_to(Buffer, Flags, RemoteAddress, ControlInfoLength),
+        lambda _: Socket.send_to(Buffer, Flags, address, ControlInfoLength),
     )
 
 
@@ -299,6 +301,12 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     def _grant(self, charge: int) -> None:
         if self.endpoint is not None:
             self.endpoint.grant(charge)
+
+    def last_events(self) -> list[LastEvent]:
+        if self.dispatch is None:
+            return []
+        arguments = (WSK_FLAG_AT_DISPATCH_LEVEL, None)
+        return [(WSK_EVENT_RECEIVE_FROM, self.dispatch.WskReceiveFromEvent, arguments)]
 
     # What a socket must say.
 

@@ -46,7 +46,8 @@ def WskBind(
     already), STATUS_ADDRESS_ALREADY_EXISTS or STATUS_ACCESS_DENIED (taken, see wsk.md 2.9),
     STATUS_INVALID_ADDRESS_COMPONENT (not local), STATUS_NOT_IMPLEMENTED (no such transport).
     """
-    return Socket.engine.issue(Irp, lambda _: Socket.bind(LocalAddress, Flags))
+    address = Socket.engine.kept(LocalAddress)
+    return Socket.engine.issue(Irp, lambda _: Socket.bind(address, Flags))
 
 
 def WskGetLocalAddress(
@@ -72,7 +73,7 @@ class EndpointSocket(Socket, Generic[E]):
         self.endpoint = None
 
     def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
-        if self.bound:
+        if self.bound or self not in self.client.sockets:
             return STATUS_INVALID_DEVICE_STATE, 0
         status, target = self.target(address)
         if target is None or flags:

@@ -42,6 +42,7 @@ from wsk_api.ntstatus import (
     STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS,
 )
+from wsk_api.sockets import LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ID, Ref
 
@@ -172,7 +173,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         return socket
 
     def _socket(self, stream: Stream, context: Any, dispatch: Any) -> ConnectionSocket:
-        socket = ConnectionSocket(
+        socket = self.client.category(ConnectionSocket)(
             self.client, self.family, self.socket_type, self.protocol, context, dispatch
         )
         socket.v6only = self.v6only
@@ -298,6 +299,17 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     def events_enabled(self, mask: int) -> None:
         if self.endpoint is not None:
             self.endpoint.resume()
+
+    def last_events(self) -> list[LastEvent]:
+        if self.dispatch is None:
+            return []
+        # The addresses mean nothing; the out parameters may be written all the same.
+        outs: tuple[Ref[Any], Ref[Any]] = (Ref(), Ref())
+        arguments = (WSK_FLAG_AT_DISPATCH_LEVEL, None, None, None, *outs)
+        events: list[LastEvent] = [(WSK_EVENT_ACCEPT, self.dispatch.WskAcceptEvent, arguments)]
+        if self.conditional_accept:
+            events.append((0, self.dispatch.WskInspectEvent, (None, None, None)))
+        return events
 
     # Options and closing.
 

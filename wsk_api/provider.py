@@ -7,12 +7,13 @@ WSK_SET_STATIC_EVENT_CALLBACKS and WSK_TRANSPORT_LIST_QUERY answer STATUS_NOT_SU
 
 from __future__ import annotations
 
-from typing import Any, Final
+import copy
+from typing import Any, Final, TypeVar
 
+from wsk_api import versions
 from wsk_api.basic import BasicSocket
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
-    MAKE_WSK_VERSION,
     NPI_WSK_INTERFACE_ID,
     WSK_EVENT_DISABLE,
     WSK_FLAG_BASIC_SOCKET,
@@ -20,11 +21,12 @@ from wsk_api.constants import (
     WSK_FLAG_DATAGRAM_SOCKET,
     WSK_FLAG_LISTEN_SOCKET,
     WSK_FLAG_STREAM_SOCKET,
+    WSK_MINOR_VERSION,
     WSK_SET_STATIC_EVENT_CALLBACKS,
     WSK_TRANSPORT_LIST_QUERY,
 )
 from wsk_api.datagram import DatagramSocket
-from wsk_api.irp import IRP
+from wsk_api.irp import IRP, IoSetCompletionRoutine
 from wsk_api.listen import ListenSocket
 from wsk_api.ntstatus import (
     NT_SUCCESS,
@@ -32,11 +34,12 @@ from wsk_api.ntstatus import (
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
+    STATUS_MORE_PROCESSING_REQUIRED,
     STATUS_NOT_SUPPORTED,
     STATUS_PENDING,
     STATUS_SUCCESS,
 )
-from wsk_api.requests import Engine
+from wsk_api.requests import Engine, refuse
 from wsk_api.sockets import Socket
 from wsk_api.stream import StreamSocket
 from wsk_api.transports import Transports
@@ -48,7 +51,10 @@ from wsk_api.types import (
     Ref,
 )
 
-VERSION: Final = MAKE_WSK_VERSION(1, 0)
+VERSION: Final = versions.HIGHEST
+_NEWEST: Final = WSK_MINOR_VERSION(VERSION)
+
+S = TypeVar("S")
 
 _CATEGORIES: Final[dict[int, type[Socket] | type[StreamSocket]]] = {
     WSK_FLAG_BASIC_SOCKET: BasicSocket,
@@ -65,13 +71,38 @@ _ALL_EVENTS: Final = (
 class Client:
     """A registered client: the PWSK_CLIENT of the interface."""
 
-    def __init__(self, engine: Engine, transports: Transports) -> None:
+    def __init__(self, engine: Engine, transports: Transports, minor: int = _NEWEST) -> None:
         self.engine = engine
         self.transports = transports
+        self.minor = minor  # of the provider's highest version
         self.sockets: set[Socket] = set()
         self.static_events = 0
-        self.calls = 0  # requests of the provider's own table that are not complete
         self.had_socket = False
+        self.list_changes: list[IRP] = []  # they wait for ever: WskDeregister withdraws them
+
+    def category(self, full: type[S]) -> type[S]:
+        """A class of sockets as this client's version of the interface has it."""
+        return full if self.minor == _NEWEST else versions.category(full, self.minor)
+
+    def quiet(self) -> bool:
+        """Nothing is open or outstanding that would hold up deregistration."""
+        return not self.sockets and not self.engine.outstanding.difference(self.list_changes)
+
+    def gone(self) -> bool:
+        """Nothing at all is open or outstanding."""
+        return not self.sockets and not self.engine.outstanding
+
+    def heard(self) -> bool:
+        """Gone, and every completion routine has returned.  Not on the stack's thread."""
+        return self.gone() and self.engine.completions.idle
+
+    def leave(self) -> None:
+        """The client deregisters.  Any thread."""
+        self.engine.later(self._withdraw_waiting)
+
+    def _withdraw_waiting(self) -> None:
+        for irp in list(self.list_changes):
+            irp.run_cancel()
 
 
 def WskSocket(
@@ -96,7 +127,7 @@ def WskSocket(
     if Irp is None:
         return STATUS_INVALID_PARAMETER
     if Client is None:
-        return _without_client(Irp)
+        return refuse(Irp, STATUS_INVALID_HANDLE)
     client = Client
     return client.engine.issue(
         Irp,
@@ -120,6 +151,8 @@ def _create(
     security: Any,
 ) -> tuple[int, Any]:
     category = _CATEGORIES.get(flags)
+    if client.minor != _NEWEST and not versions.has_category(flags, client.minor):
+        return STATUS_NOT_SUPPORTED, 0
     if security is not None or not client.transports.known(*transport):
         return STATUS_NOT_SUPPORTED, 0
     if category is None:
@@ -127,15 +160,7 @@ def _create(
     if category is BasicSocket and (context is not None or dispatch is not None):
         return STATUS_INVALID_PARAMETER, 0
     client.had_socket = True
-    return STATUS_SUCCESS, category(client, *transport, context, dispatch)
-
-
-def _without_client(irp: IRP) -> int:
-    """There is no engine to complete through; the IRP is completed all the same."""
-    irp.IoStatus.Status = STATUS_INVALID_HANDLE
-    irp.IoStatus.Information = 0
-    irp.run_routine()
-    return STATUS_INVALID_HANDLE
+    return STATUS_SUCCESS, client.category(category)(client, *transport, context, dispatch)
 
 
 def WskSocketConnect(
@@ -160,8 +185,10 @@ def WskSocketConnect(
     if Irp is None:
         return STATUS_INVALID_PARAMETER
     if Client is None:
-        return _without_client(Irp)
+        return refuse(Irp, STATUS_INVALID_HANDLE)
     client = Client
+    local = client.engine.kept(LocalAddress)
+    remote = client.engine.kept(RemoteAddress)
     family = 23 if isinstance(LocalAddress, SOCKADDR_IN6) else 2
 
     def operation(irp: IRP) -> tuple[int, Any]:
@@ -177,7 +204,7 @@ def WskSocketConnect(
             return status, 0
         # A mapped peer asks for a socket that speaks both families.
         socket.v6only = False
-        return _bind_and_connect(client, socket, LocalAddress, RemoteAddress, Flags, irp)
+        return _bind_and_connect(client, socket, local, remote, Flags, irp)
 
     return client.engine.issue(Irp, operation)
 
@@ -195,26 +222,24 @@ def _bind_and_connect(
     if status != STATUS_SUCCESS:
         socket.discard()
         return status, 0
-    inner = IRP()
+    inner, serial = IRP(), irp.serial
 
     def connected(_: Any, finished: IRP, __: Any) -> int:
-        client.calls -= 1
         result = finished.IoStatus.Status
-        if NT_SUCCESS(result):
+        if not irp.queued or irp.serial != serial:
+            socket.discard()  # the provider left meanwhile
+        elif NT_SUCCESS(result):
             engine.complete(irp, STATUS_SUCCESS, socket)
         else:
             socket.discard()
             engine.complete(irp, result)
-        return STATUS_SUCCESS
+        return STATUS_MORE_PROCESSING_REQUIRED
 
-    inner.set_routine(connected, None, (True, True, True))
-    inner.queued = True
-    inner.executor = engine.executor
-    client.calls += 1
+    IoSetCompletionRoutine(inner, connected)
+    inner.take(engine.executor)
     status, _ = socket.connect(remote, flags, inner)
     if status != STATUS_PENDING:
-        client.calls -= 1
-        inner.queued = False
+        inner.give_back()
         socket.discard()
         return status, 0
     irp.set_cancel(lambda _: inner.run_cancel())
@@ -238,7 +263,7 @@ def WskControlClient(
     receives WSK_TRANSPORTs; sizes count entries): STATUS_BUFFER_OVERFLOW if it is too small.
     """
     if Client is None:
-        return STATUS_INVALID_HANDLE if Irp is None else _without_client(Irp)
+        return STATUS_INVALID_HANDLE if Irp is None else refuse(Irp, STATUS_INVALID_HANDLE)
     client = Client
 
     def operation() -> int:
@@ -282,7 +307,7 @@ def _list_transports(client: Client, room: int, output: Any, returned: Ref[int] 
 
 
 class WSK_PROVIDER_DISPATCH:
-    """The provider's table, handed out by WskCaptureProviderNPI."""
+    """The provider's table, handed out by WskCaptureProviderNPI (see `table`)."""
 
     def __init__(self) -> None:
         self.Version = VERSION
@@ -293,3 +318,12 @@ class WSK_PROVIDER_DISPATCH:
 
 
 DISPATCH: Final = WSK_PROVIDER_DISPATCH()
+
+
+def table(version: int) -> WSK_PROVIDER_DISPATCH:
+    """The provider's table of a version."""
+    if version == VERSION:
+        return DISPATCH
+    older = copy.copy(versions.table(DISPATCH, WSK_MINOR_VERSION(version)))
+    older.Version = version
+    return older

@@ -23,6 +23,7 @@ from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_CANCELLED,
     STATUS_EVENT_PENDING,
+    STATUS_FILE_FORCED_CLOSED,
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from wsk_api.provider import Client
 
 log = logging.getLogger("wskstack.wsk")
+
+LastEvent = tuple[int, Any, tuple[Any, ...]]
 
 Withdraw = Callable[[IRP], bool]
 """Takes a queued request back; False if it has gone too far."""
@@ -225,10 +228,7 @@ class Socket(WSK_SOCKET):
             return STATUS_INVALID_DEVICE_STATE, 0
         self.closing = irp
         self.enabled = 0
-        self.release_transport()
-        for queued in list(self.pending):
-            if queued.queued:
-                self.answer(queued, STATUS_CANCELLED)
+        self._give_up(STATUS_CANCELLED)
         if self.running:
             return STATUS_PENDING, 0
         self.client.sockets.discard(self)
@@ -239,6 +239,33 @@ class Socket(WSK_SOCKET):
         self.client.sockets.discard(self)
         if irp is not None:
             self.engine.complete(irp, STATUS_SUCCESS)
+
+    def _give_up(self, status: int) -> None:
+        """Let go of the transport, and complete whatever is queued."""
+        self.release_transport()
+        self.disabling.clear()
+        for queued in list(self.pending):
+            if queued.queued:
+                self.answer(queued, status)
+
+    def lose_transport(self) -> None:
+        """The provider leaves (see `departure`)."""
+        self._give_up(STATUS_FILE_FORCED_CLOSED)
+
+    def say_dead(self) -> None:
+        """Call each enabled event that has a NULL argument for it, once (wsk.md 3.3)."""
+        for event, function, arguments in self.last_events():
+            if self.closing is not None or self not in self.client.sockets:
+                return  # the one before has closed it
+            if function is not None and (not event or self.enabled & event):
+                self.enabled &= ~event
+                self.callback(event, function, STATUS_SUCCESS, self.context, *arguments)
+        self.enabled = 0
+
+    def last_events(self) -> list[LastEvent]:
+        """The events that tell of a dead socket: bit (0: it has none, and cannot be disabled),
+        callback, and arguments after the context."""
+        return []
 
     def release_transport(self) -> None:
         """Let go of the transport endpoint."""

@@ -63,7 +63,8 @@ def WskCloseSocket(Socket: StreamSocket, Irp: IRP | None) -> int:
 
 def WskBind(Socket: StreamSocket, LocalAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
     """Bind to a local address.  Listens not yet.  Statuses as for a connection-oriented socket."""
-    return Socket.engine.issue(Irp, lambda _: Socket.part.bind(LocalAddress, Flags))
+    address = Socket.engine.kept(LocalAddress)
+    return Socket.engine.issue(Irp, lambda _: Socket.part.bind(address, Flags))
 
 
 def WskAccept(
@@ -85,7 +86,8 @@ def WskAccept(
 
 def WskConnect(Socket: StreamSocket, RemoteAddress: SOCKADDR, Flags: int, Irp: IRP | None) -> int:
     """Open a connection.  STATUS_INVALID_DEVICE_STATE after WskListen."""
-    return Socket.connecting(Irp, lambda part, irp: part.connect(RemoteAddress, Flags, irp))
+    address = Socket.engine.kept(RemoteAddress)
+    return Socket.connecting(Irp, lambda part, irp: part.connect(address, Flags, irp))
 
 
 def WskListen(Socket: StreamSocket, Irp: IRP | None) -> int:
@@ -144,7 +146,7 @@ def WskConnectEx(
     Irp: IRP | None,
 ) -> int:
     """Open a connection and send.  STATUS_INVALID_DEVICE_STATE after WskListen."""
-    ex = (RemoteAddress, Buffer, Flags)
+    ex = (Socket.engine.kept(RemoteAddress), Buffer, Flags)
     return Socket.connecting(Irp, lambda part, irp: part.connect_ex(*ex, irp))
 
 

@@ -57,6 +57,10 @@ class Request:
         self.irp: IRP = IoAllocateIrp(1, False)
         self.ends: list[tuple[str, Any]] = []
         self.returned = ""
+        self.hear()
+
+    def hear(self) -> None:
+        """Have the next completion told."""
         IoSetCompletionRoutine(self.irp, self._done, None, True, True, True)
 
     def _done(self, device: Any, irp: IRP, context: Any) -> int:
@@ -64,6 +68,8 @@ class Request:
         return STATUS_MORE_PROCESSING_REQUIRED
 
     def issue(self, function: Callable[..., int], *arguments: Any) -> Request:
+        if not self.irp.busy:
+            self.hear()  # a routine holds for one request, and some tests make several
         self.returned = status_name(function(*arguments, self.irp))
         return self
 

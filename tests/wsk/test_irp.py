@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -11,8 +14,12 @@ import pytest
 from tests.harness import World
 from tests.wsk.kit import Couple, Party, Request, accept, bind, close, receive, send
 from wsk_api import (
+    AF_INET6,
+    IPPROTO_TCP,
     IRP,
+    SOCK_STREAM,
     SOCKADDR_IN6,
+    STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
     STATUS_MORE_PROCESSING_REQUIRED,
     WSK_FLAG_BASIC_SOCKET,
@@ -25,6 +32,36 @@ from wsk_api import (
     IoSetCompletionRoutine,
     wsk_buf,
 )
+
+
+def refused(basic: Any, routine: Any, context: Any) -> int:
+    """Issue a request that fails at once."""
+    irp = IoAllocateIrp(1, False)
+    IoSetCompletionRoutine(irp, routine, context, True, True, True)
+    status: int = basic.Dispatch.WskControlSocket(basic, 99, 1, 1, 0, None, 0, None, None, irp)
+    return status
+
+
+class Chain:
+    """A client whose every completion issues the next call."""
+
+    def __init__(self, party: Party, left: int) -> None:
+        self.basic = party.socket(WSK_FLAG_BASIC_SOCKET, dual=False)
+        self.left = left
+        self.calls = self.depth = self.deepest = 0
+
+    def issue(self) -> None:
+        refused(self.basic, self.routine, None)
+
+    def routine(self, device: Any, irp: IRP, context: Any) -> int:
+        self.calls += 1
+        self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
+        if self.left:
+            self.left -= 1
+            self.issue()
+        self.depth -= 1
+        return STATUS_MORE_PROCESSING_REQUIRED
 
 
 def test_an_error_at_once_completes_too(world: World) -> None:
@@ -110,26 +147,78 @@ def test_a_send_that_has_left_cannot_be_cancelled(world: World) -> None:
 
 def test_routines_do_not_nest(world: World) -> None:
     """A routine that issues the next request runs to its end before the next routine."""
+    chain = Chain(Party(world, world.pair()[0]), 10_000)
+    deepest = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 60)
+    try:
+        chain.issue()
+        world.run()
+    finally:
+        sys.setrecursionlimit(deepest)
+    assert (chain.calls, chain.deepest) == (10_001, 1)
+
+
+def test_an_endless_chain_does_not_hold_up_the_turn(world: World) -> None:
+    """A client that always issues the next call at once leaves the stack its turns."""
+    chain = Chain(Party(world, world.pair()[0]), 10**9)
+    turns: list[int] = []
+
+    def turn() -> None:
+        turns.append(chain.calls)
+        if len(turns) < 10:
+            world.env.executor.submit(turn)
+        else:
+            chain.left = 0
+
+    chain.issue()
+    world.env.executor.submit(turn)
+    world.run()
+    steps = [later - earlier for earlier, later in itertools.pairwise(turns)]
+    assert all(0 < step <= 1000 for step in steps)
+
+
+def test_completions_keep_their_order_across_turns(world: World) -> None:
     party = Party(world, world.pair()[0])
     basic = party.socket(WSK_FLAG_BASIC_SOCKET, dual=False)
-    depth = 0
-    seen: list[int] = []
+    order: list[int] = []
 
-    def routine(device: Any, irp: IRP, context: int) -> int:
-        nonlocal depth
+    def note(device: Any, irp: IRP, context: int) -> int:
+        order.append(context)
+        if context == 0:
+            for number in range(1, 1001):
+                refused(basic, note, number)
+        return STATUS_MORE_PROCESSING_REQUIRED
+
+    refused(basic, note, 0)
+    refused(basic, note, 1001)
+    world.run()
+    assert order == list(range(1002))
+
+
+@pytest.mark.parametrize("count", [10_000])
+def test_without_a_client_a_chain_does_not_nest_either(world: World, count: int) -> None:
+    party = Party(world, world.pair()[0])
+    left, deepest, depth = count, 0, 0
+
+    def routine(device: Any, irp: IRP, context: Any) -> int:
+        nonlocal left, deepest, depth
         depth += 1
-        seen.append(depth)
-        if context:
-            bad = IoAllocateIrp(1, False)
-            IoSetCompletionRoutine(bad, routine, context - 1, True, True, True)
-            basic.Dispatch.WskControlSocket(basic, 99, 1, 1, 0, None, 0, None, None, bad)
+        deepest = max(deepest, depth)
+        if left:
+            left -= 1
+            issue()
         depth -= 1
         return STATUS_MORE_PROCESSING_REQUIRED
 
-    first = IoAllocateIrp(1, False)
-    IoSetCompletionRoutine(first, routine, 2000, True, True, True)
-    basic.Dispatch.WskControlSocket(basic, 99, 1, 1, 0, None, 0, None, None, first)
-    assert seen == [1] * 2001
+    def issue() -> None:
+        irp = IoAllocateIrp(1, False)
+        IoSetCompletionRoutine(irp, routine)
+        kind = (None, AF_INET6, SOCK_STREAM, IPPROTO_TCP, WSK_FLAG_BASIC_SOCKET)
+        status = party.npi.Dispatch.WskSocket(*kind, None, None, None, None, None, irp)
+        assert status == STATUS_INVALID_HANDLE
+
+    issue()
+    assert (left, deepest) == (0, 1)
 
 
 @pytest.mark.parametrize(

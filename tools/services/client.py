@@ -53,7 +53,11 @@ class WskFailure(Exception):
 
 def then(routine: Callable[[IRP], None]) -> IRP:
     """A fresh IRP whose completion calls `routine`."""
-    irp = IoAllocateIrp(1, False)
+    return hear(IoAllocateIrp(1, False), routine)
+
+
+def hear(irp: IRP, routine: Callable[[IRP], None]) -> IRP:
+    """Have the next completion of `irp` call `routine`."""
 
     def completed(_: Any, done: IRP, __: Any) -> int:
         routine(done)

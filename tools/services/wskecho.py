@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from tools.services.client import Client, then
+from tools.services.client import Client, hear, then
 from wsk_api import (
     IRP,
     MDL,
@@ -39,6 +39,7 @@ from wsk_api import (
     WSK_EVENT_RECEIVE,
     WSK_FLAG_ABORTIVE,
     WSK_SOCKET,
+    IoAllocateIrp,
     IoReuseIrp,
     Ref,
     Subsystem,
@@ -114,7 +115,7 @@ class RequestOperation:
     def __init__(self, context: SocketContext) -> None:
         self._context = context
         self._memory = bytearray(_BUFFER)
-        self._irp = then(self._completed)
+        self._irp = IoAllocateIrp(1, False)
         self._sending = False
 
     def receive(self) -> None:
@@ -123,6 +124,7 @@ class RequestOperation:
             return
         self._sending = False
         IoReuseIrp(self._irp)
+        hear(self._irp, self._completed)
         socket = self._context.socket
         socket.Dispatch.WskReceive(socket, wsk_buf(self._memory), 0, self._irp)
 
@@ -132,6 +134,7 @@ class RequestOperation:
             return
         self._sending = True
         IoReuseIrp(self._irp)
+        hear(self._irp, self._completed)
         socket = self._context.socket
         buffer = WSK_BUF(MDL(self._memory), 0, count)
         socket.Dispatch.WskSend(socket, buffer, 0, self._irp)
