@@ -22,6 +22,7 @@ from stack.tcp.endpoint import TcpStream
 from stack.tcp.fastopen import Pending
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
+from stack.transport.options import BOTH, Claim
 from stack.transport.ports import Binding
 from stack.transport.seam import OPTION_FAST_OPEN, Listener, ListenerSink, Name, Stream
 from stack.wire.tcp import ACK, RST, SYN, Segment
@@ -70,12 +71,12 @@ class TcpListener(Workable, Listener):
     def attach(self, sink: ListenerSink) -> None:
         self.sink = sink
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None:
             return status.STATE
         if address and not self._protocol.may_bind(address, self._families):
             return status.NOT_LOCAL
-        result, binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        result, binding = self._protocol.ports.bind(self._families, address, port, sharing, claim)
         if binding is not None:
             self._binding = binding
             self._protocol.listeners.add(self._families, address, binding.port, self)
@@ -102,7 +103,7 @@ class TcpListener(Workable, Listener):
         for tcb in [*self._half_open, *self._waiting]:
             ending.abort(tcb)
 
-    def set_option(self, option: int, value: int) -> int:
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option != OPTION_FAST_OPEN:
             return status.NOT_SUPPORTED
         if value < 0:
