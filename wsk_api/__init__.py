@@ -8,14 +8,25 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     provider        WskSocket, WskSocketConnect, WskControlClient
     basic           WskControlSocket, WskCloseSocket
     listen, connection, datagram      one category of sockets, one file, one table
-    control         options
+    control         options and IOCTLs, as tables
+    client_control, security, extension      WskControlClient, sharing, extension interfaces
+    ancillary, segmentation      what datagrams bring beside their data, and many in one buffer
     irp             IRPs, completion, cancellation
     types, constants, ntstatus
 
 WSK knows no transport by name; it meets them at `stack.transport.seam`.
 """
 
+from wsk_api.ancillary import (
+    CMSGHDR,
+    WSA_CMSG_DATA,
+    WSA_CMSG_FIRSTHDR,
+    WSA_CMSG_LEN,
+    WSA_CMSG_NXTHDR,
+    WSA_CMSG_SPACE,
+)
 from wsk_api.constants import *
+from wsk_api.extension import WSK_EXTENSION_CONTROL_IN, WSK_EXTENSION_CONTROL_OUT, Extension
 from wsk_api.irp import (
     IO_STATUS_BLOCK,
     IRP,
@@ -27,6 +38,7 @@ from wsk_api.irp import (
     IoSetCompletionRoutine,
 )
 from wsk_api.ntstatus import *
+from wsk_api.option_constants import *
 from wsk_api.registration import (
     WSK_REGISTRATION,
     Subsystem,
@@ -37,11 +49,13 @@ from wsk_api.registration import (
     WskReleaseProviderNPI,
     default_subsystem,
 )
+from wsk_api.security import CURRENT_PROCESS, SECURITY_DESCRIPTOR, Process
 from wsk_api.types import (
     MDL,
     SOCKADDR,
     SOCKADDR_IN,
     SOCKADDR_IN6,
+    SOCKET_ADDRESS_LIST,
     ULONG,
     WSK_BUF,
     WSK_CLIENT_CONNECTION_DISPATCH,
@@ -55,6 +69,8 @@ from wsk_api.types import (
     WSK_PROVIDER_CHARACTERISTICS,
     WSK_PROVIDER_NPI,
     WSK_SOCKET,
+    WSK_TDI_MAP,
+    WSK_TDI_MAP_INFO,
     WSK_TRANSPORT,
     MmGetMdlByteCount,
     MmGetSystemAddressForMdlSafe,

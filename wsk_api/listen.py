@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from stack.transport.options import BOTH
 from stack.transport.seam import (
     OPTION_FAST_OPEN,
     Listener,
@@ -24,6 +25,7 @@ from wsk_api.constants import (
     WSK_EVENT_ACCEPT,
     WSK_FLAG_AT_DISPATCH_LEVEL,
 )
+from wsk_api.control.rows import LISTEN
 from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
@@ -103,6 +105,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     __slots__ = ("_accepts", "_inherited", "options")
 
     Dispatch = DISPATCH
+    category = LISTEN
     category_events = WSK_EVENT_ACCEPT
 
     def __init__(self, *arguments: Any) -> None:
@@ -219,8 +222,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     # Options and closing.
 
-    def transport_option(self, option: int, value: int) -> int:
-        status = self.options.set(option, value, None)
+    def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
+        status = self.options.set(option, value, None, families)
         if option == OPTION_FAST_OPEN and self.endpoint is not None:
             self.endpoint_bound(self.endpoint)
         return status
@@ -229,8 +232,11 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         wanted = self.options.get(OPTION_FAST_OPEN)[1]
         endpoint.set_option(OPTION_FAST_OPEN, _EARLY if wanted else 0)
 
-    def transport_option_value(self, option: int) -> tuple[int, int]:
-        return self.options.get(option)
+    def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
+        return self.options.get(option, families, self.provider.default(option))
+
+    def has_option(self, option: int) -> bool:
+        return self.options.has(option)
 
     def release_transport(self) -> None:
         self._accepts.clear()

@@ -21,8 +21,11 @@ from collections.abc import Callable
 from stack.base.seam import Executor
 from stack.transport.seam import Provider
 from wsk_api import provider
+from wsk_api.client_control import transports_changed
 from wsk_api.constants import WSK_INFINITE_WAIT, WSK_MAJOR_VERSION, WSK_MINOR_VERSION
+from wsk_api.extension import Extension
 from wsk_api.ntstatus import (
+    STATUS_CANCELLED,
     STATUS_DEVICE_NOT_READY,
     STATUS_INVALID_PARAMETER,
     STATUS_NOINTERFACE,
@@ -43,6 +46,11 @@ class Subsystem:
         self.changed = threading.Condition()
         self.engine: Engine | None = None
         self.transports: Transports | None = None
+
+    def offer(self, extension: Extension) -> None:
+        """Offer an extension interface of sockets (wsk.md 4.7); the provider must be there."""
+        assert self.transports is not None
+        self.transports.extensions[extension.NpiId] = extension
 
     def attach(self, providers: list[Provider], executor: Executor) -> None:
         """The provider arrives: WSK over these transports, on that thread."""
@@ -161,6 +169,9 @@ def WskDeregister(WskRegistration: WSK_REGISTRATION) -> None:
     engine = subsystem.engine
     if engine is None:
         return
+    if registration.client is not None:
+        leaving = registration.client
+        engine.later(lambda: transports_changed(leaving, STATUS_CANCELLED))
     if not engine.executor.wait(idle, None):
         client = registration.client
         log.error(

@@ -50,6 +50,9 @@ class HostProvider(Provider):
     def reserve_ports(self, start: int, count: int) -> tuple[int, int, int]:
         return self.ports.reserve(start, count)
 
+    def has_reservation(self, token: int) -> bool:
+        return self.ports.has_block(token)
+
     def release_ports(self, token: int) -> bool:
         return self.ports.release_block(token)
 

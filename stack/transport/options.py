@@ -42,6 +42,9 @@ OPTION_ACK_FREQUENCY: Final = 25
 OPTION_CONNECT_ERRORS: Final = 26
 """Any ICMP error ends an attempt to connect."""
 
+OPTION_HEAR_BROADCASTS: Final = 27
+"""Receive what is sent to broadcast addresses; on unless cleared."""
+
 PATH_MTU_DEFAULT: Final = 0
 """Fragment by the path MTU, without DF."""
 PATH_MTU_DO: Final = 1
@@ -79,11 +82,12 @@ class Claim:
 class Outgoing:
     """How one datagram differs from the others of its endpoint."""
 
-    __slots__ = ("fragment", "hops", "interface", "source", "tos")
+    __slots__ = ("ecn", "fragment", "hops", "interface", "source", "tos")
 
     def __init__(self) -> None:
         self.source = b""  # empty: the endpoint's, or by the routes
         self.interface = 0  # 0: the endpoint's, or by the routes
         self.hops = -1  # negative: the endpoint's
-        self.tos = -1  # the whole octet with ECN; negative: the endpoint's
+        self.tos = -1  # the whole octet; negative: the endpoint's
+        self.ecn = -1  # its two lowest bits; negative: those of `tos`
         self.fragment = -1  # 0: DF, 1: never DF; negative: the endpoint's

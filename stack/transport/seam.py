@@ -444,6 +444,10 @@ class Provider:
         """
         return NOT_SUPPORTED, 0, 0
 
+    def has_reservation(self, token: int) -> bool:
+        """`token` names reserved ports."""
+        return False
+
     def release_ports(self, token: int) -> bool:
         """Give reserved ports back; False if the token is unknown.  Bound ones stay bound."""
         return False

@@ -23,6 +23,7 @@ from stack.transport.options import (
     OPTION_GROUP_HOPS,
     OPTION_GROUP_INTERFACE,
     OPTION_GROUP_LOOP,
+    OPTION_HEAR_BROADCASTS,
     OPTION_INTERFACE,
     OPTION_LARGEST_PACKET,
     OPTION_NO_CHECKSUM,
@@ -144,6 +145,7 @@ class UdpEndpoint(Workable, Datagram):
         "_troubles",
         "_way4",
         "_way6",
+        "hears_broadcasts",
         "memberships",
         "sink",
     )
@@ -155,6 +157,7 @@ class UdpEndpoint(Workable, Datagram):
         self._families = families
         self._binding: Binding | None = None
         self._broadcast = False
+        self.hears_broadcasts = True
         self._charged = 0
         self._flow = 0
         self._paths: dict[bytes, Path] = {}
@@ -216,6 +219,8 @@ class UdpEndpoint(Workable, Datagram):
                 return status.INVALID
             hops = hops if how.hops < 0 else how.hops
             tos = tos if how.tos < 0 else how.tos
+            if how.ecn >= 0:
+                tos = tos & 0xFC | how.ecn
             df = df if how.fragment < 0 else not how.fragment
         if not plain:
             by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
@@ -249,6 +254,9 @@ class UdpEndpoint(Workable, Datagram):
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
             self._broadcast = bool(value)
+            return status.OK
+        if option == OPTION_HEAR_BROADCASTS:
+            self.hears_broadcasts = bool(value)
             return status.OK
         if option == OPTION_RECEIVE_BUFFER:
             self._room = value

@@ -23,7 +23,12 @@ from stack.ip.seam import TOO_BIG, TransportLayer
 from stack.link.nic import Nic
 from stack.transport.demux import Demux
 from stack.transport.hosting import HostProvider
-from stack.transport.options import OPTION_GROUP_HOPS, OPTION_GROUP_LOOP, OPTION_RECEIVE_BUFFER
+from stack.transport.options import (
+    OPTION_GROUP_HOPS,
+    OPTION_GROUP_LOOP,
+    OPTION_HEAR_BROADCASTS,
+    OPTION_RECEIVE_BUFFER,
+)
 from stack.transport.ports import PortTable
 from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM, Received
 from stack.transport.soft_errors import STATUS
@@ -66,6 +71,7 @@ class UdpProtocol(TransportLayer, HostProvider):
             OPTION_GROUP_HOPS: 1,
             OPTION_GROUP_LOOP: 1,
             OPTION_RECEIVE_BUFFER: self.receive_buffer,
+            OPTION_HEAR_BROADCASTS: 1,
         }
 
     # Provider.
@@ -118,6 +124,10 @@ class UdpProtocol(TransportLayer, HostProvider):
             endpoints = [e for e in endpoints if e.memberships.hears(index, group, source)]
             if not endpoints:
                 self.door.drop(pkt, fate.UDP_NOT_MEMBER)
+        else:
+            endpoints = [e for e in endpoints if e.hears_broadcasts]
+            if not endpoints:
+                self.door.drop(pkt, fate.UDP_FILTERED)
         for endpoint in endpoints:
             endpoint.deliver(pkt, sport)
 
