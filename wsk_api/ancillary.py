@@ -182,7 +182,7 @@ def fitted(objects: list[CMSGHDR], room: int) -> tuple[bytes, bool]:
         packed = one.packed()
         # The last one needs no room for its padding.
         if len(octets) + one.cmsg_len > room:
-            return octets, True
+            return octets[:room], True
         octets += packed
     return octets[:room], False
 

@@ -123,6 +123,15 @@ DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH()
 _Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Any, Ref[int] | None]
 
 
+def _has_room(outs: _Outs) -> bool:
+    """ControlInfo is memory that can be written, as much of it as ControlLength says."""
+    _, length, control, _ = outs
+    if length is None or control is None or not length.value:
+        return True
+    view = memoryview(control)
+    return not view.readonly and view.nbytes >= length.value
+
+
 class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
@@ -209,7 +218,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer, writable=True)
-        if pieces is None or buffer is None:
+        if pieces is None or buffer is None or not _has_room(outs):
             return STATUS_INVALID_PARAMETER, 0
         self._receives.append((irp, Filler(pieces, buffer.Length), outs))
         self.hold(irp, self._withdraw)

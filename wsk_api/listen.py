@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from stack.transport.options import BOTH
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER
 from stack.transport.seam import (
     OPTION_FAST_OPEN,
     Listener,
@@ -224,13 +224,15 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
         status = self.options.set(option, value, None, families)
-        if option == OPTION_FAST_OPEN and self.endpoint is not None:
+        if option in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER) and self.endpoint is not None:
             self.endpoint_bound(self.endpoint)
         return status
 
     def endpoint_bound(self, endpoint: Listener) -> None:
         wanted = self.options.get(OPTION_FAST_OPEN)[1]
         endpoint.set_option(OPTION_FAST_OPEN, _EARLY if wanted else 0)
+        if self.options.has(OPTION_RECEIVE_BUFFER):
+            endpoint.set_option(OPTION_RECEIVE_BUFFER, self.options.get(OPTION_RECEIVE_BUFFER)[1])
 
     def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
         return self.options.get(option, families, self.provider.default(option))

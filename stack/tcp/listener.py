@@ -22,7 +22,8 @@ from stack.tcp.endpoint import TcpStream
 from stack.tcp.fastopen import Pending
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
-from stack.transport.options import BOTH, Claim
+from stack.tcp.wishes import Wishes
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Claim
 from stack.transport.ports import Binding
 from stack.transport.seam import OPTION_FAST_OPEN, Listener, ListenerSink, Name, Stream
 from stack.wire.tcp import ACK, RST, SYN, Segment
@@ -44,6 +45,7 @@ class TcpListener(Workable, Listener):
 
     __slots__ = (
         "_binding",
+        "_buffer",
         "_cookie_at",
         "_families",
         "_half_open",
@@ -65,6 +67,7 @@ class TcpListener(Workable, Listener):
         self._offered = False  # the sink left the oldest of them waiting
         self._cookie_at = 0  # when the last cookie was sent
         self._pending = Pending()
+        self._buffer = 0  # octets held for the user of each connection; 0: as configured
 
     # The user's side.
 
@@ -104,10 +107,13 @@ class TcpListener(Workable, Listener):
             ending.abort(tcb)
 
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
-        if option != OPTION_FAST_OPEN:
+        if option not in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER):
             return status.NOT_SUPPORTED
         if value < 0:
             return status.INVALID
+        if option == OPTION_RECEIVE_BUFFER:
+            self._buffer = value
+            return status.OK
         self._pending.limit = value if self._protocol.config.tcp_fast_open else 0
         return status.OK
 
@@ -141,7 +147,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return
-        tcb = protocol.new_tcb(path, *_ports(pkt), keep=not crowded)
+        tcb = self._new_tcb(path, pkt, not crowded)
         options.prepare(tcb)
         if crowded:
             self._send_cookie(tcb, seg)
@@ -158,6 +164,14 @@ class TcpListener(Workable, Listener):
         else:
             self._half_open.add(tcb)
         protocol.work.mark(tcb)
+
+    def _new_tcb(self, path: Path, pkt: Packet, keep: bool) -> Tcb:
+        """A connection with the window its user will have: what is promised is never taken back."""
+        tcb = self._protocol.new_tcb(path, *_ports(pkt), keep=keep)
+        if self._buffer:
+            tcb.wishes = Wishes()
+            tcb.wishes.buffer = self._buffer
+        return tcb
 
     def _opens_early(self, tcb: Tcb, seg: Segment) -> bool:
         """May the data of this SYN be delivered now?  (RFC 7413 4.1.2, 4.2.2)"""
@@ -219,7 +233,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return True
-        tcb = protocol.new_tcb(path, *_ports(pkt))
+        tcb = self._new_tcb(path, pkt, True)
         tcb.listener = self
         chart.enter(tcb, LISTEN)
         options.prepare(tcb)

@@ -57,9 +57,9 @@ def party(world: World) -> Party:
 
 
 def cached(party: Party, descriptor: Any) -> Any:
-    room: Ref[Any] = Ref()
+    room: Any = Ref()
     control = party.npi.Dispatch.WskControlClient
-    args = (party.npi.Client, WSK_CACHE_SD, 8, descriptor, 8, room, Ref(), None)
+    args: Any = (party.npi.Client, WSK_CACHE_SD, 8, descriptor, 8, room, Ref(), None)
     assert status_name(control(*args)) == "STATUS_SUCCESS"
     return room.value
 
@@ -148,7 +148,7 @@ def test_cached_and_released(party: Party) -> None:
 def test_so_wsk_security(party: Party) -> None:
     """Replaces the earlier one before bind; get returns a cached copy to be released."""
     socket = make(party, "D")
-    room: Ref[Any] = Ref()
+    room: Any = Ref()
     assert get(socket, SOL_SOCKET, SO_WSK_SECURITY, 8, output=room)[0] == OK
     assert not room.value.admits(FRIEND, None)  # the default one
     assert release(party, room.value) == OK
