@@ -488,7 +488,10 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     def silence(self) -> int:
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE
-        return ntstatus(self.endpoint.silence())
+        result = self.endpoint.silence()
+        if result == OK:
+            self._connected = False  # only closing is left
+        return ntstatus(result)
 
     def release_transport(self) -> None:
         self._receives.clear()

@@ -81,16 +81,18 @@ class Way:
         "df",
         "group_hops",
         "group_interface",
+        "groups",
         "hops",
         "interface",
         "largest",
         "loop",
         "mode",
-        "plain",
+        "narrow",
         "tos",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, groups: int) -> None:
+        self.groups = groups  # the first octet from which on an address may be a group's
         self.hops = 0  # 0: as configured
         self.tos = 0  # without the ECN bits
         self.group_hops = 1
@@ -101,7 +103,7 @@ class Way:
         self.largest = 0  # bound of the path MTU; 0: none
         self.bare = False  # no checksum
         self.df = False
-        self.plain = True  # the path's MTU is the one that counts
+        self.narrow = False  # it is not the path's MTU that counts
 
     def set(self, option: int, value: int) -> None:
         """An option within its bounds."""
@@ -124,7 +126,16 @@ class Way:
         else:
             self.mode = value
         self.df = self.mode in (PATH_MTU_DO, PATH_MTU_PROBE)
-        self.plain = not self.largest and self.mode in (PATH_MTU_DEFAULT, PATH_MTU_DO)
+        self.narrow = self.largest > 0 or self.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
+
+
+def _differing(how: Outgoing, tos: int, df: bool) -> tuple[int, bool]:
+    """Traffic class and DF of one datagram, given those of its endpoint."""
+    if how.tos >= 0:
+        tos = how.tos
+    if how.ecn >= 0:
+        tos = tos & 0xFC | how.ecn
+    return tos, df if how.fragment < 0 else not how.fragment
 
 
 class UdpEndpoint(Workable, Datagram):
@@ -166,8 +177,8 @@ class UdpEndpoint(Workable, Datagram):
         self._only: tuple[bytes, int] | None = None  # the one we receive from
         self._room = protocol.receive_buffer
         self._troubles: list[tuple[int, bytes, int]] = []
-        self._way4 = Way()
-        self._way6 = Way()
+        self._way4 = Way(0xE0)
+        self._way6 = Way(0xFF)
         self.memberships = Memberships(protocol.groups)
 
     # The user's side.
@@ -210,26 +221,21 @@ class UdpEndpoint(Workable, Datagram):
             result, path = self._choose(address, scope, how, way)
             if path is None:
                 return result
-        tos, hops, df, plain = way.tos, way.hops, way.df, way.plain
-        group = address[0] >= 0xE0 and addr.is_multicast(address)
-        if group:
-            hops = way.group_hops
-        if how is not None:
-            if how.hops == 0 and not group:
-                return status.INVALID
-            hops = hops if how.hops < 0 else how.hops
-            tos = tos if how.tos < 0 else how.tos
-            if how.ecn >= 0:
-                tos = tos & 0xFC | how.ecn
-            df = df if how.fragment < 0 else not how.fragment
-        if not plain:
-            by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
-            path = self._protocol.narrow(path, way.largest, by_interface)
-        if group and self._protocol.groups.joined(path.nic.index, address):
-            ports = (binding.port, port)
-            self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
-        if group and not hops:
-            return status.OK  # it was for this host only
+        tos, hops, df = way.tos, way.hops, way.df
+        if how is not None or way.narrow or address[0] >= way.groups:
+            if how is not None:
+                if how.hops == 0 and not addr.is_multicast(address):
+                    return status.INVALID
+                tos, df = _differing(how, tos, df)
+            if way.narrow:
+                by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
+                path = self._protocol.narrow(path, way.largest, by_interface)
+            if addr.is_multicast(address):
+                hops = way.group_hops
+            if how is not None and how.hops >= 0:
+                hops = how.hops
+            if addr.is_multicast(address) and not self._to_group(path, port, views, tos, hops):
+                return status.OK
         head = self._protocol.head
         head.reset()
         length = count + 8
@@ -242,6 +248,14 @@ class UdpEndpoint(Workable, Datagram):
         head.start = head.l4 = start
         self._protocol.counters.out_datagrams += 1
         return path.send(head, views, length, _PROTO, tos, hops, self._flow, df=df)
+
+    def _to_group(self, path: Path, port: int, views: Sequence[View], tos: int, hops: int) -> bool:
+        """Let members on this host have it.  False if nobody else is to."""
+        assert self._binding is not None
+        if self._protocol.groups.joined(path.nic.index, path.dst):
+            ports = (self._binding.port, port)
+            self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
+        return hops > 0
 
     def resume(self) -> None:
         self._paused = False

@@ -256,7 +256,7 @@ def test_the_source_of_one_datagram(world: World, family: int) -> None:
         (bytes(size), 0, host.address(family)),
     ):
         memory = bytearray(10)
-        name: Ref[Any] = Ref()
+        name: Any = Ref()
         arguments = (ends.b, wsk_buf(memory), 0, name, None, None, None)
         Request().issue(ends.b.Dispatch.WskReceiveFrom, *arguments)
         control = cmsg(level, PKTINFO, source + ULONG(where))

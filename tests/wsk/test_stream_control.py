@@ -51,6 +51,7 @@ from wsk_api import (
     TCP_NOSYNRETRIES,
     TCP_TIMESTAMPS,
     ULONG,
+    WSK_FLAG_ABORTIVE,
 )
 
 LEVEL = {V4: IPPROTO_IP, V6: IPPROTO_IPV6}
@@ -397,12 +398,14 @@ def test_silent_mode(wire: Wire) -> None:
     assert silence(wire.a) == "STATUS_INVALID_DEVICE_STATE"
     wire.world.run(SECOND)
     assert pending.info == 20
+    waiting, _ = receive(wire.a, 10)
     assert silence(wire.a) == OK
     sent = len(wire.packets())
-    waiting, _ = receive(wire.a, 10)
+    assert silence(wire.a) == "STATUS_INVALID_DEVICE_STATE"
     send(wire.b, b"nobody hears this")
     assert send(wire.a, b"x").status == "STATUS_INVALID_DEVICE_STATE"
-    assert disconnect(wire.a).status == "STATUS_INVALID_DEVICE_STATE"
+    for flags in (0, WSK_FLAG_ABORTIVE):
+        assert disconnect(wire.a, flags=flags).status == "STATUS_INVALID_DEVICE_STATE"
     wire.world.run(30 * SECOND)
     assert waiting.pending
     assert wire.near.host.drops()["tcp_silent"] > 1
