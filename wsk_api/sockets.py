@@ -10,8 +10,8 @@ A category subclasses `Socket` and fills in its transport endpoint and its event
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from stack.transport.options import BOTH
 from stack.transport.seam import SHARE_DEFAULT, Name, Provider
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from wsk_api.provider import Client
 
 log = logging.getLogger("wskstack.wsk")
+
+_NO_EXTENSIONS: Final[Mapping[str, tuple[Extension, Any]]] = {}
+"""By NpiId: the extension interface and its context for the socket.  Most sockets have none."""
 
 Withdraw = Callable[[IRP], bool]
 """Takes a queued request back; False if it has gone too far."""
@@ -109,8 +112,8 @@ class Socket(WSK_SOCKET):
         self.bound = False
         self.claim = SocketClaim()
         self.settings: dict[tuple[int, int], Any] = {}  # options nobody below knows
-        self.extensions: dict[str, tuple[Extension, Any]] = {}
-        self._at_close: dict[Any, Callable[[], object]] = {}
+        self.extensions = _NO_EXTENSIONS
+        self._at_close: tuple[Callable[[], object], ...] = ()
         client.sockets.add(self)
 
     # Requests.
@@ -239,8 +242,8 @@ class Socket(WSK_SOCKET):
         self.closing = irp
         self.enabled = 0
         self.release_transport()
-        while self._at_close:
-            self._at_close.popitem()[1]()
+        for function in self._at_close:
+            function()
         for queued in list(self.pending):
             if queued.queued:
                 self.answer(queued, STATUS_CANCELLED)
@@ -258,9 +261,9 @@ class Socket(WSK_SOCKET):
     def release_transport(self) -> None:
         """Let go of the transport endpoint."""
 
-    def at_close(self, key: Any, function: Callable[[], object]) -> None:
+    def at_close(self, function: Callable[[], object]) -> None:
         """Call `function` when the socket is closed."""
-        self._at_close[key] = function
+        self._at_close = (*self._at_close, function)
 
     # What control asks of a socket.  A category overrides what it has.
 

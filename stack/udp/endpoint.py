@@ -129,6 +129,13 @@ class Way:
         self.narrow = self.largest > 0 or self.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
 
 
+_GROUPS4: Final = 0xE0
+_GROUPS6: Final = 0xFF
+_PLAIN4: Final = Way(_GROUPS4)
+_PLAIN6: Final = Way(_GROUPS6)
+"""Shared by endpoints of which nothing was asked; never set."""
+
+
 def _differing(how: Outgoing, tos: int, df: bool) -> tuple[int, bool]:
     """Traffic class and DF of one datagram, given those of its endpoint."""
     if how.tos >= 0:
@@ -177,8 +184,8 @@ class UdpEndpoint(Workable, Datagram):
         self._only: tuple[bytes, int] | None = None  # the one we receive from
         self._room = protocol.receive_buffer
         self._troubles: list[tuple[int, bytes, int]] = []
-        self._way4 = Way(0xE0)
-        self._way6 = Way(0xFF)
+        self._way4 = _PLAIN4
+        self._way6 = _PLAIN6
         self.memberships = Memberships(protocol.groups)
 
     # The user's side.
@@ -282,8 +289,12 @@ class UdpEndpoint(Workable, Datagram):
         if option == OPTION_NO_CHECKSUM:
             families &= addr.V4  # RFC 8200 8.1 wants one in IPv6
         if families & addr.V4:
+            if self._way4 is _PLAIN4:
+                self._way4 = Way(_GROUPS4)
             self._way4.set(option, value)
         if families & addr.V6:
+            if self._way6 is _PLAIN6:
+                self._way6 = Way(_GROUPS6)
             self._way6.set(option, value)
         self._paths.clear()
         return status.OK

@@ -9,6 +9,8 @@ import pytest
 
 from stack.base import addr
 from stack.base.addr import V4, V6
+from stack.base.units import SECOND
+from stack.ip.seam import HOST_UNREACHABLE
 from tap.port import Port
 from tests.harness import World
 from tests.harness.world import RecordingPort
@@ -22,6 +24,7 @@ from wsk_api import (
     MSG_BCAST,
     MSG_MCAST,
     SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
     SIO_WSK_SET_REMOTE_ADDRESS,
     SIO_WSK_SET_SENDTO_ADDRESS,
     SO_BROADCAST,
@@ -266,6 +269,23 @@ def test_icmp_errors_fail_a_receive(wire: Wire, family: int) -> None:
     waiting, _, _, _ = receive_from(wire.a, 10)
     wire.send(family)
     assert waiting.pending
+
+
+@pytest.mark.parametrize("wanted", [1, 0])
+def test_other_errors_have_a_switch_of_their_own(wire: Wire, family: int, wanted: int) -> None:
+    assert wire.send(family) == OK
+    assert ioctl(wire.a, SIO_UDP_CONNRESET, ULONG(0))[0] == OK
+    assert ioctl(wire.a, SIO_UDP_NETRESET, ULONG(wanted))[0] == OK
+    waiting, _, _, _ = receive_from(wire.a, 10)
+    near, far = wire.near.host, wire.far.host.address(family)
+    ports = (1000).to_bytes(2, "big") + (2000).to_bytes(2, "big")
+    quoted = ports + bytes(4)
+    near.stack.udp.on_error(HOST_UNREACHABLE, 0, near.address(family), far, quoted)
+    wire.world.run(SECOND)
+    if wanted:
+        assert waiting.status == "STATUS_HOST_UNREACHABLE"
+    else:
+        assert waiting.pending
 
 
 # Broadcast.

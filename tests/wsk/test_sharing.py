@@ -157,6 +157,7 @@ def test_so_wsk_security(party: Party) -> None:
         assert put(socket, SOL_SOCKET, SO_WSK_SECURITY, value, 8) == OK
     assert get(socket, SOL_SOCKET, SO_WSK_SECURITY, 8, output=room)[0] == OK
     assert room.value.Owner is FRIEND
+    assert put(socket, SOL_SOCKET, SO_WSK_SECURITY, value, 4) == "STATUS_INVALID_PARAMETER"
     raw = SECURITY_DESCRIPTOR()
     assert put(socket, SOL_SOCKET, SO_WSK_SECURITY, raw, 8) == "STATUS_INVALID_PARAMETER"
     assert bind(socket, 5000).status == OK

@@ -16,7 +16,7 @@ What is looked at, in this order, and the status if it is wrong:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from wsk_api.constants import (
     AF_INET6,
@@ -55,7 +55,8 @@ from wsk_api.ntstatus import (
 from wsk_api.sockets import Socket
 from wsk_api.types import WSK_EVENT_CALLBACK_CONTROL
 
-_EVENTS = (WskSetOption, SOL_SOCKET, SO_WSK_EVENT_CALLBACK)
+_POINTER: Final = 8
+_EVENTS: Final = (WskSetOption, SOL_SOCKET, SO_WSK_EVENT_CALLBACK)
 
 
 def dispatch(socket: Socket, call: Call, irp: IRP | None) -> int:
@@ -151,6 +152,8 @@ def _set(socket: Socket, row: Option, call: Call) -> int:
         if raw is None:
             return STATUS_INVALID_PARAMETER
         value = row.kind.decode(raw)
+    elif call.input_size != _POINTER:
+        return STATUS_INVALID_PARAMETER
     if not _timely(socket, row.when):
         return STATUS_INVALID_DEVICE_STATE
     if isinstance(value, int) and not row.low <= value <= row.high:
@@ -165,7 +168,7 @@ def _get(socket: Socket, row: Option, call: Call) -> tuple[int, int]:
     if status != STATUS_SUCCESS:
         return status, 0
     size = row.kind.size
-    if call.output_size < (size or 8):
+    if call.output_size < (size or _POINTER):
         return STATUS_BUFFER_TOO_SMALL, 0
     view = room(call, size) if size else None
     if size and view is None:
@@ -175,7 +178,7 @@ def _get(socket: Socket, row: Option, call: Call) -> tuple[int, int]:
         return status, 0
     if view is None:
         call.output.value = value  # a pointer, written through
-        return STATUS_SUCCESS, 8
+        return STATUS_SUCCESS, _POINTER
     view[:size] = row.kind.encode(value)
     return STATUS_SUCCESS, size
 

@@ -95,8 +95,8 @@ def _register_extension(socket: Socket, call: Call, irp: IRP | None) -> tuple[in
     status, context = extension.register(socket, wanted.ClientContext, wanted.ClientDispatch)
     if status != STATUS_SUCCESS:
         return status, 0
-    socket.extensions[wanted.NpiId] = (extension, context)
-    socket.at_close(extension, lambda: extension.closed(context))
+    socket.extensions = {**socket.extensions, wanted.NpiId: (extension, context)}
+    socket.at_close(lambda: extension.closed(context))
     told.ProviderContext = context
     told.ProviderDispatch = extension.ProviderDispatch
     return STATUS_SUCCESS, told.size

@@ -35,7 +35,7 @@ def acquire(socket: Socket, call: Call, irp: IRP | None) -> tuple[int, int]:
     result, first, token = provider.reserve_ports(first, count)
     if result != OK:
         return ntstatus(result), 0
-    socket.at_close(token, lambda: provider.release_ports(token))
+    socket.at_close(lambda: provider.release_ports(token))
     view = memoryview(call.output).cast("B")
     INSTANCE.pack_into(view, 0, first.to_bytes(2, "big"), count, token)
     return STATUS_SUCCESS, INSTANCE.size
