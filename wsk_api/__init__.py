@@ -10,7 +10,9 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     provider        WskSocket, WskSocketConnect, WskControlClient
     basic           WskControlSocket, WskCloseSocket
     listen, connection, datagram, stream    one category of sockets, one file, one table
-    control         options
+    control         options and IOCTLs, as tables
+    client_control, security, extension      WskControlClient, sharing, extension interfaces
+    ancillary, segmentation      what datagrams bring beside their data, and many in one buffer
     irp             IRPs, stack locations, cancellation; `completions` runs the routines
     kevent          KEVENT, KeWaitForSingleObject
     types, constants, ntstatus
@@ -18,7 +20,16 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
 WSK knows no transport by name; it meets them at `stack.transport.seam`.
 """
 
+from wsk_api.ancillary import (
+    CMSGHDR,
+    WSA_CMSG_DATA,
+    WSA_CMSG_FIRSTHDR,
+    WSA_CMSG_LEN,
+    WSA_CMSG_NXTHDR,
+    WSA_CMSG_SPACE,
+)
 from wsk_api.constants import *
+from wsk_api.extension import WSK_EXTENSION_CONTROL_IN, WSK_EXTENSION_CONTROL_OUT, Extension
 from wsk_api.irp import (
     IO_STACK_LOCATION,
     IO_STATUS_BLOCK,
@@ -70,6 +81,7 @@ from wsk_api.nmr import (
     Registrar,
 )
 from wsk_api.ntstatus import *
+from wsk_api.option_constants import *
 from wsk_api.registration import (
     WSK_REGISTRATION,
     WskCaptureProviderNPI,
@@ -78,12 +90,14 @@ from wsk_api.registration import (
     WskRegister,
     WskReleaseProviderNPI,
 )
+from wsk_api.security import CURRENT_PROCESS, SECURITY_DESCRIPTOR, Process
 from wsk_api.subsystem import Subsystem, default_subsystem
 from wsk_api.types import (
     MDL,
     SOCKADDR,
     SOCKADDR_IN,
     SOCKADDR_IN6,
+    SOCKET_ADDRESS_LIST,
     ULONG,
     WSK_BUF,
     WSK_BUF_LIST,
@@ -100,6 +114,8 @@ from wsk_api.types import (
     WSK_PROVIDER_CHARACTERISTICS,
     WSK_PROVIDER_NPI,
     WSK_SOCKET,
+    WSK_TDI_MAP,
+    WSK_TDI_MAP_INFO,
     WSK_TRANSPORT,
     MmGetMdlByteCount,
     MmGetSystemAddressForMdlSafe,

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wsk_api import control
+from wsk_api.control.dispatch import dispatch
+from wsk_api.control.rows import BASIC, Call
 from wsk_api.irp import IRP
 from wsk_api.sockets import Socket
 from wsk_api.types import Ref
@@ -26,11 +27,13 @@ def WskControlSocket(
     """Set or get an option, or issue an IOCTL.
 
     RequestType is WskSetOption, WskGetOption or WskIoctl.  Whether an IRP is needed depends on
-    the operation (see `control`).  Returns STATUS_SUCCESS, STATUS_PENDING, STATUS_EVENT_PENDING,
-    STATUS_INVALID_PARAMETER (size, value, missing IRP), STATUS_INVALID_DEVICE_REQUEST (category),
-    STATUS_INVALID_DEVICE_STATE (too late), STATUS_NOT_SUPPORTED (unknown code).
+    the operation: see `control.tables`, and docs/wsk-control.md, which shows them.
+    STATUS_SUCCESS, STATUS_PENDING, STATUS_EVENT_PENDING, STATUS_INVALID_PARAMETER (size, value,
+    IRP missing or not wanted), STATUS_INVALID_DEVICE_REQUEST (category),
+    STATUS_INVALID_DEVICE_STATE (too late or too early), STATUS_BUFFER_TOO_SMALL,
+    STATUS_BUFFER_OVERFLOW, STATUS_NOT_SUPPORTED (unknown code, or not done).
     """
-    call = control.Call(
+    call = Call(
         RequestType,
         ControlCode,
         Level,
@@ -40,7 +43,7 @@ def WskControlSocket(
         OutputBuffer,
         OutputSizeReturned,
     )
-    return control.dispatch(Socket, call, Irp)
+    return dispatch(Socket, call, Irp)
 
 
 def WskCloseSocket(Socket: Socket, Irp: IRP | None) -> int:
@@ -75,3 +78,4 @@ class BasicSocket(Socket):
     __slots__ = ()
 
     Dispatch = DISPATCH
+    category = BASIC

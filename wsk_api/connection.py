@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from stack.base.status import ABORTED, OK
+from stack.transport.options import BOTH
 from stack.transport.seam import (
     OPTION_KEEPALIVE,
     RECEIVED_CROWDED,
@@ -37,6 +38,7 @@ from wsk_api.constants import (
     WSK_FLAG_RELEASE_ASAP,
     WSK_FLAG_WAITALL,
 )
+from wsk_api.control.rows import CONNECTION
 from wsk_api.endpoints import EndpointSocket
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
@@ -109,6 +111,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     )
 
     Dispatch = DISPATCH
+    category = CONNECTION
     category_events = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT | WSK_EVENT_SEND_BACKLOG
 
     def __init__(self, *arguments: Any) -> None:
@@ -462,13 +465,51 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         if event == WSK_EVENT_SEND_BACKLOG:
             self.watch_backlog()
 
-    def transport_option(self, option: int, value: int) -> int:
-        if option == OPTION_KEEPALIVE and any(irp.token is not None for irp in self.pending):
+    def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
+        if option == OPTION_KEEPALIVE and self.is_connecting:
             return STATUS_INVALID_PARAMETER  # not while a connect is in progress (wsk.md 4.8)
-        return self.options.set(option, value, self.endpoint)
+        return self.options.set(option, value, self.endpoint, families)
 
-    def transport_option_value(self, option: int) -> tuple[int, int]:
-        return self.options.get(option)
+    def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
+        return self.options.get(option, families, self.provider.default(option))
+
+    def has_option(self, option: int) -> bool:
+        return self.options.has(option)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected and not self._ended
+
+    @property
+    def is_connecting(self) -> bool:
+        return any(irp.token is not None for irp in self.pending)
+
+    @property
+    def speaks_ipv4_to_peer(self) -> bool:
+        peer = None if self.endpoint is None else self.endpoint.remote_name()
+        return peer is not None and len(peer.address) == 4
+
+    def set_congestion(self, name: str) -> int:
+        if self.endpoint is None:
+            return STATUS_INVALID_DEVICE_STATE
+        return ntstatus(self.endpoint.set_congestion(name))
+
+    def statistics(self) -> dict[str, Any] | None:
+        return None if self.endpoint is None else self.endpoint.statistics()
+
+    def path_mtu(self) -> int:
+        return 0 if self.endpoint is None else self.endpoint.path_mtu()
+
+    def receive_backlog(self) -> int:
+        return 0 if self.endpoint is None else self.endpoint.backlog()
+
+    def silence(self) -> int:
+        if self.endpoint is None:
+            return STATUS_INVALID_DEVICE_STATE
+        result = self.endpoint.silence()
+        if result == OK:
+            self._connected = False  # only closing is left
+        return ntstatus(result)
 
     def release_transport(self) -> None:
         self._receives.clear()

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Datagram sockets, UDP and raw: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
 
-Not done: ancillary data (ControlInfo is accepted empty and returned empty), fixed remote
-addresses.
+Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one buffer (4.4).
 """
 
 from __future__ import annotations
@@ -10,22 +9,32 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from stack.base import status as transport_status
 from stack.base.packet import BROADCAST, MULTICAST
-from stack.transport.seam import OPTION_BROADCAST, Datagram, DatagramSink, Received
+from stack.transport.options import BOTH, Outgoing
+from stack.transport.seam import Datagram, DatagramSink, Received
+from wsk_api import ancillary, segmentation
+from wsk_api.addresses import Target
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.buffers import Filler, views
 from wsk_api.constants import (
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPPROTO_UDP,
     MSG_BCAST,
+    MSG_CTRUNC,
     MSG_MCAST,
     MSG_TRUNC,
     SOCK_RAW,
     WSK_EVENT_RECEIVE_FROM,
     WSK_FLAG_AT_DISPATCH_LEVEL,
 )
+from wsk_api.control.rows import DATAGRAM
 from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_DATA_NOT_ACCEPTED,
+    STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
@@ -33,9 +42,16 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
     ntstatus,
 )
+from wsk_api.option_constants import (
+    SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
+    UDP_RECV_MAX_COALESCED_SIZE,
+    UDP_SEND_MSG_SIZE,
+)
 from wsk_api.raw_options import RAW_OPTIONS, RawOptions
 from wsk_api.retained import Retained
 from wsk_api.sockets import LastEvent
+from wsk_api.stream_options import StreamOptions
 from wsk_api.types import (
     MDL,
     SOCKADDR,
@@ -61,14 +77,18 @@ def WskSendTo(
 ) -> int:
     """Send one datagram; Information is its length.
 
+    RemoteAddress may be None if a fixed one is set.  ControlInfo is ancillary data, as octets;
+    with a segment size (UDP_SEND_MSG_SIZE) the buffer becomes several datagrams.
+
     STATUS_INVALID_DEVICE_STATE (not bound), STATUS_INVALID_PARAMETER (address, buffer),
     STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
-    (broadcast without SO_BROADCAST), STATUS_NOT_SUPPORTED (flags, control information).
+    (broadcast without SO_BROADCAST), STATUS_NOT_SUPPORTED (flags, unknown control information),
+    STATUS_INVALID_ADDRESS_COMPONENT (a source or interface this host has not).
     """
     address = Socket.engine.kept(RemoteAddress)
     return Socket.engine.issue(
         Irp,
-        lambda _: Socket.send_to(Buffer, Flags, address, ControlInfoLength),
+        lambda _: Socket.send_to(Buffer, Flags, address, ControlInfoLength, ControlInfo),
     )
 
 
@@ -84,9 +104,11 @@ def WskReceiveFrom(
 ) -> int:
     """Receive one datagram; Information is how much of it is in the buffer.
 
-    What does not fit is lost and MSG_TRUNC set in ControlFlags, with STATUS_SUCCESS.
+    What does not fit is lost and MSG_TRUNC set in ControlFlags, with STATUS_SUCCESS.  Ancillary
+    data goes to ControlInfo, ControlLength octets at most; what does not fit there is left out
+    and MSG_CTRUNC set.  Without ControlLength there is none (wsk.md 12, number 3).
     """
-    outs = (RemoteAddress, ControlLength, ControlFlags)
+    outs = (RemoteAddress, ControlLength, ControlInfo, ControlFlags)
     return Socket.engine.issue(Irp, lambda irp: Socket.receive_from(Buffer, Flags, outs, irp))
 
 
@@ -112,8 +134,10 @@ def WskSendMessages(
 
     A buffer that describes nothing is found before anything is sent.  Otherwise statuses are those
     of WskSendTo, of the first datagram that could not be sent; the ones before it were sent.
+    RemoteAddress may be None if a fixed one is set; ControlInfo holds for all of them.
     """
-    what = (BufferList, Flags, RemoteAddress, ControlInfoLength)
+    address = Socket.engine.kept(RemoteAddress)
+    what = (BufferList, Flags, address, ControlInfoLength, ControlInfo)
     return Socket.engine.issue(Irp, lambda _: Socket.send_messages(*what))
 
 
@@ -132,20 +156,31 @@ class WSK_PROVIDER_DATAGRAM_DISPATCH(WSK_PROVIDER_BASIC_DISPATCH):
 
 DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH()
 
-_Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Ref[int] | None]
+_Outs = tuple[Ref[SOCKADDR] | None, Ref[int] | None, Any, Ref[int] | None]
+
+
+def _has_room(outs: _Outs) -> bool:
+    """ControlInfo is memory that can be written, as much of it as ControlLength says."""
+    _, length, control, _ = outs
+    if length is None or control is None or not length.value:
+        return True
+    view = memoryview(control)
+    return not view.readonly and view.nbytes >= length.value
 
 
 class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
-    __slots__ = ("_broadcast", "_raw", "_receives", "_retained")
+    __slots__ = ("_fixed", "_raw", "_receives", "_retained", "options")
 
     Dispatch = DISPATCH
+    category = DATAGRAM
     category_events = WSK_EVENT_RECEIVE_FROM
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._broadcast = 0
+        self._fixed: Target | None = None
+        self.options = StreamOptions()
         self._receives: deque[tuple[IRP, Filler, _Outs]] = deque()
         self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
         self._retained = Retained(self.engine, self._grant)
@@ -159,38 +194,88 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         return datagram
 
     def endpoint_bound(self, endpoint: Datagram) -> None:
-        endpoint.set_option(OPTION_BROADCAST, self._broadcast)
+        self.options.hand_over(endpoint)
         if self._raw is not None:
             self._raw.hand_over(endpoint)
 
     def send_to(
-        self, buffer: WSK_BUF | None, flags: int, remote: SOCKADDR | None, control: int
+        self,
+        buffer: WSK_BUF | None,
+        flags: int,
+        remote: SOCKADDR | None,
+        control_size: int = 0,
+        control: Any = None,
     ) -> tuple[int, int]:
-        if flags or control:
+        if flags:
             return STATUS_NOT_SUPPORTED, 0
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer)
-        status, target = self.target(remote)
+        status, target = STATUS_SUCCESS, self._fixed
+        if remote is not None:
+            status, target = self.target(remote)
         if pieces is None or buffer is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
-        size = buffer.Length
-        result = self.endpoint.send(pieces, size, target.address, target.port, target.scope)
-        return ntstatus(result), 0 if result else size
+        how = None
+        size = self.settings.get((IPPROTO_UDP, UDP_SEND_MSG_SIZE), 0) if self.settings else 0
+        if control_size:
+            level = IPPROTO_IP if len(target.address) == 4 else IPPROTO_IPV6
+            status, asked = ancillary.taken(control, control_size, level)
+            if asked is None:
+                return status, 0
+            how = asked.how
+            size = size if asked.segment < 0 else asked.segment
+        total = buffer.Length
+        if 0 < size < total:
+            return self._send_cut(segmentation.cut(pieces, total, size), target, how)
+        address, port, scope = target.address, target.port, target.scope
+        result = self.endpoint.send(pieces, total, address, port, scope, how)
+        return ntstatus(result), 0 if result else total
+
+    def _send_cut(
+        self, parts: list[list[memoryview]], target: Target, how: Outgoing | None
+    ) -> tuple[int, int]:
+        """Several datagrams; the first that cannot be sent ends it."""
+        endpoint = self.endpoint
+        assert endpoint is not None
+        if len(parts) > segmentation.MOST_PIECES:
+            return STATUS_INVALID_PARAMETER, 0
+        sent = 0
+        for part in parts:
+            size = len(part[0])
+            result = endpoint.send(part, size, target.address, target.port, target.scope, how)
+            if result:
+                return ntstatus(result), 0
+            sent += size
+        return STATUS_SUCCESS, sent
 
     def send_messages(
-        self, buffers: WSK_BUF_LIST | None, flags: int, remote: SOCKADDR | None, control: int
+        self,
+        buffers: WSK_BUF_LIST | None,
+        flags: int,
+        remote: SOCKADDR | None,
+        control_size: int = 0,
+        control: Any = None,
     ) -> tuple[int, int]:
-        if flags or control:
+        if flags:
             return STATUS_NOT_SUPPORTED, 0
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         batch = _messages(buffers)
-        status, target = self.target(remote)
+        status, target = STATUS_SUCCESS, self._fixed
+        if remote is not None:
+            status, target = self.target(remote)
         if batch is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
+        how = None
+        if control_size:
+            level = IPPROTO_IP if len(target.address) == 4 else IPPROTO_IPV6
+            status, asked = ancillary.taken(control, control_size, level)
+            if asked is None:
+                return status, 0
+            how = asked.how
         to = (target.address, target.port, target.scope)
-        result, sent = self.endpoint.send_all(batch, *to)
+        result, sent = self.endpoint.send_all(batch, *to, how)
         return ntstatus(result), 0 if result else sent
 
     def receive_from(
@@ -201,7 +286,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer, writable=True)
-        if pieces is None or buffer is None:
+        if pieces is None or buffer is None or not _has_room(outs):
             return STATUS_INVALID_PARAMETER, 0
         self._receives.append((irp, Filler(pieces, buffer.Length), outs))
         self.hold(irp, self._withdraw)
@@ -219,6 +304,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
 
     def received(self, batch: list[Received]) -> int:
         """Queued requests first, then the event; the rest stays in the transport."""
+        if self.settings:
+            batch = self._prepared(batch)
         taken = 0
         while self._receives and taken < len(batch):
             self._answer_receive(batch[taken])
@@ -228,10 +315,17 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             if not self._indicate(group):
                 break
             taken += len(group)
-        return taken
+        return sum(one.count for one in batch[:taken])
+
+    def _prepared(self, batch: list[Received]) -> list[Received]:
+        """Datagrams as UDP_RECV_MAX_COALESCED_SIZE has them."""
+        most = self.settings.get((IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), 0)
+        if most and (self._receives or self._listening()):
+            return segmentation.join(batch, most)
+        return batch
 
     def _answer_receive(self, datagram: Received) -> None:
-        irp, filler, (remote, control_length, control_flags) = self._receives.popleft()
+        irp, filler, (remote, control_length, control, control_flags) = self._receives.popleft()
         filler.put(datagram.view)
         flags = _GROUP_FLAGS.get(datagram.group, 0)
         if filler.filled < len(datagram.view):
@@ -239,7 +333,13 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if remote is not None:
             remote.value = self.shown(datagram.address, datagram.port, datagram.scope)
         if control_length is not None:
-            control_length.value = 0
+            room = control_length.value or 0
+            objects = ancillary.brought(datagram, self.settings) if self.settings else []
+            octets, cut = ancillary.fitted(objects, room if control is not None else 0)
+            if octets:
+                memoryview(control).cast("B")[: len(octets)] = octets
+            control_length.value = len(octets)
+            flags |= MSG_CTRUNC if cut else 0
         if control_flags is not None:
             control_flags.value = flags
         self._grant(datagram.charge)
@@ -260,6 +360,12 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             end += 1
         return batch[start:end]
 
+    def _attach_control(self, node: WSK_DATAGRAM_INDICATION, datagram: Received) -> None:
+        octets = b"".join(one.packed() for one in ancillary.brought(datagram, self.settings))
+        if octets:
+            node.ControlInfo = octets
+            node.ControlInfoLength = len(octets)
+
     def _indicate(self, group: list[Received]) -> bool:
         """WskReceiveFromEvent; False if the datagrams stay with the transport."""
         head: WSK_DATAGRAM_INDICATION | None = None
@@ -271,6 +377,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
                 shown, before = self.shown(*source), source
             view = datagram.view
             node = WSK_DATAGRAM_INDICATION(WSK_BUF(MDL(view), 0, len(view)), shown)
+            if self.settings:
+                self._attach_control(node, datagram)
             node.Next = head
             head = node
             charge += datagram.charge
@@ -314,22 +422,56 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is not None:
             self.endpoint.resume()
 
-    def transport_option(self, option: int, value: int) -> int:
-        if option in RAW_OPTIONS and self._raw is not None:
-            return self._raw.set(option, value, self.endpoint)
-        if option != OPTION_BROADCAST:
-            return super().transport_option(option, value)
-        self._broadcast = int(bool(value))
-        if self.endpoint is None:
-            return STATUS_SUCCESS
-        return ntstatus(self.endpoint.set_option(option, self._broadcast))
+    def troubled(self, status: int, address: bytes, port: int) -> None:
+        """An ICMP error about what was sent fails the oldest queued WskReceiveFrom, unless
+        SIO_UDP_CONNRESET (unreachable port) or SIO_UDP_NETRESET (anything else) says no."""
+        refused = status == transport_status.PORT_UNREACHABLE
+        switch = SIO_UDP_CONNRESET if refused else SIO_UDP_NETRESET
+        if self._receives and self.settings.get((0, switch), 1):
+            self.answer(self._receives.popleft()[0], ntstatus(status))
 
-    def transport_option_value(self, option: int) -> tuple[int, int]:
-        if option in RAW_OPTIONS and self._raw is not None:
+    def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
+        if option in RAW_OPTIONS:
+            if self._raw is None:
+                return STATUS_INVALID_DEVICE_REQUEST
+            return self._raw.set(option, value, self.endpoint)
+        return self.options.set(option, value, self.endpoint, families)
+
+    def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
+        if option in RAW_OPTIONS:
+            if self._raw is None:
+                return STATUS_INVALID_DEVICE_REQUEST, 0
             return self._raw.get(option)
-        if option != OPTION_BROADCAST:
-            return super().transport_option_value(option)
-        return STATUS_SUCCESS, self._broadcast
+        return self.options.get(option, families, self.provider.default(option))
+
+    def has_option(self, option: int) -> bool:
+        return self.options.has(option)
+
+    @property
+    def speaks_ipv4_to_peer(self) -> bool:
+        return self._fixed is not None and len(self._fixed.address) == 4
+
+    def set_fixed(self, target: Target | None, restrict: bool) -> int:
+        if self.endpoint is None:
+            return STATUS_INVALID_DEVICE_STATE
+        self._fixed = target
+        here = target if restrict else None
+        if here is None:
+            self.endpoint.restrict(b"", 0)
+        else:
+            self.endpoint.restrict(here.address, here.port)
+        return STATUS_SUCCESS
+
+    def path_mtu(self) -> int:
+        fixed = self._fixed
+        if self.endpoint is None or fixed is None:
+            return 0
+        return self.endpoint.path_mtu(fixed.address, fixed.scope)
+
+    def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:
+        if self.endpoint is None:
+            return STATUS_INVALID_DEVICE_STATE
+        return ntstatus(self.endpoint.membership(action, group, interface, source))
 
     def release_transport(self) -> None:
         self._receives.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
+from stack.transport.options import Claim
 from stack.transport.seam import Name
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
@@ -24,7 +25,7 @@ from wsk_api.types import SOCKADDR, Ref
 class Endpoint(Protocol):
     """What `Stream`, `Listener` and `Datagram` of the seam have in common."""
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Take a local name."""
 
     def local_name(self) -> Name | None:
@@ -81,7 +82,7 @@ class EndpointSocket(Socket, Generic[E]):
         endpoint = self.open_endpoint(self.families(target))
         if endpoint is None:
             return STATUS_NOT_IMPLEMENTED, 0
-        result = endpoint.bind(target.address, target.port, self.sharing)
+        result = endpoint.bind(target.address, target.port, self.sharing, self.claim)
         if result:
             return self.transport_status(result)
         self.endpoint = endpoint

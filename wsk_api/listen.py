@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER
 from stack.transport.seam import (
     INSPECT_ACCEPT,
     INSPECT_PEND,
@@ -34,6 +35,7 @@ from wsk_api.constants import (
     WskInspectPend,
     WskInspectReject,
 )
+from wsk_api.control.rows import LISTEN
 from wsk_api.endpoints import EndpointSocket, WskBind, WskGetLocalAddress
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
@@ -125,6 +127,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
     __slots__ = ("_accepts", "_inherited", "conditional_accept", "options")
 
     Dispatch = DISPATCH
+    category = LISTEN
     category_events = WSK_EVENT_ACCEPT
 
     def __init__(self, *arguments: Any) -> None:
@@ -313,22 +316,23 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     # Options and closing.
 
-    def transport_option(self, option: int, value: int) -> int:
-        if option == OPTION_INSPECT:
-            return self.set_conditional_accept(bool(value))
-        status = self.options.set(option, value, None)
-        if option == OPTION_FAST_OPEN and self.endpoint is not None:
+    def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
+        status = self.options.set(option, value, None, families)
+        if option in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER) and self.endpoint is not None:
             self.endpoint_bound(self.endpoint)
         return status
 
     def endpoint_bound(self, endpoint: Listener) -> None:
         wanted = self.options.get(OPTION_FAST_OPEN)[1]
         endpoint.set_option(OPTION_FAST_OPEN, _EARLY if wanted else 0)
+        if self.options.has(OPTION_RECEIVE_BUFFER):
+            endpoint.set_option(OPTION_RECEIVE_BUFFER, self.options.get(OPTION_RECEIVE_BUFFER)[1])
 
-    def transport_option_value(self, option: int) -> tuple[int, int]:
-        if option == OPTION_INSPECT:
-            return STATUS_SUCCESS, int(self.conditional_accept)
-        return self.options.get(option)
+    def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
+        return self.options.get(option, families, self.provider.default(option))
+
+    def has_option(self, option: int) -> bool:
+        return self.options.has(option)
 
     def release_transport(self) -> None:
         self._accepts.clear()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The provider's own table: WskSocket, WskSocketConnect, WskControlClient (wsk.md 2.4, 4.1).
 
-Not done: WskGetAddressInfo and WskGetNameInfo; of the client controls, those other than
-WSK_SET_STATIC_EVENT_CALLBACKS and WSK_TRANSPORT_LIST_QUERY answer STATUS_NOT_SUPPORTED.
+Not done: WskGetAddressInfo and WskGetNameInfo.  What WskControlClient does is in
+`client_control`.
 """
 
 from __future__ import annotations
@@ -10,28 +10,23 @@ from __future__ import annotations
 import copy
 from typing import Any, Final, TypeVar
 
-from wsk_api import versions
+from wsk_api import client_control, versions
 from wsk_api.basic import BasicSocket
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
-    NPI_WSK_INTERFACE_ID,
-    WSK_EVENT_DISABLE,
     WSK_FLAG_BASIC_SOCKET,
     WSK_FLAG_CONNECTION_SOCKET,
     WSK_FLAG_DATAGRAM_SOCKET,
     WSK_FLAG_LISTEN_SOCKET,
     WSK_FLAG_STREAM_SOCKET,
     WSK_MINOR_VERSION,
-    WSK_SET_STATIC_EVENT_CALLBACKS,
-    WSK_TRANSPORT_LIST_QUERY,
 )
 from wsk_api.datagram import DatagramSocket
 from wsk_api.irp import IRP, IoSetCompletionRoutine
 from wsk_api.listen import ListenSocket
 from wsk_api.ntstatus import (
     NT_SUCCESS,
-    STATUS_BUFFER_OVERFLOW,
-    STATUS_INVALID_DEVICE_STATE,
+    STATUS_CANCELLED,
     STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
     STATUS_MORE_PROCESSING_REQUIRED,
@@ -40,6 +35,7 @@ from wsk_api.ntstatus import (
     STATUS_SUCCESS,
 )
 from wsk_api.requests import Engine, refuse
+from wsk_api.security import CachedDescriptor
 from wsk_api.sockets import Socket
 from wsk_api.stream import StreamSocket
 from wsk_api.transports import Transports
@@ -47,7 +43,6 @@ from wsk_api.types import (
     SOCKADDR,
     SOCKADDR_IN6,
     WSK_CLIENT_CONNECTION_DISPATCH,
-    WSK_EVENT_CALLBACK_CONTROL,
     Ref,
 )
 
@@ -63,9 +58,6 @@ _CATEGORIES: Final[dict[int, type[Socket] | type[StreamSocket]]] = {
     WSK_FLAG_DATAGRAM_SOCKET: DatagramSocket,
     WSK_FLAG_STREAM_SOCKET: StreamSocket,
 }
-_ALL_EVENTS: Final = (
-    ListenSocket.category_events | ConnectionSocket.category_events | DatagramSocket.category_events
-)
 
 
 class Client:
@@ -79,6 +71,13 @@ class Client:
         self.static_events = 0
         self.had_socket = False
         self.list_changes: list[IRP] = []  # they wait for ever: WskDeregister withdraws them
+        self.tdi_devices: dict[tuple[int, int, int], str] = {}
+        self.tdi_behavior = 0
+        transports.watchers.append(self.transports_changed)
+
+    def transports_changed(self) -> None:
+        """A transport came or went."""
+        client_control.transports_changed(self)
 
     def category(self, full: type[S]) -> type[S]:
         """A class of sockets as this client's version of the interface has it."""
@@ -101,8 +100,7 @@ class Client:
         self.engine.later(self._withdraw_waiting)
 
     def _withdraw_waiting(self) -> None:
-        for irp in list(self.list_changes):
-            irp.run_cancel()
+        client_control.transports_changed(self, STATUS_CANCELLED)
 
 
 def WskSocket(
@@ -121,8 +119,9 @@ def WskSocket(
     """Create a socket; Information is the WSK_SOCKET.
 
     STATUS_INVALID_HANDLE (no client), STATUS_INVALID_PARAMETER (no IRP, not exactly one category,
-    a table or context for a basic socket), STATUS_NOT_SUPPORTED (no such transport).  Security
-    descriptors are not done: anything but None is STATUS_NOT_SUPPORTED.
+    a table or context for a basic socket, a descriptor that is not a cached one of this client),
+    STATUS_NOT_SUPPORTED (no such transport).  OwningProcess and OwningThread
+    are in whose name the socket binds where sharing is checked (wsk.md 2.9).
     """
     if Irp is None:
         return STATUS_INVALID_PARAMETER
@@ -137,7 +136,7 @@ def WskSocket(
             Flags,
             SocketContext,
             Dispatch,
-            SecurityDescriptor,
+            (SecurityDescriptor, OwningProcess, OwningThread),
         ),
     )
 
@@ -148,19 +147,29 @@ def _create(
     flags: int,
     context: Any,
     dispatch: Any,
-    security: Any,
+    security: tuple[Any, Any, Any],
 ) -> tuple[int, Any]:
     category = _CATEGORIES.get(flags)
+    descriptor, process, thread = security
     if client.minor != _NEWEST and not versions.has_category(flags, client.minor):
         return STATUS_NOT_SUPPORTED, 0
-    if security is not None or not client.transports.known(*transport):
+    if not client.transports.known(*transport):
         return STATUS_NOT_SUPPORTED, 0
     if category is None:
         return STATUS_INVALID_PARAMETER, 0
     if category is BasicSocket and (context is not None or dispatch is not None):
         return STATUS_INVALID_PARAMETER, 0
+    if descriptor is not None and not (
+        isinstance(descriptor, CachedDescriptor) and descriptor.usable(client)
+    ):
+        return STATUS_INVALID_PARAMETER, 0
     client.had_socket = True
-    return STATUS_SUCCESS, client.category(category)(client, *transport, context, dispatch)
+    socket = client.category(category)(client, *transport, context, dispatch)
+    claim = socket.part.claim if isinstance(socket, StreamSocket) else socket.claim
+    claim.owned_by(process, thread)
+    if descriptor is not None:
+        claim.descriptor = descriptor
+    return STATUS_SUCCESS, socket
 
 
 def WskSocketConnect(
@@ -198,7 +207,7 @@ def WskSocketConnect(
             WSK_FLAG_CONNECTION_SOCKET,
             SocketContext,
             Dispatch,
-            SecurityDescriptor,
+            (SecurityDescriptor, OwningProcess, OwningThread),
         )
         if status != STATUS_SUCCESS:
             return status, 0
@@ -260,50 +269,19 @@ def WskControlClient(
 
     WSK_SET_STATIC_EVENT_CALLBACKS (input WSK_EVENT_CALLBACK_CONTROL, before the first socket):
     the events of every socket made afterwards.  WSK_TRANSPORT_LIST_QUERY (output: a list that
-    receives WSK_TRANSPORTs; sizes count entries): STATUS_BUFFER_OVERFLOW if it is too small.
+    receives WSK_TRANSPORTs; sizes are octets): STATUS_BUFFER_OVERFLOW if it is too small.
+    WSK_TRANSPORT_LIST_CHANGE pends.  WSK_CACHE_SD (input a SECURITY_DESCRIPTOR, output a Ref) and
+    WSK_RELEASE_SD.  WSK_TDI_DEVICENAME_MAPPING (input WSK_TDI_MAP_INFO) and WSK_TDI_BEHAVIOR
+    (input a ULONG), both before the first socket.  Any other code is STATUS_NOT_SUPPORTED.
     """
     if Client is None:
         return STATUS_INVALID_HANDLE if Irp is None else refuse(Irp, STATUS_INVALID_HANDLE)
     client = Client
 
-    def operation() -> int:
-        if ControlCode == WSK_SET_STATIC_EVENT_CALLBACKS:
-            return _set_static(client, InputBuffer)
-        if ControlCode == WSK_TRANSPORT_LIST_QUERY:
-            return _list_transports(client, OutputSize, OutputBuffer, OutputSizeReturned)
-        return STATUS_NOT_SUPPORTED
-
-    if Irp is None:
-        return client.engine.call(operation)
-    if ControlCode in (WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TRANSPORT_LIST_QUERY):
-        # Both must be called without an IRP (wsk.md 4.1).
-        return client.engine.issue(Irp, lambda _: (STATUS_INVALID_PARAMETER, 0))
-    return client.engine.issue(Irp, lambda _: (operation(), 0))
-
-
-def _set_static(client: Client, control: Any) -> int:
-    if not isinstance(control, WSK_EVENT_CALLBACK_CONTROL):
-        return STATUS_INVALID_PARAMETER
-    mask = control.EventMask
-    if control.NpiId != NPI_WSK_INTERFACE_ID:
-        return STATUS_NOT_SUPPORTED
-    if mask == 0 or mask & (WSK_EVENT_DISABLE | ~_ALL_EVENTS):
-        return STATUS_INVALID_PARAMETER
-    if client.had_socket:
-        return STATUS_INVALID_DEVICE_STATE
-    client.static_events = mask
-    return STATUS_SUCCESS
-
-
-def _list_transports(client: Client, room: int, output: Any, returned: Ref[int] | None) -> int:
-    found = client.transports.list()
-    if returned is None:
-        return STATUS_INVALID_PARAMETER
-    returned.value = len(found)
-    if room < len(found) or not isinstance(output, list):
-        return STATUS_BUFFER_OVERFLOW
-    output[:] = found
-    return STATUS_SUCCESS
+    call = client_control.ClientCall(
+        ControlCode, InputSize, InputBuffer, OutputSize, OutputBuffer, OutputSizeReturned
+    )
+    return client_control.dispatch(client, call, Irp)
 
 
 class WSK_PROVIDER_DISPATCH:

@@ -10,15 +10,17 @@ A category subclasses `Socket` and fills in its transport endpoint and its event
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from stack.transport.seam import SHARE_DEFAULT, Name
+from stack.transport.options import BOTH
+from stack.transport.seam import SHARE_DEFAULT, Name, Provider
 from wsk_api.addresses import Target, families_of, from_transport, to_transport
 from wsk_api.constants import (
     AF_INET6,
     WSK_EVENT_DISABLE,
 )
+from wsk_api.extension import Extension
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_CANCELLED,
@@ -27,10 +29,12 @@ from wsk_api.ntstatus import (
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER,
+    STATUS_NOT_SUPPORTED,
     STATUS_PENDING,
     STATUS_SUCCESS,
     ntstatus,
 )
+from wsk_api.security import SocketClaim
 from wsk_api.types import SOCKADDR, WSK_SOCKET, Ref
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("wskstack.wsk")
 
 LastEvent = tuple[int, Any, tuple[Any, ...]]
+_NO_EXTENSIONS: Final[Mapping[str, tuple[Extension, Any]]] = {}
+"""By NpiId: the extension interface and its context for the socket.  Most sockets have none."""
 
 Withdraw = Callable[[IRP], bool]
 """Takes a queued request back; False if it has gone too far."""
@@ -48,7 +54,9 @@ class Socket(WSK_SOCKET):
     """The part of a socket that does not depend on its category."""
 
     __slots__ = (
+        "_at_close",
         "bound",
+        "claim",
         "client",
         "closing",
         "context",
@@ -56,18 +64,25 @@ class Socket(WSK_SOCKET):
         "dispatch",
         "enabled",
         "engine",
+        "extensions",
         "family",
         "pending",
         "protocol",
         "running",
+        "settings",
         "sharing",
         "socket_type",
         "static",
         "v6only",
     )
 
+    category = 0
+    """The category as `control.rows` counts them: the flags of WskSocket, or BASIC."""
     category_events = 0
     """Event bits this category knows."""
+    inspect_id: Any = None
+    """Of a connection that a conditional listener accepted."""
+    conditional_accept = False
 
     socket_type: int
     protocol: int
@@ -94,9 +109,13 @@ class Socket(WSK_SOCKET):
         self.running: list[int] = []  # event bits of callbacks in progress, innermost last
         self.disabling: list[tuple[int, IRP]] = []
         self.closing: IRP | None = None
-        self.v6only = family == AF_INET6
+        self.v6only: bool = family == AF_INET6
         self.sharing = SHARE_DEFAULT
         self.bound = False
+        self.claim = SocketClaim()
+        self.settings: dict[tuple[int, int], Any] = {}  # options nobody below knows
+        self.extensions = _NO_EXTENSIONS
+        self._at_close: tuple[Callable[[], object], ...] = ()
         client.sockets.add(self)
 
     # Requests.
@@ -228,6 +247,8 @@ class Socket(WSK_SOCKET):
             return STATUS_INVALID_DEVICE_STATE, 0
         self.closing = irp
         self.enabled = 0
+        for function in self._at_close:
+            function()
         self._give_up(STATUS_CANCELLED)
         if self.running:
             return STATUS_PENDING, 0
@@ -270,13 +291,79 @@ class Socket(WSK_SOCKET):
     def release_transport(self) -> None:
         """Let go of the transport endpoint."""
 
-    def transport_option(self, option: int, value: int) -> int:
+    def at_close(self, function: Callable[[], object]) -> None:
+        """Call `function` when the socket is closed."""
+        self._at_close = (*self._at_close, function)
+
+    # What control asks of a socket.  A category overrides what it has.
+
+    @property
+    def provider(self) -> Provider:
+        """The transport this socket was made for."""
+        return self.client.transports.provider(self)
+
+    @property
+    def is_connected(self) -> bool:
+        """It is one end of a connection."""
+        return False
+
+    @property
+    def is_connecting(self) -> bool:
+        """A connect is in progress."""
+        return False
+
+    @property
+    def speaks_ipv4_to_peer(self) -> bool:
+        """The peer, or the fixed remote address, is an IPv4 one."""
+        return False
+
+    def transport_option(self, option: int, value: int, families: int = BOTH) -> int:
         """Set an option of the transport, now or as soon as there is an endpoint."""
         return STATUS_INVALID_DEVICE_REQUEST
 
-    def transport_option_value(self, option: int) -> tuple[int, int]:
-        """(status, value) of an option of the transport."""
+    def transport_option_value(self, option: int, families: int = BOTH) -> tuple[int, int]:
+        """(status, value) of an option of the transport: what was set, or its default."""
         return STATUS_INVALID_DEVICE_REQUEST, 0
+
+    def has_option(self, option: int) -> bool:
+        """An option of the transport was set."""
+        return False
+
+    def set_congestion(self, name: str) -> int:
+        """Choose the congestion control; an NTSTATUS."""
+        return STATUS_NOT_SUPPORTED
+
+    def statistics(self) -> dict[str, Any] | None:
+        """What is known about the connection; None unless connected."""
+        return None
+
+    def path_mtu(self) -> int:
+        """Largest packet to the peer or the fixed remote address; 0 if there is none."""
+        return 0
+
+    def receive_backlog(self) -> int:
+        """Octets received and not yet delivered."""
+        return 0
+
+    def ideal_send_backlog(self) -> int | None:
+        """Octets of send data to keep outstanding; None if that is not known."""
+        return None
+
+    def silence(self) -> int:
+        """Send nothing any more, drop all input; an NTSTATUS."""
+        return STATUS_INVALID_DEVICE_REQUEST
+
+    def set_conditional_accept(self, wanted: bool) -> int:
+        """SO_CONDITIONAL_ACCEPT; an NTSTATUS."""
+        return STATUS_NOT_SUPPORTED if wanted else STATUS_SUCCESS
+
+    def set_fixed(self, target: Target | None, restrict: bool) -> int:
+        """A fixed destination, or None to clear it; `restrict`: receive from there only."""
+        return STATUS_INVALID_DEVICE_REQUEST
+
+    def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:
+        """Join or leave a group; an NTSTATUS."""
+        return STATUS_INVALID_DEVICE_REQUEST
 
     def transport_status(self, result: int) -> tuple[int, int]:
         """A transport's answer as the result of an operation."""

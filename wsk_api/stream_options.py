@@ -1,35 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Transport options of connections, and of listeners that hand them down (wsk.md 4.2-4.4).
+"""Options of the transport that one socket was told (wsk.md 4.2-4.4).
 
-A socket may be told before it has a stream; what was said is kept here and handed over with it.
-Of times the transport has its own default for, only those that were set can be read back.
+A socket may be told before it has an endpoint; what was said is kept here and handed over with it.
+What accepted sockets inherit is a listener's.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Protocol
 
-from stack.transport.seam import (
-    OPTION_FAST_OPEN,
-    OPTION_KEEPALIVE,
-    OPTION_KEEPALIVE_COUNT,
-    OPTION_KEEPALIVE_INTERVAL,
-    OPTION_KEEPALIVE_TIME,
-    OPTION_NODELAY,
-    OPTION_USER_TIMEOUT,
-    Stream,
-)
-from wsk_api.ntstatus import (
-    STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_NOT_SUPPORTED,
-    STATUS_SUCCESS,
-    ntstatus,
-)
+from stack.transport.options import BOTH
+from wsk_api.ntstatus import STATUS_SUCCESS, ntstatus
 
-_SWITCHES: Final = frozenset((OPTION_NODELAY, OPTION_KEEPALIVE, OPTION_FAST_OPEN))
-_VALUES: Final = frozenset(
-    (OPTION_KEEPALIVE_TIME, OPTION_KEEPALIVE_INTERVAL, OPTION_KEEPALIVE_COUNT, OPTION_USER_TIMEOUT)
-)
+
+class Settable(Protocol):
+    """What `Stream`, `Listener` and `Datagram` of the seam have in common here."""
+
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
+        """Set an OPTION_*."""
 
 
 class StreamOptions:
@@ -38,36 +26,31 @@ class StreamOptions:
     __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        self._values: dict[int, int] = {}
+        self._values: dict[tuple[int, int], int] = {}
 
-    def set(self, option: int, value: int, stream: Stream | None) -> int:
-        """Remember an option, and let the stream have it if there is one; an NTSTATUS."""
-        if option in _SWITCHES:
-            value = int(bool(value))
-        elif option not in _VALUES:
-            return STATUS_INVALID_DEVICE_REQUEST
+    def set(self, option: int, value: int, endpoint: Settable | None, families: int = BOTH) -> int:
+        """Remember an option, and let the endpoint have it if there is one; an NTSTATUS."""
         status = STATUS_SUCCESS
-        if stream is not None:
-            status = ntstatus(stream.set_option(option, value))
+        if endpoint is not None:
+            status = ntstatus(endpoint.set_option(option, value, families))
         if status == STATUS_SUCCESS:
-            self._values[option] = value
+            self._values[option, families] = value
         return status
 
-    def get(self, option: int) -> tuple[int, int]:
-        """(NTSTATUS, value)."""
-        if option in self._values:
-            return STATUS_SUCCESS, self._values[option]
-        if option in _SWITCHES:
-            return STATUS_SUCCESS, 0
-        status = STATUS_NOT_SUPPORTED if option in _VALUES else STATUS_INVALID_DEVICE_REQUEST
-        return status, 0
+    def has(self, option: int, families: int = BOTH) -> bool:
+        """It was set."""
+        return (option, families) in self._values
 
-    def inherit(self, other: StreamOptions, stream: Stream) -> None:
+    def get(self, option: int, families: int = BOTH, default: int = 0) -> tuple[int, int]:
+        """(STATUS_SUCCESS, what was set or `default`)."""
+        return STATUS_SUCCESS, self._values.get((option, families), default)
+
+    def inherit(self, other: StreamOptions, stream: Settable) -> None:
         """Take what a listener was told."""
         self._values.update(other._values)
         self.hand_over(stream)
 
-    def hand_over(self, stream: Stream) -> None:
-        """The stream is there."""
-        for option, value in self._values.items():
-            stream.set_option(option, value)
+    def hand_over(self, endpoint: Settable) -> None:
+        """The endpoint is there."""
+        for (option, families), value in self._values.items():
+            endpoint.set_option(option, value, families)

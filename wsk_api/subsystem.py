@@ -23,6 +23,7 @@ from wsk_api import provider, versions
 from wsk_api.completions import Completions
 from wsk_api.constants import NPI_WSK_INTERFACE_ID, WSK_MINOR_VERSION
 from wsk_api.departure import depart
+from wsk_api.extension import Extension
 from wsk_api.nmr import (
     NPI_PROVIDER_CHARACTERISTICS,
     NPI_REGISTRATION_INSTANCE,
@@ -102,6 +103,11 @@ class Subsystem:
     def transports(self) -> Transports | None:
         """What the provider offers, while it is there."""
         return self.loaded.transports if self.loaded is not None else None
+
+    def offer(self, extension: Extension) -> None:
+        """Offer an extension interface of sockets (wsk.md 4.7); the provider must be there."""
+        assert self.transports is not None
+        self.transports.extensions[extension.NpiId] = extension
 
     def attach(
         self,

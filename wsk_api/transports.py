@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: MIT
 """The transports below WSK, found by (family, type, protocol) (wsk.md 0.3, 4.1).
 
-Not done: translated (TDI) transports, change notification.
+Not done: translated (TDI) transports.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from stack.transport.seam import Datagram, Listener, Provider, Stream
 from wsk_api.constants import AF_INET, AF_INET6, SOCK_RAW
+from wsk_api.extension import Extension
 from wsk_api.types import WSK_TRANSPORT
 
 if TYPE_CHECKING:
     from wsk_api.sockets import Socket
+
+
+_GONE: Final = Provider()
 
 
 class Transports:
@@ -22,6 +27,28 @@ class Transports:
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = {(p.socket_type, p.protocol): p for p in providers}
         self._raw = self._providers.get((SOCK_RAW, 0))
+        self.extensions: dict[str, Extension] = {}
+        """Extension interfaces by NpiId."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called when a transport came or went."""
+
+    def add(self, provider: Provider) -> None:
+        """A transport comes.  Stack thread."""
+        self._providers[provider.socket_type, provider.protocol] = provider
+        self._changed()
+
+    def remove(self, provider: Provider) -> None:
+        """A transport goes; sockets that use it stay.  Stack thread."""
+        del self._providers[provider.socket_type, provider.protocol]
+        self._changed()
+
+    def _changed(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()
+
+    def provider(self, socket: Socket) -> Provider:
+        """The transport of a socket, or one that knows nothing if it has gone."""
+        return self._of(socket) or _GONE
 
     def known(self, family: int, socket_type: int, protocol: int) -> bool:
         """WskSocket accepts this combination."""

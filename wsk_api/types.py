@@ -317,6 +317,44 @@ class WSK_EVENT_CALLBACK_CONTROL:
         self.EventMask = EventMask
 
 
+class SOCKET_ADDRESS_LIST:
+    """Addresses as SIO_ADDRESS_LIST_QUERY and _SORT tell them; filled in by the provider."""
+
+    __slots__ = ("Address",)
+
+    def __init__(self, Address: list[SOCKADDR] | None = None) -> None:
+        self.Address: list[SOCKADDR] = Address or []
+
+    @property
+    def iAddressCount(self) -> int:
+        """How many there are."""
+        return len(self.Address)
+
+
+class WSK_TDI_MAP:
+    """A TDI device for one kind of socket."""
+
+    __slots__ = ("AddressFamily", "Protocol", "SocketType", "TdiDeviceName")
+
+    def __init__(
+        self, SocketType: int, AddressFamily: int, Protocol: int, TdiDeviceName: str
+    ) -> None:
+        self.SocketType = SocketType
+        self.AddressFamily = AddressFamily
+        self.Protocol = Protocol
+        self.TdiDeviceName = TdiDeviceName
+
+
+class WSK_TDI_MAP_INFO:
+    """A list of them."""
+
+    __slots__ = ("ElementCount", "Map")
+
+    def __init__(self, Map: list[WSK_TDI_MAP]) -> None:
+        self.ElementCount = len(Map)
+        self.Map = Map
+
+
 class WSK_TRANSPORT:
     """One combination WskSocket accepts."""
 

@@ -93,6 +93,7 @@ UDP_QUEUE_FULL: Final = _reason("udp_queue_full")
 RAW_QUEUE_FULL: Final = _reason("raw_queue_full")
 RAW_CHECKSUM: Final = _reason("raw_checksum")
 UDP_FILTERED: Final = _reason("udp_filtered")  # not from the fixed remote address
+UDP_NOT_MEMBER: Final = _reason("udp_not_member")  # of the group, or not from this source
 TCP_SHORT: Final = _reason("tcp_short")
 TCP_HEADER_LENGTH: Final = _reason("tcp_header_length")
 TCP_CHECKSUM: Final = _reason("tcp_checksum")
@@ -111,6 +112,7 @@ TCP_NO_ACK: Final = _reason("tcp_no_ack")
 TCP_AFTER_FIN: Final = _reason("tcp_after_fin")
 TCP_QUEUE_FULL: Final = _reason("tcp_queue_full")
 TCP_TIME_WAIT: Final = _reason("tcp_time_wait")
+TCP_SILENT: Final = _reason("tcp_silent")  # the user silenced the connection
 TCP_MEMORY: Final = _reason("tcp_memory")  # the connection table is full
 
 NAMES: Final = tuple(_names)

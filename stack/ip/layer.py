@@ -11,6 +11,7 @@ Called by `link/nic` with packets, by transports for paths, by `core` to set thi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from stack.base import addr, fate
@@ -84,6 +85,7 @@ class IpHost:
         self.config = config
         self.layers: dict[int, IpLayer] = {}
         self.nics: list[Nic] = []
+        self.watchers: list[tuple[int, Callable[[], None]]] = []
         self.routes = RouteTable()
         self.groups = Groups()
         self.pmtu = PathMtu(env, timers, config.pmtu_age, self._mtu_changed)
@@ -107,6 +109,12 @@ class IpHost:
     def layer_of(self, address: bytes) -> IpLayer:
         """The layer of an address's family."""
         return self.layers[len(address)]
+
+    def addresses_changed(self, family: int) -> None:
+        """Tell those who watch this family, not from inside of whatever changed it."""
+        for families, changed in self.watchers:
+            if families & family:
+                self.env.executor.submit(changed)
 
     def _mtu_changed(self, dst: bytes) -> None:
         self.layers[len(dst)].mtu_changed(dst)
@@ -405,12 +413,15 @@ class IpLayer(NetworkLayer):
                 path.resize(self.host.pmtu.limit(dst, path.nic.mtu))
 
     def _address_changed(self, entry: LocalAddress) -> None:
+        before = self.local.get(entry.address)
         if entry.usable:
             self.local[entry.address] = entry
         else:
             self.local.pop(entry.address, None)
         self.address_changed(entry)
         self.invalidate()
+        if self.local.get(entry.address) is not before:
+            self.host.addresses_changed(self.mask)
 
     # NetworkLayer, as the link sees us.
 

@@ -22,6 +22,7 @@ from stack.base.units import View
 from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.raw import header
+from stack.transport.options import BOTH, Claim, Outgoing
 from stack.transport.seam import (
     OPTION_BROADCAST,
     OPTION_CHECKSUM_AT,
@@ -86,7 +87,7 @@ class RawEndpoint(Workable, Datagram):
     def attach(self, sink: DatagramSink) -> None:
         self.sink = sink
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Hear what is sent to `address`, empty for any.  Ports and sharing mean nothing here."""
         if self._bound:
             return status.STATE
@@ -97,9 +98,19 @@ class RawEndpoint(Workable, Datagram):
         self._protocol.add(self)
         return status.OK
 
-    def send(self, views: Sequence[View], count: int, address: bytes, port: int, scope: int) -> int:
+    def send(
+        self,
+        views: Sequence[View],
+        count: int,
+        address: bytes,
+        port: int,
+        scope: int,
+        how: Outgoing | None = None,
+    ) -> int:
         if not self._bound:
             return status.STATE
+        if how is not None:
+            return status.NOT_SUPPORTED
         if count > _MOST:
             return status.TOO_BIG
         if not addr.family(address) & self._families:
@@ -158,7 +169,7 @@ class RawEndpoint(Workable, Datagram):
     def grant(self, charge: int) -> None:
         self._charged -= charge
 
-    def set_option(self, option: int, value: int) -> int:
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
             self._broadcast = bool(value)
         elif option == OPTION_HEADER_INCLUDED:

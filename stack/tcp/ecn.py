@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from stack.tcp import episodes
 from stack.tcp.names import ACK_NOW
 from stack.tcp.tcb import NO_RECOVERY, Tcb
 from stack.wire.tcp import CWR, ECE, Segment
@@ -62,7 +63,10 @@ class Ecn:
 
     def acknowledged(self, tcb: Tcb, seg: Segment, acked: int) -> None:
         """An ACK, which acknowledged `acked` numbers: does it tell of marks?"""
-        if seg.flags & ECE and self.reduce(tcb):
+        if not seg.flags & ECE:
+            return
+        episodes.of(tcb).ece_acks += 1
+        if self.reduce(tcb):
             self.reduced = True
 
     def reduce(self, tcb: Tcb) -> bool:

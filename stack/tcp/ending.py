@@ -60,6 +60,14 @@ def abort(tcb: Tcb) -> None:
     finish(tcb, ABORTED)
 
 
+def silence(tcb: Tcb) -> None:
+    """Nothing leaves any more and nothing comes in, and nobody is told; the name stays taken."""
+    tcb.protocol.hush(tcb)
+    chart.enter(tcb, CLOSED)
+    _disarm(tcb)
+    tcb.recvq.clear()
+
+
 def _disarm(tcb: Tcb) -> None:
     tcb.rexmit.disarm()
     tcb.delack.disarm()

@@ -7,14 +7,23 @@ Names and options before there is a Tcb; afterwards each call is a line to `user
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stack.base import addr, status
 from stack.base.units import View
-from stack.tcp import backlog, ending, preferences, user
+from stack.tcp import backlog, ending, preferences, statistics, user
 from stack.tcp.congestion import ALGORITHMS
-from stack.tcp.names import CLOSED, CLOSING, LAST_ACK, TIME_WAIT
+from stack.tcp.names import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_2,
+    LAST_ACK,
+    TIME_WAIT,
+)
 from stack.tcp.tcb import Tcb
+from stack.transport.options import BOTH, Claim
 from stack.transport.ports import Binding
 from stack.transport.seam import Listener, Name, Stream, StreamSink
 
@@ -45,7 +54,7 @@ class TcpStream(Stream):
         self._families = families
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
-        self._options: dict[int, int] = {}
+        self._options: dict[int, dict[int, int]] = {4: {}, 16: {}}  # by length of address
         self._congestion = ""  # the name chosen for this stream, if one was
         self._ticket = 0
 
@@ -57,16 +66,18 @@ class TcpStream(Stream):
         self._tcb = tcb
         self._ticket = ticket
         tcb.endpoint = self
-        preferences.apply_all(tcb, self._options)
+        preferences.apply_all(tcb, self._options[len(tcb.remote)])
         if self._congestion:
             user.change_congestion(tcb, self._congestion)
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None or self._tcb is not None:
             return status.STATE
         if address and not self._protocol.may_bind(address, self._families):
             return status.NOT_LOCAL
-        result, self._binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        result, self._binding = self._protocol.ports.bind(
+            self._families, address, port, sharing, claim
+        )
         return result
 
     def connect(self, address: bytes, port: int, scope: int, token: object) -> int:
@@ -123,6 +134,7 @@ class TcpStream(Stream):
                 ending.abort(tcb)
             tcb.recvq.clear()
             tcb.done.clear()
+            self._protocol.unhush(tcb)
             self._tcb = None
         self.sink = SILENT
         binding, self._binding = self._binding, None
@@ -132,15 +144,40 @@ class TcpStream(Stream):
     def cancel(self, token: object) -> bool:
         return self._tcb is not None and user.cancel(self._tcb, token)
 
-    def set_option(self, option: int, value: int) -> int:
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         result = preferences.check(option, value)
-        if result == status.OK:
-            self._options[option] = value
-            if self._tcb is not None and self._tcb.state not in (CLOSED, TIME_WAIT):
-                preferences.apply(self._tcb, option, value)
-                if option in preferences.KEEPALIVE_OPTIONS:
-                    preferences.keep_alive(self._tcb, self._options)
+        if result != status.OK:
+            return result
+        for size, family in ((4, addr.V4), (16, addr.V6)):
+            if families & family:
+                self._options[size][option] = value
+        tcb = self._tcb
+        if tcb is None or tcb.state in (CLOSED, TIME_WAIT):
+            return result
+        if addr.family(tcb.remote) & families:
+            preferences.apply(tcb, option, value)
+            if option in preferences.KEEPALIVE_OPTIONS:
+                preferences.keep_alive(tcb, self._options[len(tcb.remote)])
         return result
+
+    def silence(self) -> int:
+        tcb = self._tcb
+        if tcb is None or tcb.state not in (ESTABLISHED, CLOSE_WAIT, FIN_WAIT_2):
+            return status.NOT_CONNECTED
+        if tcb.sendq or tcb.fin_token is not None:
+            return status.STATE
+        if tcb.path.nic.is_loopback:
+            return status.NOT_SUPPORTED
+        ending.silence(tcb)
+        return status.OK
+
+    def statistics(self) -> dict[str, Any] | None:
+        tcb = self._tcb
+        return None if tcb is None or not tcb.snd.una_at else statistics.snapshot(tcb)
+
+    def path_mtu(self) -> int:
+        tcb = self._tcb
+        return 0 if tcb is None or not tcb.snd.una_at else tcb.path.mtu
 
     def urgent_left(self) -> int:
         return 0 if self._tcb is None else self._tcb.urgent_left

@@ -86,7 +86,7 @@ def _learn(tcb: Tcb, seg: Segment, offer: Offer) -> None:
 def open_early(tcb: Tcb, seg: Segment) -> None:
     """A SYN with a good cookie: its data counts, and data may be sent (RFC 7413 4.2.2)."""
     rcv, protocol = tcb.rcv, tcb.protocol
-    tcb.cc.start(tcb.snd.mss, protocol.config.tcp_initial_window)
+    tcb.cc.start(tcb.snd.mss, tcb.initial_window)
     tcb.cc.window += 1  # the SYN-ACK is in flight too, and no data
     pacing.attach(tcb)
     protocol.counters.fast_open_passive += 1
@@ -127,7 +127,7 @@ def establish(tcb: Tcb, seg: Segment) -> None:
         snd.max_wnd = max(snd.max_wnd, snd.wnd)
     snd.wl1 = seg.seq
     snd.wl2 = seg.ack
-    segments = protocol.config.tcp_initial_window
+    segments = tcb.initial_window
     if tcb.retries:
         segments = 1  # RFC 5681 3.1: after a lost SYN
         tcb.rtt.syn_was_lost()

@@ -19,7 +19,7 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ending, handshake, usertimeout
+from stack.tcp import acking, chart, ending, episodes, handshake, usertimeout
 from stack.tcp.challenge import challenge
 from stack.tcp.ecn import CE
 from stack.tcp.loss.scoreboard import Acked
@@ -398,6 +398,10 @@ def text(tcb: Tcb, seg: Segment) -> None:
     if rcv.has_fin and seq.gt(seq.add(seg.seq, seg.length), rcv.fin):
         _drop(tcb, seg, fate.TCP_AFTER_FIN)
         return
+    if ahead:
+        seen = episodes.of(tcb)
+        seen.reordered += 1
+        seen.octets_reordered += seg.length
     held = tcb.recvq.reordered
     at = tcb.recvq.next + ahead
     twice = tcb.recvq.held_of(at, at + seg.length) if held and rcv.dsack is None else None
@@ -431,7 +435,7 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
         rcv.seen = size
     if length >= rcv.seen:
         rcv.owed += -(-length // size) if size else 1
-    if disorder or rcv.owed >= 2:
+    if disorder or rcv.owed >= rcv.every:
         tcb.ack = ACK_NOW
     elif tcb.ack == ACK_NONE:
         tcb.ack = ACK_DELAYED

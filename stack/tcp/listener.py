@@ -22,6 +22,8 @@ from stack.tcp.fastopen import Pending
 from stack.tcp.inspection import Inspection, key_of
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
+from stack.tcp.wishes import Wishes
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Claim
 from stack.transport.ports import Binding
 from stack.transport.seam import (
     OPTION_FAST_OPEN,
@@ -50,6 +52,7 @@ class TcpListener(Workable, Listener):
 
     __slots__ = (
         "_binding",
+        "_buffer",
         "_cookie_at",
         "_families",
         "_half_open",
@@ -73,18 +76,19 @@ class TcpListener(Workable, Listener):
         self._cookie_at = 0  # when the last cookie was sent
         self._pending = Pending()
         self._inspection: Inspection | None = None  # while every SYN is judged by the sink
+        self._buffer = 0  # octets held for the user of each connection; 0: as configured
 
     # The user's side.
 
     def attach(self, sink: ListenerSink) -> None:
         self.sink = sink
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None:
             return status.STATE
         if address and not self._protocol.may_bind(address, self._families):
             return status.NOT_LOCAL
-        result, binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        result, binding = self._protocol.ports.bind(self._families, address, port, sharing, claim)
         if binding is not None:
             self.begin(binding)
         return result
@@ -120,16 +124,19 @@ class TcpListener(Workable, Listener):
     def decide(self, ticket: int, accept: bool) -> bool:
         return self._inspection is not None and self._inspection.decide(ticket, accept)
 
-    def set_option(self, option: int, value: int) -> int:
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_INSPECT:
             if self._binding is not None:
                 return status.STATE
             self._inspection = Inspection(self, self._protocol) if value else None
             return status.OK
-        if option != OPTION_FAST_OPEN:
+        if option not in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER):
             return status.NOT_SUPPORTED
         if value < 0:
             return status.INVALID
+        if option == OPTION_RECEIVE_BUFFER:
+            self._buffer = value
+            return status.OK
         self._pending.limit = value if self._protocol.config.tcp_fast_open else 0
         return status.OK
 
@@ -167,7 +174,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return
-        tcb = protocol.new_tcb(path, *ports_of(pkt), keep=not crowded)
+        tcb = self._new_tcb(path, pkt, not crowded)
         options.prepare(tcb)
         if crowded:
             self._send_cookie(tcb, seg)
@@ -189,7 +196,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None or self._protocol.occupied(key_of(pkt)):
             return None
-        tcb = self._protocol.new_tcb(path, *ports_of(pkt))
+        tcb = self._new_tcb(path, pkt, True)
         options.prepare(tcb)
         self._answer(tcb, seg)
         self._half_open.add(tcb)
@@ -203,6 +210,14 @@ class TcpListener(Workable, Listener):
         chart.enter(tcb, SYN_RECEIVED)
         self._protocol.counters.passive_opens += 1
         self._protocol.work.mark(tcb)
+
+    def _new_tcb(self, path: Path, pkt: Packet, keep: bool) -> Tcb:
+        """A connection with the window its user will have: what is promised is never taken back."""
+        tcb = self._protocol.new_tcb(path, *ports_of(pkt), keep=keep)
+        if self._buffer:
+            tcb.wishes = Wishes()
+            tcb.wishes.buffer = self._buffer
+        return tcb
 
     def _opens_early(self, tcb: Tcb, seg: Segment) -> bool:
         """May the data of this SYN be delivered now?  (RFC 7413 4.1.2, 4.2.2)"""
@@ -264,7 +279,7 @@ class TcpListener(Workable, Listener):
         path = self._way_back(pkt)
         if path is None:
             return True
-        tcb = protocol.new_tcb(path, *ports_of(pkt))
+        tcb = self._new_tcb(path, pkt, True)
         tcb.listener = self
         chart.enter(tcb, LISTEN)
         options.prepare(tcb)

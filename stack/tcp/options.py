@@ -48,7 +48,7 @@ def for_syn(tcb: Tcb, answer: bool) -> bytes:
     config = tcb.protocol.config
     parts = [tcp.mss_option(tcb.rcv.mss)]
     sack = tcb.sack_ok if answer else config.tcp_sack
-    stamps = tcb.ts_ok if answer else config.tcp_timestamps
+    stamps = tcb.ts_ok if answer else tcb.may_stamp
     if sack:
         parts.append(tcp.SACK_PERMITTED)
     if stamps:
@@ -122,6 +122,8 @@ def prepare(tcb: Tcb) -> None:
     rcv.mss = announced_mss(tcb)
     rcv.most = tuning.most(config)
     rcv.limit = min(rcv.limit, rcv.most)
+    if tcb.wishes is not None and tcb.wishes.buffer:
+        rcv.limit = rcv.most = tcb.wishes.buffer
     rcv.wscale = window_shift(rcv.most) if config.tcp_window_scaling else 0
     tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
     if config.tcp_user_timeout_option:
@@ -148,7 +150,7 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     negotiation.settle(tcb, seg)
     if seg.uto and tcb.uto is not None:
         usertimeout.heard(tcb, tcb.uto, seg.uto)
-    tcb.ts_ok = seg.has_ts and config.tcp_timestamps
+    tcb.ts_ok = seg.has_ts and tcb.may_stamp
     if tcb.ts_ok:
         tcb.ts_recent = seg.ts_val
         tcb.ts_recent_at = seg.pkt.arrived

@@ -13,12 +13,14 @@ from typing import Final
 
 from stack.base import status
 from stack.base.timers import NEVER
-from stack.base.units import MS
-from stack.tcp import keepalive, usertimeout
+from stack.base.units import MS, SECOND
+from stack.tcp import keepalive, user, usertimeout
 from stack.tcp.keepalive import KeepAlive
 from stack.tcp.names import CLOSED
+from stack.tcp.rtt import RttEstimator
 from stack.tcp.tcb import Tcb
-from stack.transport import seam
+from stack.tcp.wishes import Wishes
+from stack.transport import options, seam
 
 _DSCP: Final = 0xFC  # the other two bits are ECN's
 
@@ -34,6 +36,13 @@ BOUNDS: Final[dict[int, tuple[int, int]]] = {
     seam.OPTION_ERROR_REPORTS: (0, NEVER),
     seam.OPTION_ADVERTISE_TIMEOUT: (0, NEVER),
     seam.OPTION_FAST_OPEN: (0, NEVER),
+    options.OPTION_RECEIVE_BUFFER: (1, 1 << 30),
+    options.OPTION_TIMESTAMPS: (0, NEVER),
+    options.OPTION_INITIAL_RTO: (0, 60 * SECOND),
+    options.OPTION_SYN_RETRIES: (-1, 255),
+    options.OPTION_INITIAL_WINDOW: (0, 1024),
+    options.OPTION_ACK_FREQUENCY: (1, 255),
+    options.OPTION_CONNECT_ERRORS: (0, NEVER),
 }
 
 
@@ -65,6 +74,35 @@ def apply(tcb: Tcb, option: int, value: int) -> None:
         tcb.reports = bool(value)
     elif option == seam.OPTION_FAST_OPEN and tcb.state == CLOSED:
         tcb.fast_open = tcb.protocol.offer_fast_open(tcb) if value else None
+    elif option == options.OPTION_ACK_FREQUENCY:
+        tcb.rcv.every = value
+    elif option == options.OPTION_RECEIVE_BUFFER and tcb.state != CLOSED:
+        tcb.rcv.limit = tcb.rcv.most = min(value, 0xFFFF << tcb.rcv.wscale)
+        user.grant(tcb, 0)  # the window may have grown
+    elif tcb.state == CLOSED:
+        _wish(tcb, option, value)
+
+
+def _wish(tcb: Tcb, option: int, value: int) -> None:
+    """An option that only the handshake can still heed."""
+    wishes = tcb.wishes or Wishes()
+    config = tcb.protocol.config
+    if option == options.OPTION_RECEIVE_BUFFER:
+        wishes.buffer = value
+    elif option == options.OPTION_TIMESTAMPS:
+        wishes.timestamps = bool(value)
+    elif option == options.OPTION_SYN_RETRIES:
+        wishes.syn_retries = value
+    elif option == options.OPTION_INITIAL_WINDOW:
+        wishes.initial_window = value
+    elif option == options.OPTION_CONNECT_ERRORS:
+        wishes.errors = bool(value)
+    elif option == options.OPTION_INITIAL_RTO and value:
+        tcb.rtt = RttEstimator(value, config.tcp_rto_min, config.tcp_rto_max)
+        return
+    else:
+        return
+    tcb.wishes = wishes
 
 
 def apply_all(tcb: Tcb, options: dict[int, int]) -> None:

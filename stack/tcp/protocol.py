@@ -35,8 +35,17 @@ from stack.tcp.syncookies import SynCookies
 from stack.tcp.tcb import Tcb
 from stack.tcp.timewait import TimeWait, TimeWaitTable
 from stack.transport.demux import Demux
+from stack.transport.hosting import HostProvider
+from stack.transport.options import OPTION_RECEIVE_BUFFER, OPTION_TIMESTAMPS
 from stack.transport.ports import PortTable
-from stack.transport.seam import SOCK_STREAM, Provider
+from stack.transport.seam import (
+    OPTION_HOP_LIMIT,
+    OPTION_KEEPALIVE_COUNT,
+    OPTION_KEEPALIVE_INTERVAL,
+    OPTION_KEEPALIVE_TIME,
+    OPTION_USER_TIMEOUT,
+    SOCK_STREAM,
+)
 from stack.transport.soft_errors import HARD, STATUS
 from stack.wire import tcp
 from stack.wire.tcp import Segment
@@ -84,7 +93,14 @@ class TcpCounters(Counters):
     retrans_segs: int
 
 
-class TcpProtocol(TransportLayer, Provider):
+class Silence:
+    """Holds the place of a connection whose user wants no more segments, either way."""
+
+
+_SILENCE: Final = Silence()
+
+
+class TcpProtocol(TransportLayer, HostProvider):
     """TCP of one stack."""
 
     socket_type = SOCK_STREAM
@@ -111,7 +127,7 @@ class TcpProtocol(TransportLayer, Provider):
         self.isn: IsnGenerator = IsnGenerator(host.env)
         self.cookies = SynCookies(host.env)
         self.fast_open = FastOpen(host.env, host.config.tcp_fast_open_cache)
-        self._table: dict[bytes, Tcb | TimeWait] = {}
+        self._table: dict[bytes, Tcb | TimeWait | Silence] = {}
         self._tickets = 0
 
     # Provider.
@@ -121,6 +137,19 @@ class TcpProtocol(TransportLayer, Provider):
 
     def open_listener(self, families: int) -> TcpListener:
         return TcpListener(self, families)
+
+    def default(self, option: int) -> int:
+        config = self.config
+        defaults = {
+            OPTION_HOP_LIMIT: config.hop_limit,
+            OPTION_KEEPALIVE_COUNT: config.tcp_keepalive_count,
+            OPTION_KEEPALIVE_INTERVAL: config.tcp_keepalive_interval,
+            OPTION_KEEPALIVE_TIME: config.tcp_keepalive_time,
+            OPTION_RECEIVE_BUFFER: config.tcp_receive_buffer,
+            OPTION_TIMESTAMPS: int(config.tcp_timestamps),
+            OPTION_USER_TIMEOUT: config.tcp_user_timeout,
+        }
+        return defaults.get(option, 0)
 
     # Receiving.
 
@@ -154,6 +183,8 @@ class TcpProtocol(TransportLayer, Provider):
                 handshake.syn_sent(found, seg)
             else:
                 input.segment_arrives(found, seg)
+        elif isinstance(found, Silence):
+            self.door.drop(pkt, fate.TCP_SILENT)
         elif self.time_wait.segment_arrives(found, seg):
             self._no_connection(pkt, seg)
 
@@ -199,7 +230,8 @@ class TcpProtocol(TransportLayer, Provider):
             return
         result = STATUS.get(kind, status.HOST_UNREACHABLE)
         opening = tcb.state in (SYN_SENT, SYN_RECEIVED)
-        if opening and (kind == UNRESOLVED or self._ends_attempt(kind)):
+        wished = tcb.wishes is not None and tcb.wishes.errors
+        if opening and (kind == UNRESOLVED or wished or self._ends_attempt(kind)):
             self.counters.attempt_fails += 1
             ending.finish(tcb, result)
         else:
@@ -248,7 +280,7 @@ class TcpProtocol(TransportLayer, Provider):
             return status.NO_MEMORY, None
         ports = port.to_bytes(2, "big") + lport.to_bytes(2, "big")
         old = self._table.get(path.dst + path.src + ports)
-        if isinstance(old, Tcb):
+        if isinstance(old, Tcb | Silence):
             return status.IN_USE, None
         if old is not None:
             # RFC 6191 is the peer's side of it; a fresh ISN is ahead of the old one (RFC 6528).
@@ -297,6 +329,16 @@ class TcpProtocol(TransportLayer, Provider):
         self.counters.curr_estab -= 1
         self._table[tcb.key] = self.time_wait.add(tcb)
 
+    def hush(self, tcb: Tcb) -> None:
+        """`tcb` falls silent: its place in the table stays taken."""
+        self.counters.curr_estab -= 1
+        self._table[tcb.key] = _SILENCE
+
+    def unhush(self, tcb: Tcb) -> None:
+        """A silent connection is closed."""
+        if self._table.get(tcb.key) is _SILENCE:
+            del self._table[tcb.key]
+
     def release_key(self, key: bytes) -> None:
         """A TIME-WAIT record is gone."""
         if isinstance(self._table.get(key), TimeWait):
@@ -322,11 +364,6 @@ class TcpProtocol(TransportLayer, Provider):
 
     def layer_of(self, tcb: Tcb) -> IpLayer:
         return self._host.layers[len(tcb.remote)]
-
-    def may_bind(self, address: bytes, families: int) -> bool:
-        """`address` is one of this host's, in a family the endpoint has."""
-        layer = self._host.layers.get(len(address))
-        return layer is not None and bool(layer.mask & families) and address in layer.local
 
     def reply_path(self, pkt: Packet) -> Path | None:
         """The way back to whoever sent `pkt`."""

@@ -26,6 +26,7 @@ from stack.tcp.sendq import SendQueue
 if TYPE_CHECKING:
     from stack.tcp.ecn import Ecn
     from stack.tcp.endpoint import TcpStream
+    from stack.tcp.episodes import Episodes
     from stack.tcp.estats import Estats
     from stack.tcp.fastopen import Offer, Pending
     from stack.tcp.keepalive import KeepAlive
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from stack.tcp.pacing import Pacer
     from stack.tcp.protocol import TcpProtocol
     from stack.tcp.usertimeout import UserTimeout
+    from stack.tcp.wishes import Wishes
 
 NO_RECOVERY: Final = -1
 NO_PROBE: Final = -1
@@ -124,6 +126,7 @@ class Receive:
     __slots__ = (
         "acked",
         "dsack",
+        "every",
         "fin",
         "has_fin",
         "irs",
@@ -158,6 +161,7 @@ class Receive:
         self.taken_at = 0
         self.mss = 0  # the MSS we announced
         self.acked = 0  # Last.ACK.sent (RFC 7323 4.3)
+        self.every = 2  # full-sized segments that are acknowledged together
         self.owed = 0  # full-sized segments not yet acknowledged
         self.seen = 0  # size of a full segment as this peer sends them
         self.pushed = False  # PSH since the last indication
@@ -174,6 +178,7 @@ class Tcb(Workable, TimerOwner):
         "ack",
         "backlog_told",
         "board",
+        "born",
         "cc",
         "challenge_when",
         "connect_token",
@@ -185,6 +190,7 @@ class Tcb(Workable, TimerOwner):
         "early",
         "ecn",
         "endpoint",
+        "episodes",
         "estats",
         "extras",
         "fast",
@@ -248,6 +254,7 @@ class Tcb(Workable, TimerOwner):
         "urge",
         "user_timeout",
         "uto",
+        "wishes",
     )
 
     def __init__(
@@ -296,6 +303,7 @@ class Tcb(Workable, TimerOwner):
         self.soft_error = 0  # the latest since the peer acknowledged something
         self.trouble = 0  # one the user has not been told of
 
+        self.born = protocol.env.now
         self._nothing_yet()
 
         self.rexmit = Timer(self, REXMIT)
@@ -347,6 +355,8 @@ class Tcb(Workable, TimerOwner):
         self.tlp_new = False  # the probe is new data
         self.pacer: Pacer | None = None  # while what is sent is paced
         self.challenge_when = 0
+        self.episodes: Episodes | None = None  # what went wrong, once something has
+        self.wishes: Wishes | None = None  # what the handshake does otherwise than configured
         self.estats: Estats | None = None  # while somebody counts
         self.backlog_told = -1  # the ideal backlog as the user knows it, while he wants to
         self.search: MtuSearch | None = None  # while the path MTU is found by probing
@@ -357,6 +367,18 @@ class Tcb(Workable, TimerOwner):
     def describe(self) -> str:
         """The flow, for people."""
         return f"[{addr.text(self.local)}]:{self.lport}-[{addr.text(self.remote)}]:{self.rport}"
+
+    @property
+    def initial_window(self) -> int:
+        """Segments that congestion control begins with."""
+        wished = 0 if self.wishes is None else self.wishes.initial_window
+        return wished or self.protocol.config.tcp_initial_window
+
+    @property
+    def may_stamp(self) -> bool:
+        """Timestamps are offered and accepted."""
+        wished = self.wishes is None or self.wishes.timestamps
+        return wished and self.protocol.config.tcp_timestamps
 
     @property
     def fin_at(self) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from stack.base.status import TIMED_OUT
 from stack.base.units import SECOND
-from stack.tcp import ending, keepalive, path_mtu
+from stack.tcp import ending, episodes, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
     ACK_DELAYED,
@@ -74,11 +74,13 @@ def _retransmission(tcb: Tcb) -> None:
             tcb.trouble = tcb.soft_error or TIMED_OUT  # SHLD-9
     path_mtu.timed_out(tcb)
     if tcb.state in (SYN_SENT, SYN_RECEIVED):
+        episodes.of(tcb).syn_retrans += 1
         tcb.board.mark_all_lost()
     elif snd.wnd == 0:
         tcb.board.mark_all_lost()
         tcb.probe = True
     else:
+        episodes.of(tcb).timeouts += tcb.retries == 1
         recovery.timed_out(tcb)
 
 
@@ -88,7 +90,8 @@ def _out_of_patience(tcb: Tcb) -> bool:
     config = protocol.config
     waited = protocol.env.now - tcb.progress_at
     if tcb.state == SYN_SENT:
-        over = waited >= (tcb.user_timeout or config.tcp_syn_timeout)
+        most = -1 if tcb.wishes is None else tcb.wishes.syn_retries
+        over = waited >= (tcb.user_timeout or config.tcp_syn_timeout) or 0 <= most <= tcb.retries
         protocol.counters.attempt_fails += over
         if over and tcb.fast_open is not None:
             protocol.fast_open.unanswered(tcb.local + tcb.remote, tcb.fast_open)

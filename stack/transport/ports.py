@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.seam import Env
-from stack.base.status import ACCESS, IN_USE, NO_PORTS, OK
+from stack.base.status import ACCESS, IN_USE, INVALID, NO_PORTS, OK
+from stack.transport.options import Claim
 
 _OK, _INUSE, _DENIED, _CHECK = range(4)
 
@@ -37,13 +38,16 @@ _RANDOM_TRIES: Final = 32
 class Binding:
     """One endpoint's hold on a port."""
 
-    __slots__ = ("address", "families", "port", "sharing")
+    __slots__ = ("address", "claim", "families", "port", "sharing")
 
-    def __init__(self, families: int, address: bytes, port: int, sharing: int) -> None:
+    def __init__(
+        self, families: int, address: bytes, port: int, sharing: int, claim: Claim | None = None
+    ) -> None:
         self.families = families
         self.address = address  # empty: the wildcard
         self.port = port
         self.sharing = sharing
+        self.claim = claim
 
     @property
     def kind(self) -> int:
@@ -59,16 +63,29 @@ class PortTable:
         self._low = low
         self._high = high
         self._ports: dict[int, list[Binding]] = {}
+        self._blocks: dict[int, range] = {}  # reserved ports by token
+        self._reserved: dict[int, int] = {}  # token of each
 
     def bind(
-        self, families: int, address: bytes, port: int, sharing: int
+        self,
+        families: int,
+        address: bytes,
+        port: int,
+        sharing: int,
+        claim: Claim | None = None,
     ) -> tuple[int, Binding | None]:
-        """Take `port`, or an ephemeral one if it is 0.  (OK, binding) or (status, None)."""
+        """Take `port`, or an ephemeral one if it is 0.  (OK, binding) or (status, None).
+
+        0 with a reservation takes the first port of the block that nobody holds.
+        """
+        token = 0 if claim is None else claim.reservation
         if port == 0:
-            port = self._ephemeral()
+            port = self._of_block(token) if token else self._ephemeral()
             if port == 0:
                 return NO_PORTS, None
-        binding = Binding(families, address, port, sharing)
+        elif self._reserved.get(port, token) != token:
+            return IN_USE, None
+        binding = Binding(families, address, port, sharing, claim)
         for other in self._ports.get(port, ()):
             status = _conflict(binding, other)
             if status != OK:
@@ -87,17 +104,53 @@ class PortTable:
         """How many ports somebody holds."""
         return len(self._ports)
 
+    def reserve(self, start: int, count: int) -> tuple[int, int, int]:
+        """Keep `count` ports from `start` on, or from anywhere if it is 0: (OK, start, token)."""
+        if not 0 < count <= 0x10000 or not 0 <= start <= 0x10000 - count:
+            return INVALID, 0, 0
+        if start:
+            if not self._free(start, count):
+                return IN_USE, 0, 0
+        else:
+            # From the top: ephemeral ports are taken at random, most clashes are avoided so.
+            tops = range(self._high - count + 1, self._low - 1, -1)
+            start = next((at for at in tops if self._free(at, count)), 0)
+            if not start:
+                return NO_PORTS, 0, 0
+        token = int.from_bytes(self._env.random(8), "little") | 1
+        self._blocks[token] = range(start, start + count)
+        for port in self._blocks[token]:
+            self._reserved[port] = token
+        return OK, start, token
+
+    def release_block(self, token: int) -> bool:
+        """Give reserved ports back.  False if there is no such reservation."""
+        block = self._blocks.pop(token, None)
+        for port in block or ():
+            del self._reserved[port]
+        return block is not None
+
+    def has_block(self, token: int) -> bool:
+        """`token` names a reservation."""
+        return token in self._blocks
+
+    def _free(self, start: int, count: int) -> bool:
+        return not any(p in self._ports or p in self._reserved for p in range(start, start + count))
+
+    def _of_block(self, token: int) -> int:
+        return next((p for p in self._blocks.get(token, ()) if p not in self._ports), 0)
+
     def _ephemeral(self) -> int:
         """A random port nobody holds, or 0."""
         count = self._high - self._low + 1
         for _ in range(_RANDOM_TRIES):
             port = self._low + self._env.random_below(count)
-            if port not in self._ports:
+            if port not in self._ports and port not in self._reserved:
                 return port
         start = self._env.random_below(count)
         for step in range(count):
             port = self._low + (start + step) % count
-            if port not in self._ports:
+            if port not in self._ports and port not in self._reserved:
                 return port
         return 0
 
@@ -107,4 +160,7 @@ def _conflict(second: Binding, first: Binding) -> int:
         return OK
     if second.address and first.address and second.address != first.address:
         return OK
-    return _ANSWER[_MATRIX[second.kind][first.kind]]
+    answer = _MATRIX[second.kind][first.kind]
+    if answer == _CHECK and first.claim is not None and second.claim is not None:
+        return OK if first.claim.admits(second.claim) else ACCESS
+    return _ANSWER[answer]

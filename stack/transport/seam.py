@@ -15,11 +15,12 @@ WSK knows this file and no transport; a transport knows this file and no WSK.  T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from stack.base.status import OK
+from stack.base.status import NOT_SUPPORTED, OK
 from stack.base.units import View
+from stack.transport.options import BOTH, Claim, Outgoing
 
 SOCK_STREAM: Final = 1
 SOCK_DGRAM: Final = 2
@@ -42,7 +43,7 @@ RECEIVED_PUSH: Final = 1
 RECEIVED_CROWDED: Final = 2
 """Most of the window was taken before and not granted back: this should not be kept for long."""
 
-# Options of Stream.set_option and Datagram.set_option.
+# Options of Stream.set_option and Datagram.set_option; more of them in `options`.
 OPTION_NODELAY: Final = 1
 OPTION_BROADCAST: Final = 2
 OPTION_KEEPALIVE: Final = 3
@@ -143,7 +144,7 @@ class Stream:
         """What happens is told to `sink` from now on."""
         raise NotImplementedError
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Take a local address (empty: any) and port (0: an ephemeral one).
 
         OK, INVALID, STATE (bound already), NOT_LOCAL, IN_USE, ACCESS, NO_PORTS.
@@ -195,13 +196,28 @@ class Stream:
         """
         raise NotImplementedError
 
-    def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
+        """Set an OPTION_* for the named families.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def urgent_left(self) -> int:
         """Octets up to the end of the peer's urgent data that have not been taken; 0 if none."""
         raise NotImplementedError
+
+    def silence(self) -> int:
+        """Send nothing any more and drop all input; only `close` is left.
+
+        OK; NOT_CONNECTED, STATE (a send or disconnect is pending), NOT_SUPPORTED (loopback).
+        """
+        return NOT_SUPPORTED
+
+    def statistics(self) -> dict[str, Any] | None:
+        """What is known about the connection, by name; None unless connected."""
+        return None
+
+    def path_mtu(self) -> int:
+        """Largest IP packet that fits, 0 unless connected."""
+        return 0
 
     def set_congestion(self, name: str) -> int:
         """Choose the congestion control of this stream.  OK or NOT_SUPPORTED.
@@ -265,7 +281,7 @@ class Listener:
         """What happens is told to `sink` from now on."""
         raise NotImplementedError
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Take a local name and start listening.  Statuses as `Stream.bind`."""
         raise NotImplementedError
 
@@ -285,8 +301,8 @@ class Listener:
         """Stop listening.  Connections not yet accepted are reset."""
         raise NotImplementedError
 
-    def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
+        """Set an OPTION_* for the named families.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def local_name(self) -> Name | None:
@@ -295,9 +311,21 @@ class Listener:
 
 
 class Received:
-    """One received datagram."""
+    """One received datagram, or several of one flow that were joined."""
 
-    __slots__ = ("address", "charge", "group", "local", "port", "scope", "tos", "ttl", "view")
+    __slots__ = (
+        "address",
+        "charge",
+        "count",
+        "group",
+        "local",
+        "port",
+        "scope",
+        "segment",
+        "tos",
+        "ttl",
+        "view",
+    )
 
     def __init__(
         self,
@@ -318,6 +346,8 @@ class Received:
         self.charge = charge  # octets it costs of the receive buffer
         self.tos = 0
         self.ttl = 0
+        self.count = 1  # datagrams in it
+        self.segment = 0  # payload of each but the last, if there are several
 
 
 class DatagramSink:
@@ -346,20 +376,33 @@ class Datagram:
         """What happens is told to `sink` from now on."""
         raise NotImplementedError
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Take a local name.  Statuses as `Stream.bind`."""
         raise NotImplementedError
 
-    def send(self, views: Sequence[View], count: int, address: bytes, port: int, scope: int) -> int:
+    def send(
+        self,
+        views: Sequence[View],
+        count: int,
+        address: bytes,
+        port: int,
+        scope: int,
+        how: Outgoing | None = None,
+    ) -> int:
         """Send one datagram.  The views are free when this returns.
 
         OK, STATE (not bound), INVALID, TOO_BIG, NO_ROUTE, NO_MEMORY (the device is full),
-        ACCESS (broadcast without OPTION_BROADCAST).
+        ACCESS (broadcast without OPTION_BROADCAST), NOT_LOCAL (`how.source`).
         """
         raise NotImplementedError
 
     def send_all(
-        self, batch: Sequence[tuple[Sequence[View], int]], address: bytes, port: int, scope: int
+        self,
+        batch: Sequence[tuple[Sequence[View], int]],
+        address: bytes,
+        port: int,
+        scope: int,
+        how: Outgoing | None = None,
     ) -> tuple[int, int]:
         """Send several datagrams, each (views, octets), to one place: (status, octets sent).
 
@@ -367,11 +410,27 @@ class Datagram:
         """
         sent = 0
         for views, count in batch:
-            result = self.send(views, count, address, port, scope)
+            result = self.send(views, count, address, port, scope, how)
             if result:
                 return result, sent
             sent += count
         return OK, sent
+
+    def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:
+        """Join or leave `group`, or change which sources it is heard from.
+
+        OK, STATE (not bound), INVALID (no group, wrong kind of membership), NOT_LOCAL (no such
+        interface or membership), IN_USE (joined already).
+        """
+        return NOT_SUPPORTED
+
+    def restrict(self, address: bytes, port: int) -> None:
+        """Drop what is not from here; an empty address lifts that."""
+        raise NotImplementedError
+
+    def path_mtu(self, address: bytes, scope: int) -> int:
+        """Largest IP packet that fits on the way to `address`; 0 if there is no way."""
+        return 0
 
     def resume(self) -> None:
         """Indicate again what is queued."""
@@ -381,8 +440,8 @@ class Datagram:
         """Datagrams that were taken are free again."""
         raise NotImplementedError
 
-    def set_option(self, option: int, value: int) -> int:
-        """Set an OPTION_*.  OK, INVALID or NOT_SUPPORTED."""
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
+        """Set an OPTION_* for the named families.  OK, INVALID or NOT_SUPPORTED."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -421,3 +480,47 @@ class Provider:
         Its ports mean nothing.
         """
         return None
+
+    def default(self, option: int) -> int:
+        """What an OPTION_* is that nobody has set."""
+        return 0
+
+    # The host below.
+
+    def addresses(self, families: int) -> list[Name]:
+        """Usable local addresses, the loopback ones left out; `scope` is the interface."""
+        return []
+
+    def sort(self, addresses: list[bytes]) -> list[bytes]:
+        """Destinations, best first (RFC 6724 6)."""
+        return addresses
+
+    def watch(self, families: int, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed`, on the stack's thread, once the list of `addresses` is another.
+
+        Returns what ends that.
+        """
+        raise NotImplementedError
+
+    def interface_of(self, address: bytes) -> int:
+        """Index of the interface that has `address`, or 0."""
+        return 0
+
+    def has_interface(self, index: int) -> bool:
+        """There is an interface with this index."""
+        return False
+
+    def reserve_ports(self, start: int, count: int) -> tuple[int, int, int]:
+        """Keep ports for those who hold the token: (status, first port, token).
+
+        A `start` of 0 takes any.  OK, INVALID, IN_USE, NO_PORTS.
+        """
+        return NOT_SUPPORTED, 0, 0
+
+    def has_reservation(self, token: int) -> bool:
+        """`token` names reserved ports."""
+        return False
+
+    def release_ports(self, token: int) -> bool:
+        """Give reserved ports back; False if the token is unknown.  Bound ones stay bound."""
+        return False

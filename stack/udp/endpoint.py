@@ -3,8 +3,9 @@
 
 Done: RFC 768 with checksums always generated, RFC 1122 4.1.3.  Received datagrams wait as
 views of their frames, charged by frame size, until the indicate phase hands over all of them
-in one call.  ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  Not done: IP
-options; TTL and TOS of single datagrams (those of the endpoint can be set).
+in one call.  ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  What can be
+set is kept per family (`Way`), and a single datagram can differ (the seam's `Outgoing`).  Not done:
+IP options.
 """
 
 from __future__ import annotations
@@ -17,6 +18,24 @@ from stack.base.packet import Packet
 from stack.base.units import View
 from stack.base.worklist import Workable
 from stack.ip.path import Path
+from stack.transport.options import (
+    BOTH,
+    OPTION_GROUP_HOPS,
+    OPTION_GROUP_INTERFACE,
+    OPTION_GROUP_LOOP,
+    OPTION_HEAR_BROADCASTS,
+    OPTION_INTERFACE,
+    OPTION_LARGEST_PACKET,
+    OPTION_NO_CHECKSUM,
+    OPTION_PATH_MTU,
+    OPTION_RECEIVE_BUFFER,
+    PATH_MTU_DEFAULT,
+    PATH_MTU_DO,
+    PATH_MTU_DONT,
+    PATH_MTU_PROBE,
+    Claim,
+    Outgoing,
+)
 from stack.transport.ports import Binding
 from stack.transport.seam import (
     OPTION_BROADCAST,
@@ -27,6 +46,7 @@ from stack.transport.seam import (
     Name,
     Received,
 )
+from stack.udp.membership import Memberships
 from stack.wire import udp
 
 if TYPE_CHECKING:
@@ -39,6 +59,92 @@ _MAX_TROUBLES: Final = 16
 _SILENT: Final = DatagramSink()
 
 
+_MOST: Final = {
+    OPTION_TRAFFIC_CLASS: 0xFF,
+    OPTION_HOP_LIMIT: 0xFF,
+    OPTION_GROUP_HOPS: 0xFF,
+    OPTION_GROUP_INTERFACE: 0xFFFF,
+    OPTION_GROUP_LOOP: 1,
+    OPTION_INTERFACE: 0xFFFF,
+    OPTION_PATH_MTU: PATH_MTU_PROBE,
+    OPTION_LARGEST_PACKET: 0xFFFFFFFF,
+    OPTION_NO_CHECKSUM: 1,
+}
+"""What is kept per family, and its largest value."""
+
+
+class Way:
+    """How an endpoint sends in one family."""
+
+    __slots__ = (
+        "bare",
+        "df",
+        "group_hops",
+        "group_interface",
+        "groups",
+        "hops",
+        "interface",
+        "largest",
+        "loop",
+        "mode",
+        "narrow",
+        "tos",
+    )
+
+    def __init__(self, groups: int) -> None:
+        self.groups = groups  # the first octet from which on an address may be a group's
+        self.hops = 0  # 0: as configured
+        self.tos = 0  # without the ECN bits
+        self.group_hops = 1
+        self.group_interface = 0
+        self.interface = 0
+        self.loop = True
+        self.mode = PATH_MTU_DEFAULT
+        self.largest = 0  # bound of the path MTU; 0: none
+        self.bare = False  # no checksum
+        self.df = False
+        self.narrow = False  # it is not the path's MTU that counts
+
+    def set(self, option: int, value: int) -> None:
+        """An option within its bounds."""
+        if option == OPTION_TRAFFIC_CLASS:
+            self.tos = value & 0xFC  # the other two bits are ECN's
+        elif option == OPTION_HOP_LIMIT:
+            self.hops = value
+        elif option == OPTION_GROUP_HOPS:
+            self.group_hops = value
+        elif option == OPTION_GROUP_INTERFACE:
+            self.group_interface = value
+        elif option == OPTION_INTERFACE:
+            self.interface = value
+        elif option == OPTION_GROUP_LOOP:
+            self.loop = bool(value)
+        elif option == OPTION_NO_CHECKSUM:
+            self.bare = bool(value)
+        elif option == OPTION_LARGEST_PACKET:
+            self.largest = value
+        else:
+            self.mode = value
+        self.df = self.mode in (PATH_MTU_DO, PATH_MTU_PROBE)
+        self.narrow = self.largest > 0 or self.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
+
+
+_GROUPS4: Final = 0xE0
+_GROUPS6: Final = 0xFF
+_PLAIN4: Final = Way(_GROUPS4)
+_PLAIN6: Final = Way(_GROUPS6)
+"""Shared by endpoints of which nothing was asked; never set."""
+
+
+def _differing(how: Outgoing, tos: int, df: bool) -> tuple[int, bool]:
+    """Traffic class and DF of one datagram, given those of its endpoint."""
+    if how.tos >= 0:
+        tos = how.tos
+    if how.ecn >= 0:
+        tos = tos & 0xFC | how.ecn
+    return tos, df if how.fragment < 0 else not how.fragment
+
+
 class UdpEndpoint(Workable, Datagram):
     """One UDP endpoint."""
 
@@ -48,13 +154,17 @@ class UdpEndpoint(Workable, Datagram):
         "_charged",
         "_families",
         "_flow",
-        "_hops",
+        "_only",
         "_paths",
         "_paused",
         "_protocol",
         "_queue",
-        "_tos",
+        "_room",
         "_troubles",
+        "_way4",
+        "_way6",
+        "hears_broadcasts",
+        "memberships",
         "sink",
     )
 
@@ -65,26 +175,30 @@ class UdpEndpoint(Workable, Datagram):
         self._families = families
         self._binding: Binding | None = None
         self._broadcast = False
+        self.hears_broadcasts = True
         self._charged = 0
         self._flow = 0
         self._paths: dict[bytes, Path] = {}
         self._paused = False
         self._queue: list[Received] = []
-        self._hops = 0
-        self._tos = 0
+        self._only: tuple[bytes, int] | None = None  # the one we receive from
+        self._room = protocol.receive_buffer
         self._troubles: list[tuple[int, bytes, int]] = []
+        self._way4 = _PLAIN4
+        self._way6 = _PLAIN6
+        self.memberships = Memberships(protocol.groups)
 
     # The user's side.
 
     def attach(self, sink: DatagramSink) -> None:
         self.sink = sink
 
-    def bind(self, address: bytes, port: int, sharing: int) -> int:
+    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None:
             return status.STATE
         if address and not self._protocol.may_bind(address, self._families):
             return status.NOT_LOCAL
-        result, binding = self._protocol.ports.bind(self._families, address, port, sharing)
+        result, binding = self._protocol.ports.bind(self._families, address, port, sharing, claim)
         if binding is not None:
             self._binding = binding
             # One label per endpoint keeps its flow on one path (RFC 6437 2).
@@ -92,7 +206,15 @@ class UdpEndpoint(Workable, Datagram):
             self._protocol.bound.add(self._families, address, binding.port, self)
         return result
 
-    def send(self, views: Sequence[View], count: int, address: bytes, port: int, scope: int) -> int:
+    def send(
+        self,
+        views: Sequence[View],
+        count: int,
+        address: bytes,
+        port: int,
+        scope: int,
+        how: Outgoing | None = None,
+    ) -> int:
         binding = self._binding
         if binding is None:
             return status.STATE
@@ -100,23 +222,47 @@ class UdpEndpoint(Workable, Datagram):
             return status.TOO_BIG
         if not 0 < port < 65536 or not addr.family(address) & self._families:
             return status.INVALID
+        way = self._way4 if len(address) == 4 else self._way6
         path = self._paths.get(address)
-        if path is None or not path.valid or scope:
-            path = self._find_path(address, scope)
+        if path is None or not path.valid or scope or how is not None:
+            result, path = self._choose(address, scope, how, way)
             if path is None:
-                return status.NO_ROUTE
-            if not self._broadcast and self._protocol.is_broadcast(path):
-                return status.ACCESS
+                return result
+        tos, hops, df = way.tos, way.hops, way.df
+        if how is not None or way.narrow or address[0] >= way.groups:
+            if how is not None:
+                if how.hops == 0 and not addr.is_multicast(address):
+                    return status.INVALID
+                tos, df = _differing(how, tos, df)
+            if way.narrow:
+                by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
+                path = self._protocol.narrow(path, way.largest, by_interface)
+            if addr.is_multicast(address):
+                hops = way.group_hops
+            if how is not None and how.hops >= 0:
+                hops = how.hops
+            if addr.is_multicast(address) and not self._to_group(path, port, views, tos, hops):
+                return status.OK
         head = self._protocol.head
         head.reset()
         length = count + 8
         start = head.end - 8
-        _pack(head.buf, start, binding.port, port, length, path.pseudo(_PROTO, length))
+        if way.bare:
+            _pack(head.buf, start, binding.port, port, length, 0)
+        else:
+            _pack(head.buf, start, binding.port, port, length, path.pseudo(_PROTO, length))
+            head.csum = udp.CHECKSUM_AT
         head.start = head.l4 = start
-        head.csum = udp.CHECKSUM_AT
         self._protocol.counters.out_datagrams += 1
-        tos, hops = self._tos, self._hops
-        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df=False)
+        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df=df)
+
+    def _to_group(self, path: Path, port: int, views: Sequence[View], tos: int, hops: int) -> bool:
+        """Let members on this host have it.  False if nobody else is to."""
+        assert self._binding is not None
+        if self._protocol.groups.joined(path.nic.index, path.dst):
+            ports = (self._binding.port, port)
+            self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
+        return hops > 0
 
     def resume(self) -> None:
         self._paused = False
@@ -126,23 +272,62 @@ class UdpEndpoint(Workable, Datagram):
     def grant(self, charge: int) -> None:
         self._charged -= charge
 
-    def set_option(self, option: int, value: int) -> int:
+    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
             self._broadcast = bool(value)
-        elif option not in (OPTION_TRAFFIC_CLASS, OPTION_HOP_LIMIT):
+            return status.OK
+        if option == OPTION_HEAR_BROADCASTS:
+            self.hears_broadcasts = bool(value)
+            return status.OK
+        if option == OPTION_RECEIVE_BUFFER:
+            self._room = value
+            return status.OK
+        if option not in _MOST:
             return status.NOT_SUPPORTED
-        elif not 0 <= value <= 255:
+        if not 0 <= value <= _MOST[option]:
             return status.INVALID
-        elif option == OPTION_TRAFFIC_CLASS:
-            self._tos = value & 0xFC  # the other two bits are ECN's
-        else:
-            self._hops = value
+        if option == OPTION_NO_CHECKSUM:
+            families &= addr.V4  # RFC 8200 8.1 wants one in IPv6
+        if families & addr.V4:
+            if self._way4 is _PLAIN4:
+                self._way4 = Way(_GROUPS4)
+            self._way4.set(option, value)
+        if families & addr.V6:
+            if self._way6 is _PLAIN6:
+                self._way6 = Way(_GROUPS6)
+            self._way6.set(option, value)
+        self._paths.clear()
         return status.OK
+
+    def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:
+        if self._binding is None:
+            return status.STATE
+        if not addr.is_multicast(group) or not addr.family(group) & self._families:
+            return status.INVALID
+        way = self._way4 if len(group) == 4 else self._way6
+        nic = self._protocol.interface(interface or way.group_interface)
+        if nic is None and not interface:
+            path = self._protocol.find_path(group, b"", 0)
+            nic = None if path is None else path.nic
+        if nic is None:
+            return status.NOT_LOCAL
+        return self.memberships.change(action, nic, group, source)
+
+    def restrict(self, address: bytes, port: int) -> None:
+        self._only = (address, port) if address else None
+
+    def path_mtu(self, address: bytes, scope: int) -> int:
+        if self._binding is None:
+            return 0
+        way = self._way4 if len(address) == 4 else self._way6
+        path = self._choose(address, scope, None, way)[1]
+        return 0 if path is None else path.mtu
 
     def close(self) -> None:
         self.sink = _SILENT
         self._queue = []
         self._troubles.clear()
+        self.memberships.leave_all()
         binding, self._binding = self._binding, None
         if binding is not None:
             self._protocol.bound.remove(self._families, binding.address, binding.port, self)
@@ -156,20 +341,39 @@ class UdpEndpoint(Workable, Datagram):
 
     def deliver(self, pkt: Packet, port: int) -> None:
         """A sound datagram for this endpoint, from `port`."""
+        if self._only is not None and self._only != (pkt.src, port):
+            self._protocol.door.drop(pkt, fate.UDP_FILTERED)
+            return
         charge = len(pkt.frame)
-        if self._charged + charge > self._protocol.receive_buffer:
+        if self._charged + charge > self._room:
             self._protocol.counters.in_errors += 1
             self._protocol.door.drop(pkt, fate.UDP_QUEUE_FULL)
             return
-        self._charged += charge
-        self._protocol.counters.in_datagrams += 1
         view = memoryview(pkt.frame)[pkt.l4 + 8 : pkt.end]
         received = Received(view, pkt.src, port, pkt.dst, pkt.nic.index, pkt.group, charge)
         received.tos = pkt.tos
         received.ttl = pkt.ttl
+        self._charged += charge
+        self._protocol.counters.in_datagrams += 1
         self._queue.append(received)
         if not self._paused and not self.marked:
             self._protocol.work.mark(self)
+
+    def accept(self, one: Received) -> None:
+        """A datagram that never was a packet, if there is room for it."""
+        unwanted = self._only is not None and self._only != (one.address, one.port)
+        if unwanted or self._charged + one.charge > self._room:
+            return
+        self._charged += one.charge
+        self._protocol.counters.in_datagrams += 1
+        self._queue.append(one)
+        if not self._paused and not self.marked:
+            self._protocol.work.mark(self)
+
+    def loops(self, index: int, group: bytes, source: bytes) -> bool:
+        """What this host sends to `group` is to be heard here."""
+        way = self._way4 if len(group) == 4 else self._way6
+        return way.loop and self.memberships.hears(index, group, source)
 
     def trouble(self, result: int, address: bytes, port: int) -> None:
         """ICMP says that a datagram to `address` and `port` did not arrive.
@@ -193,14 +397,34 @@ class UdpEndpoint(Workable, Datagram):
             self._queue = batch[taken:] + self._queue
             self._paused = True
 
-    def _find_path(self, address: bytes, scope: int) -> Path | None:
+    def _choose(
+        self, address: bytes, scope: int, how: Outgoing | None, way: Way
+    ) -> tuple[int, Path | None]:
+        """The path of a datagram, or the status that says why there is none."""
         assert self._binding is not None
+        protocol = self._protocol
         own = self._binding.address
         src = own if len(own) == len(address) else b""
-        path = self._protocol.find_path(address, src, scope)
+        fixed = scope
+        if how is not None:
+            fixed = scope or how.interface
+            if how.source:
+                if not protocol.may_bind(how.source, addr.family(address)):
+                    return status.NOT_LOCAL, None
+                src = how.source
+        if fixed and protocol.interface(fixed) is None:
+            return status.NOT_LOCAL, None
+        group = addr.is_multicast(address)
+        chosen = fixed or (way.group_interface if group else way.interface)
+        path = protocol.find_path(address, src, chosen)
+        if path is None:
+            return status.NO_ROUTE, None
+        everybody = protocol.is_broadcast(path)
+        if everybody and not self._broadcast:
+            return status.ACCESS, None
         # What goes to everybody is looked at every time: the permission may be taken back.
-        if path is not None and not scope and not self._protocol.is_broadcast(path):
+        if how is None and not scope and not everybody:
             if len(self._paths) >= 64:
                 self._paths.clear()
             self._paths[address] = path
-        return path
+        return status.OK, path

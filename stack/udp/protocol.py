@@ -14,15 +14,23 @@ from stack.base import fate
 from stack.base.checksum import data_sum
 from stack.base.counters import Counters
 from stack.base.head import Head
-from stack.base.packet import UNICAST, Packet
+from stack.base.packet import MULTICAST, UNICAST, Packet
 from stack.base.status import HOST_UNREACHABLE
 from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, TransportLayer
+from stack.link.nic import Nic
 from stack.transport.demux import Demux
+from stack.transport.hosting import HostProvider
+from stack.transport.options import (
+    OPTION_GROUP_HOPS,
+    OPTION_GROUP_LOOP,
+    OPTION_HEAR_BROADCASTS,
+    OPTION_RECEIVE_BUFFER,
+)
 from stack.transport.ports import PortTable
-from stack.transport.seam import SOCK_DGRAM, Provider
+from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM, Received
 from stack.transport.soft_errors import STATUS
 from stack.udp.endpoint import UdpEndpoint
 from stack.wire import udp
@@ -41,7 +49,7 @@ class UdpCounters(Counters):
     out_datagrams: int
 
 
-class UdpProtocol(TransportLayer, Provider):
+class UdpProtocol(TransportLayer, HostProvider):
     """UDP of one stack."""
 
     socket_type = SOCK_DGRAM
@@ -54,14 +62,25 @@ class UdpProtocol(TransportLayer, Provider):
         self.head = Head()
         self.receive_buffer = host.config.udp_receive_buffer
         self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
+        self.groups = host.groups
         self.bound: Demux[UdpEndpoint] = Demux()
         self.work: Worklist[UdpEndpoint] = Worklist(host.env.executor)
         self._host = host
+        self._defaults = {
+            OPTION_HOP_LIMIT: host.config.hop_limit,
+            OPTION_GROUP_HOPS: 1,
+            OPTION_GROUP_LOOP: 1,
+            OPTION_RECEIVE_BUFFER: self.receive_buffer,
+            OPTION_HEAR_BROADCASTS: 1,
+        }
 
     # Provider.
 
     def open_datagram(self, families: int) -> UdpEndpoint:
         return UdpEndpoint(self, families)
+
+    def default(self, option: int) -> int:
+        return self._defaults.get(option, 0)
 
     # Receiving.
 
@@ -99,6 +118,16 @@ class UdpProtocol(TransportLayer, Provider):
         if not endpoints:
             self.counters.no_ports += 1
             self.door.drop(pkt, fate.UDP_NO_PORT)
+            return
+        if pkt.group == MULTICAST:
+            index, group, source = pkt.nic.index, pkt.dst, pkt.src
+            endpoints = [e for e in endpoints if e.memberships.hears(index, group, source)]
+            if not endpoints:
+                self.door.drop(pkt, fate.UDP_NOT_MEMBER)
+        else:
+            endpoints = [e for e in endpoints if e.hears_broadcasts]
+            if not endpoints:
+                self.door.drop(pkt, fate.UDP_FILTERED)
         for endpoint in endpoints:
             endpoint.deliver(pkt, sport)
 
@@ -132,11 +161,6 @@ class UdpProtocol(TransportLayer, Provider):
 
     # For endpoints.
 
-    def may_bind(self, address: bytes, families: int) -> bool:
-        """`address` is one of this host's, in a family the endpoint has."""
-        layer = self._host.layers.get(len(address))
-        return layer is not None and bool(layer.mask & families) and address in layer.local
-
     def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
         """The way to `dst`; `scope` names an interface for link-local destinations."""
         nics = self._host.nics
@@ -146,6 +170,39 @@ class UdpProtocol(TransportLayer, Provider):
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""
         return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
+
+    def interface(self, index: int) -> Nic | None:
+        """The interface with this index."""
+        nics = self._host.nics
+        return nics[index - 1] if 0 < index <= len(nics) else None
+
+    def narrow(self, path: Path, mtu: int, ignore_reports: bool) -> Path:
+        """`path` with no more than `mtu`, or with its interface's MTU for all that was reported.
+
+        A path of the caller's own, made for one datagram: no report reaches it.
+        """
+        own = path.nic.mtu if ignore_reports else path.mtu
+        if mtu:
+            own = min(own, mtu)
+        if own == path.mtu:
+            return path
+        layer = self._host.layers[len(path.dst)]
+        return layer.make_path(path.nic, path.src, path.dst, path.neighbor, own)
+
+    def loop_back(
+        self, path: Path, ports: tuple[int, int], data: bytes, tos: int, ttl: int
+    ) -> None:
+        """What was sent to a group, for this host's own members on that interface.
+
+        Sinks hear of it in the next indicate phase, as of anything else.
+        """
+        index, sport = path.nic.index, ports[0]
+        for endpoint in self.bound.find_all(path.dst, ports[1].to_bytes(2, "big")):
+            if endpoint.loops(index, path.dst, path.src):
+                view = memoryview(data)
+                one = Received(view, path.src, sport, path.dst, index, MULTICAST, len(data) + 64)
+                one.tos, one.ttl = tos, ttl
+                endpoint.accept(one)
 
     # Settling.
 

@@ -7,6 +7,7 @@ import pytest
 
 from stack.base.addr import V4, V6
 from stack.base.status import ACCESS, IN_USE, NO_PORTS, OK
+from stack.transport.options import Claim
 from stack.transport.ports import PortTable
 from stack.transport.seam import SHARE_DEFAULT, SHARE_EXCLUSIVE, SHARE_REUSE
 from tests.harness import World
@@ -83,3 +84,36 @@ def test_ephemeral_ports_are_in_range_random_and_exhaustible() -> None:
     assert sorted(taken) == list(range(50000, 50100))
     assert taken != sorted(taken)
     assert ports.bind(V4, b"", 0, SHARE_DEFAULT)[0] == NO_PORTS
+
+
+# Claims and reserved blocks.
+
+
+class Open(Claim):
+    """Admits everybody."""
+
+    def admits(self, other: Claim) -> bool:
+        return True
+
+
+def test_a_claim_is_asked_only_where_the_matrix_says_so() -> None:
+    ports = table()
+    assert ports.bind(V4, b"", 80, SHARE_DEFAULT, Open())[0] == OK
+    assert ports.bind(V4, b"\x0a\0\0\1", 80, SHARE_DEFAULT, Claim())[0] == OK
+    assert ports.bind(V4, b"\x0a\0\0\2", 80, SHARE_DEFAULT)[0] == ACCESS  # it says not who asks
+    assert ports.bind(V4, b"\x0a\0\0\1", 80, SHARE_DEFAULT, Claim())[0] == IN_USE
+
+
+def test_a_block_is_for_those_who_hold_its_token() -> None:
+    ports = table()
+    status, start, token = ports.reserve(0, 3)
+    assert (status, ports.has_block(token)) == (OK, True)
+    holder, stranger = Claim(), Claim()
+    holder.reservation = token
+    assert ports.bind(V4, b"", start, SHARE_DEFAULT, stranger)[0] == IN_USE
+    taken = [ports.bind(V4, b"", 0, SHARE_DEFAULT, holder)[1] for _ in range(3)]
+    assert [binding.port for binding in taken if binding] == [start, start + 1, start + 2]
+    assert ports.bind(V4, b"", 0, SHARE_DEFAULT, holder)[0] == NO_PORTS
+    assert ports.reserve(start - 1, 2)[0] == IN_USE
+    assert ports.release_block(token)
+    assert not ports.release_block(token)

@@ -124,8 +124,8 @@ def test_transport_list(party: Party) -> None:
     control = party.npi.Dispatch.WskControlClient
     query = (party.npi.Client, WSK_TRANSPORT_LIST_QUERY, 0, None)
     assert control(*query, 0, found, returned, None) == STATUS_BUFFER_OVERFLOW
-    assert returned.value == 6
-    assert control(*query, 6, found, returned, None) == STATUS_SUCCESS
+    assert returned.value == 6 * 28
+    assert control(*query, 6 * 28, found, returned, None) == STATUS_SUCCESS
     kinds = {(t.AddressFamily, t.SocketType, t.Protocol) for t in found}
     assert kinds == {
         (family, kind, protocol)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import seq
-from stack.tcp import mtu_probe
+from stack.tcp import episodes, mtu_probe
 from stack.tcp.congestion.seam import AckSample
 from stack.tcp.loss import frto
 from stack.tcp.loss.prr import Prr
@@ -35,6 +35,7 @@ def duplicate(tcb: Tcb, sacked: int) -> None:
     if tcb.dupacks == 0:
         tcb.dup_nxt = snd.nxt_at
     tcb.dupacks += 1
+    episodes.of(tcb).dup_acks += 1
     tcb.frto = frto.OFF
     if tcb.rack_on:
         return
@@ -56,6 +57,7 @@ def _begin(tcb: Tcb, delivered: int) -> None:
     if tcb.search is not None and mtu_probe.lost(tcb, tcb.search):
         return
     _remember(tcb)
+    episodes.of(tcb).fast_retrans += 1
     tcb.recover = snd.nxt_at
     tcb.fast = True
     tcb.partials = 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.units import MS, SECOND
+from stack.tcp import episodes
 from stack.tcp.names import SENDING
 from stack.tcp.tcb import NO_PROBE, NO_RECOVERY, Tcb
 
@@ -58,6 +59,7 @@ def send(tcb: Tcb) -> None:
     snd = tcb.snd
     new = min(snd.una_at + snd.wnd, tcb.sendq.end) - snd.nxt_at
     tcb.tlp_new = new > 0
+    episodes.of(tcb).probes += 1
     if not tcb.tlp_new:
         tcb.board.mark_last_lost(snd.mss)
     tcb.tlp_end = snd.nxt_at + max(min(snd.mss, new), 0)
