@@ -11,6 +11,8 @@ nothing but what it was given.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stack.base import addr
 from stack.base.config import Config
 from stack.base.fate import DropDoor
@@ -29,9 +31,12 @@ from stack.link.loopback import LoopbackDevice
 from stack.link.nic import Nic
 from stack.link.seam import Device
 from stack.tcp.protocol import TcpProtocol
-from stack.transport.seam import Provider
+from stack.transport.seam import NameService, Provider
 from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
+
+if TYPE_CHECKING:
+    from stack.services.resolver import Resolver
 
 
 class Stack:
@@ -60,6 +65,7 @@ class Stack:
         self.v6.protocols.update(
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
+        self._resolver: Resolver | None = None
         self._loopback = LoopbackDevice()
         self._loopback_nic = self._attach(self._loopback, "lo", is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
@@ -91,6 +97,21 @@ class Stack:
     def providers(self) -> list[Provider]:
         """The transports, for WSK."""
         return [self.tcp, self.udp]
+
+    @property
+    def names(self) -> NameService:
+        """The name service, for WSK.  Made when it is first asked for."""
+        return self.resolver
+
+    @property
+    def resolver(self) -> Resolver:
+        """The same, as the resolver it is."""
+        if self._resolver is None:
+            # Not before: whoever looks up no names should not pay for importing the means.
+            from stack.services.resolver import Resolver
+
+            self._resolver = Resolver(self.host, self.udp, self.tcp)
+        return self._resolver
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -131,13 +152,19 @@ class Stack:
             for frame in self._loopback.drain():
                 self._loopback_nic.receive(frame)
         self.udp.settle()
+        if self._resolver is not None:
+            self._resolver.settle()
         self.tcp.settle()
         return self.busy()
 
     def busy(self) -> bool:
         """Something waits for the next step."""
         return bool(
-            self.tcp.work or self.udp.work or self.tcp.accepting or self._loopback.waiting()
+            self.tcp.work
+            or self.udp.work
+            or self.tcp.accepting
+            or self._loopback.waiting()
+            or (self._resolver is not None and self._resolver.work)
         )
 
     def next_deadline(self) -> int:
@@ -157,6 +184,8 @@ class Stack:
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}
+        if self._resolver is not None:
+            shot["names"] = self._resolver.counters.snapshot()
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         shot["drops"] = self.door.snapshot()

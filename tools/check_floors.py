@@ -24,6 +24,7 @@ FLOORS: Final = {
     "stack.transport": 5,
     "stack.udp": 6,
     "stack.tcp": 6,
+    "stack.services": 6,
     "stack.core": 7,
     "stack": 8,  # the front door over core
     "tap": 8,
