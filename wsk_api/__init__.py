@@ -9,12 +9,21 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     basic           WskControlSocket, WskCloseSocket
     listen, connection, datagram      one category of sockets, one file, one table
     control         options
+    names           WskGetAddressInfo, WskFreeAddressInfo, WskGetNameInfo
     irp             IRPs, completion, cancellation
     types, constants, ntstatus
 
 WSK knows no transport by name; it meets them at `stack.transport.seam`.
 """
 
+from wsk_api.addrinfo import (
+    ADDRINFOEXW,
+    UNICODE_STRING,
+    RtlInitUnicodeString,
+    string_text,
+    unicode_room,
+    unicode_string,
+)
 from wsk_api.constants import *
 from wsk_api.irp import (
     IO_STATUS_BLOCK,

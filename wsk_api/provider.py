@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The provider's own table: WskSocket, WskSocketConnect, WskControlClient (wsk.md 2.4, 4.1).
 
-Not done: WskGetAddressInfo and WskGetNameInfo; of the client controls, those other than
+The name functions of the table are in `names`.  Not done: of the client controls, those other than
 WSK_SET_STATIC_EVENT_CALLBACKS and WSK_TRANSPORT_LIST_QUERY answer STATUS_NOT_SUPPORTED.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from wsk_api.addrinfo import ADDRINFOEXW
 from wsk_api.basic import BasicSocket
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
@@ -25,6 +26,7 @@ from wsk_api.constants import (
 from wsk_api.datagram import DatagramSocket
 from wsk_api.irp import IRP
 from wsk_api.listen import ListenSocket
+from wsk_api.names import WskFreeAddressInfo, WskGetAddressInfo, WskGetNameInfo
 from wsk_api.ntstatus import (
     NT_SUCCESS,
     STATUS_BUFFER_OVERFLOW,
@@ -69,6 +71,7 @@ class Client:
         self.static_events = 0
         self.calls = 0  # requests of the provider's own table that are not complete
         self.had_socket = False
+        self.address_lists: set[ADDRINFOEXW] = set()  # given out and not freed
 
 
 def WskSocket(
@@ -287,6 +290,9 @@ class WSK_PROVIDER_DISPATCH:
         self.WskSocket = WskSocket
         self.WskSocketConnect = WskSocketConnect
         self.WskControlClient = WskControlClient
+        self.WskGetAddressInfo = WskGetAddressInfo
+        self.WskFreeAddressInfo = WskFreeAddressInfo
+        self.WskGetNameInfo = WskGetNameInfo
 
 
 DISPATCH: Final = WSK_PROVIDER_DISPATCH()

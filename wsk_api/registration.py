@@ -6,7 +6,7 @@ registration block says which `Subsystem` it belongs to; `WSK_REGISTRATION()` ta
 default one and reads like the original.
 
     subsystem = Subsystem()
-    subsystem.attach(stack.providers, runtime)
+    subsystem.attach(stack.providers, runtime, stack.names)
     registration = WSK_REGISTRATION(subsystem)
     WskRegister(WSK_CLIENT_NPI(None, WSK_CLIENT_DISPATCH(MAKE_WSK_VERSION(1, 0))), registration)
 """
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 from stack.base.seam import Executor
-from stack.transport.seam import Provider
+from stack.transport.seam import NameService, Provider
 from wsk_api import provider
 from wsk_api.constants import WSK_INFINITE_WAIT, WSK_MAJOR_VERSION, WSK_MINOR_VERSION
 from wsk_api.ntstatus import (
@@ -44,10 +44,12 @@ class Subsystem:
         self.engine: Engine | None = None
         self.transports: Transports | None = None
 
-    def attach(self, providers: list[Provider], executor: Executor) -> None:
-        """The provider arrives: WSK over these transports, on that thread."""
+    def attach(
+        self, providers: list[Provider], executor: Executor, names: NameService | None = None
+    ) -> None:
+        """The provider arrives: WSK over these transports, on that thread, with those names."""
         with self.changed:
-            self.transports = Transports(providers)
+            self.transports = Transports(providers, names)
             self.engine = Engine(executor)
             self.changed.notify_all()
 

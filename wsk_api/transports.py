@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack.transport.seam import Datagram, Listener, Provider, Stream
+from stack.transport.seam import Datagram, Listener, NameService, Provider, Stream
 from wsk_api.constants import AF_INET, AF_INET6
 from wsk_api.types import WSK_TRANSPORT
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Transports:
     """What the stack offers."""
 
-    def __init__(self, providers: list[Provider]) -> None:
+    def __init__(self, providers: list[Provider], names: NameService | None = None) -> None:
+        self.names = names
         self._providers = {(p.socket_type, p.protocol): p for p in providers}
 
     def known(self, family: int, socket_type: int, protocol: int) -> bool:

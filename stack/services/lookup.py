@@ -171,6 +171,11 @@ class AddressLookup(Lookup):
         return Found(self.name, shown, self.resolver.order(addresses))
 
 
+def _nobodys(address: bytes) -> bool:
+    """An address that no server can know the name of (RFC 6303 4)."""
+    return addr.is_unspecified(address) or addr.is_link_local(address)
+
+
 class NameLookup(Lookup):
     """The name of an address."""
 
@@ -185,7 +190,7 @@ class NameLookup(Lookup):
         name = self.resolver.hosts.name(self._address)
         if not name and addr.is_loopback(self._address):
             name = "localhost"
-        elif not name and not addr.is_unspecified(self._address):
+        elif not name and not _nobodys(self._address):
             return None
         return Found(name, name)
 
