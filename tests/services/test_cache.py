@@ -14,7 +14,7 @@ WWW = {("www.example", "A"): ["192.0.2.1"], ("www.example", "AAAA"): ["2001:db8:
 
 
 def soon(scene: Scene, name: str, families: int = addr.V4) -> Asking:
-    """A lookup that has a second."""
+    """A lookup that has a tenth of a second."""
     asking = scene.ask(name, families)
     scene.world.run(100 * MS)
     return asking
