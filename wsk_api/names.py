@@ -85,7 +85,8 @@ def WskGetAddressInfo(
     provider, family, type or protocol, or no resolver); STATUS_NO_MATCH (no such node or service,
     or nothing of the family); STATUS_IO_TIMEOUT, STATUS_UNSUCCESSFUL (servers fail),
     STATUS_NETWORK_UNREACHABLE, STATUS_HOST_UNREACHABLE, STATUS_PORT_UNREACHABLE (of the servers);
-    STATUS_INSUFFICIENT_RESOURCES (too many lookups); STATUS_CANCELLED; STATUS_INVALID_HANDLE.
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_TOO_MANY_ADDRESSES (too many lookups, connections, ports);
+    STATUS_CANCELLED; STATUS_INVALID_HANDLE.
     """
     if Irp is None:
         return STATUS_INVALID_PARAMETER
@@ -175,19 +176,20 @@ def _given(string: UNICODE_STRING | None) -> str | None:
 class _Request(NameSink):
     """A name function under way."""
 
-    __slots__ = ("client", "irp")
+    __slots__ = ("client", "irp", "names")
 
     irp: IRP
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.names: NameService | None = client.transports.names
 
     def issue(self, irp: IRP, read: Callable[[], int]) -> int:
         """Run for `irp`: `read` the arguments, and if they are sound, begin."""
         self.irp = irp
 
         def operation(_: IRP) -> tuple[int, int]:
-            result = read() or self.begin(self.client.transports.names)
+            result = read() or self.begin(self.names)
             if result == STATUS_PENDING:
                 self.client.calls += 1
                 irp.set_cancel(self._cancel)
@@ -208,7 +210,7 @@ class _Request(NameSink):
         self._end(self.finish(ntstatus(result), found))
 
     def _cancel(self, irp: IRP) -> None:
-        if self.client.transports.names.cancel(self):
+        if self.names is not None and self.names.cancel(self):
             self._end(STATUS_CANCELLED)
 
     def _end(self, result: int) -> None:
@@ -364,7 +366,7 @@ class NameRequest(_Request):
         if found is None:
             return self._number_instead(result)
         name = found.canonical
-        domain = self.client.transports.names.domain()
+        domain = self.names.domain() if self.names is not None else ""
         if self.flags & NI_NOFQDN and domain:
             name = name.removesuffix(f".{domain}")
         return self._tell(name)

@@ -18,6 +18,7 @@ LOOPBACK: Final = 1
 NOWHERE: Final = 2
 """Never anything, and not to be asked for (RFC 6761 6.4, RFC 7686 2)."""
 
+_LONGEST: Final = 1024
 _LETTERS: Final = frozenset(string.ascii_lowercase + string.digits + "-_")
 
 
@@ -37,6 +38,8 @@ def _sound_label(label: str) -> bool:
 def read(text: str) -> tuple[str, bool]:
     """(name, absolute) of what a user wrote; the name is empty if it cannot be one."""
     absolute = text.endswith(".")
+    if len(text) > _LONGEST:
+        return "", absolute  # before the codec, whose work grows with the square
     name = text.removesuffix(".")
     if not name.isascii():
         try:

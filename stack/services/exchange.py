@@ -33,6 +33,13 @@ GUESSES: Final = 20
 _FINAL: Final = frozenset((dns_message.NOERROR, dns_message.NXDOMAIN))
 _NO_EDNS: Final = frozenset((dns_message.FORMERR, dns_message.NOTIMP, dns_message.BADVERS))
 
+_BY_TCP: Final = {
+    status.REFUSED: status.PORT_UNREACHABLE,
+    status.RESET: status.SERVER_FAILED,
+    status.ABORTED: status.SERVER_FAILED,
+}
+"""What the end of a connection means of a name server."""
+
 
 class Asker:
     """Who wants to know."""
@@ -166,11 +173,12 @@ class Exchange(DatagramSink, TcpUser, TimerOwner):
     # Hearing.
 
     def received(self, batch: list[Received]) -> int:
-        if self._socket is not None:
-            self._socket.grant(sum(one.charge for one in batch))
+        socket = self._socket
+        if socket is not None:
+            socket.grant(sum(one.charge for one in batch))
         for one in batch:
-            if self._socket is None:
-                break  # it is decided
+            if self._socket is not socket:
+                break  # it is decided, or asked anew
             self._hear(one)
         return len(batch)
 
@@ -237,7 +245,7 @@ class Exchange(DatagramSink, TcpUser, TimerOwner):
             self._means.counters.timeouts += 1
             self._next_server()
         else:
-            self._unreachable(result)
+            self._unreachable(_BY_TCP.get(result, result))
 
     def fired(self, timer: Timer) -> None:
         self._means.counters.timeouts += 1

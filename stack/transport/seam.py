@@ -379,7 +379,7 @@ class NameSink:
         """The lookup of `token` is over: OK and what was found, or a status and None.
 
         NO_NAME (it does not exist, or has nothing of the kind), TIMED_OUT, SERVER_FAILED,
-        NO_ROUTE, HOST_UNREACHABLE, PORT_UNREACHABLE, NO_PORTS.
+        NO_ROUTE, HOST_UNREACHABLE, PORT_UNREACHABLE (of the servers), NO_PORTS, NO_MEMORY.
         """
 
 

@@ -60,7 +60,8 @@ def test_one_family_is_enough(world: World, family: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "a..b", "-a.example", "a" * 64, "a.b " * 70, "a b", "x%y"]
+    "name",
+    ["", ".", "a..b", "-a.example", "a" * 64, "a." * 130, "a b", "x%y", "é" * 70, "é" * 5000],
 )
 def test_what_no_name_can_look_like(world: World, name: str) -> None:
     scene = Scene(world)
@@ -235,6 +236,31 @@ def test_a_server_that_cannot_take_edns_is_asked_without(world: World, code: int
     assert [query.message.edns for query in scene.server.asked] == [0, -1]
 
 
+def test_answers_to_an_earlier_query_do_not_count(world: World) -> None:
+    """What arrives together with the answer that had the question asked anew."""
+    scene = Scene(world, zone=WWW)
+
+    def answer(query: Query) -> list[bytes]:
+        if query.message.edns < 0:
+            return [scene.server.usual(query)]
+        scene.server.code = 4
+        refused = scene.server.usual(query)
+        scene.server.code = 0
+        return [refused, refused, scene.server.usual(query)]
+
+    scene.server.answer = answer
+    assert scene.find("www.example", addr.V4).addresses == ["192.0.2.1"]
+    assert scene.counted() == {"lookups": 1, "queries_udp": 2, "replies": 1}
+
+
+@pytest.mark.parametrize("zone", ["%2", "%1", ""])
+def test_a_server_on_the_link(world: World, zone: str) -> None:
+    """A link-local address needs its interface, unless there is only one."""
+    scene = Scene(world, zone=WWW, dns_servers=(f"fe80::ff:fe00:2{zone}",))
+    asking = scene.find("www.example", addr.V4)
+    assert asking.result == ("NO_ROUTE" if zone == "%1" else "OK")
+
+
 @pytest.mark.parametrize("where", ["port", "host", "route"])
 def test_a_server_that_cannot_be_reached(world: World, family: int, where: str) -> None:
     far: dict[str, Any] = {"host": ("10.77.0.9", "fd77::9"), "route": ("192.0.2.1", "2001:db8::1")}
@@ -291,7 +317,7 @@ def test_tcp_that_does_not_work(world: World, family: int, how: str) -> None:
         assert own.bind(b"", 53, 0) == status.OK
         scene.server.endpoint = own
     asking = scene.find("www.example", addr.V4)
-    expected = {"silent": "TIMED_OUT", "refused": "REFUSED"}
+    expected = {"silent": "TIMED_OUT", "refused": "PORT_UNREACHABLE"}
     assert asking.result == expected.get(how, "SERVER_FAILED")
     if how == "refused":
         own.close()
