@@ -22,7 +22,7 @@ class Outcome:
     status      OK, NO_NAME, or why there was no answer
     canonical   the name at the end of the aliases
     values      addresses, or names
-    absent      the name asked for does not exist at all
+    absent      the name asked for, or what it is an alias of, does not exist at all
     lifetime    ns it may be kept
     """
 

@@ -124,8 +124,7 @@ class Question(Workable, Asker):
     def _nothing(self, reply: Reply) -> Outcome:
         """There is no such name, or it has nothing of the kind."""
         lifetime = min(self._lifetime, max(reply.negative_ttl, 0))
-        absent = reply.code == NXDOMAIN and not self._links
-        return Outcome(status.NO_NAME, self._target, (), lifetime, absent)
+        return Outcome(status.NO_NAME, self._target, (), lifetime, reply.code == NXDOMAIN)
 
     def _ask(self) -> None:
         self._exchange = Exchange(self, self._resolver.means, self._target, self.kind)

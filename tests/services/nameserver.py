@@ -52,7 +52,18 @@ class NameServer(DatagramSink, ListenerSink):
     A name in the zone with nothing of the type asked for has no data; others do not exist.
     """
 
-    __slots__ = ("answer", "asked", "code", "endpoint", "host", "silent", "soa", "ttl", "zone")
+    __slots__ = (
+        "answer",
+        "asked",
+        "closes",
+        "code",
+        "endpoint",
+        "host",
+        "silent",
+        "soa",
+        "ttl",
+        "zone",
+    )
 
     def __init__(self, host: Host, zone: dict[tuple[str, str], list[str]] | None = None) -> None:
         self.host = host
@@ -60,6 +71,7 @@ class NameServer(DatagramSink, ListenerSink):
         self.asked: list[Query] = []
         self.answer: Answer = lambda query: [self.usual(query)]
         self.silent = False
+        self.closes = True
         self.ttl = 300
         self.soa = True
         self.code = 0
@@ -144,7 +156,8 @@ class TcpSession(StreamSink):
         return count
 
     def finished(self) -> None:
-        self.stream.disconnect("bye")
+        if self.server.closes:
+            self.stream.disconnect("bye")
 
 
 class Asking(NameSink):

@@ -131,9 +131,10 @@ def test_by_this_hosts_own_addresses_and_routes(world: World) -> None:
 def test_a_source_of_the_destinations_label_is_taken(world: World) -> None:
     """RFC 6724 5 rule 6: not the ULA for a global destination, whichever came first."""
     host, _ = world.host()
-    host.stack.add_address(host.nic, "2001:db8:9::1", 64)
+    host.stack.add_address(host.nic, "2600:9::1", 64)
+    host.stack.add_address(host.nic, "2001::9", 64)  # shares more bits with the first target
     host.stack.add_route("::", 0, host.nic, "fd77::99")
-    for target, expected in (("2600::1", "2001:db8:9::1"), ("fd12::1", "fd77::1")):
+    for target, expected in (("2001:db8::5", "2600:9::1"), ("fd12::1", "fd77::1")):
         path = host.stack.v6.path(addr.parse(target))
         assert path is not None
         assert addr.text(path.src) == expected

@@ -151,6 +151,26 @@ def test_a_lifetime_with_its_highest_bit_is_none(ttl: int) -> None:
     assert [record.ttl for record in reply.answers] == [0, 0]
 
 
+@pytest.mark.parametrize("wrong", ["cut", "long address", "long name", "one octet less"])
+def test_data_that_are_not_as_long_as_they_say(wrong: str) -> None:
+    """The alias's 4 octets begin behind its header, the address is what the answers end with."""
+    wire = bytearray(sample()[:-11])  # without the OPT record
+    wire[10:12] = bytes(2)
+    assert dns_message.read(bytes(wire)) is not None
+    if wrong == "cut":
+        del wire[-2:]
+    elif wrong == "long address":
+        wire[-5] += 1
+        wire += b"x"
+    elif wrong == "long name":
+        at = wire.index((300).to_bytes(4, "big")) + 5
+        wire[at] += 1
+        wire.insert(at + 1 + wire[at] - 1, 0)
+    else:
+        wire[-5] -= 1
+    assert dns_message.read(bytes(wire)) is None
+
+
 def test_more_records_than_anybody_needs_are_not_looked_at() -> None:
     one = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04"
     body = b"".join(one + number.to_bytes(4, "big") for number in range(3000))

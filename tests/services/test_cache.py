@@ -146,6 +146,13 @@ def test_the_oldest_gives_way() -> None:
     assert len(cache) == 2
 
 
+def test_what_is_renewed_makes_nobody_go() -> None:
+    cache = Cache(3, 100, 50, 10)
+    for name in "abcb":
+        cache.put(name, 1, Outcome(OK, name, (b"1",), 1000), 0)
+    assert all(cache.get(name, 1, 1) for name in "abc")
+
+
 def test_each_sort_has_its_limit() -> None:
     cache = Cache(9, 100, 50, 10)
     for number, outcome in enumerate((OK, NO_NAME, TIMED_OUT)):

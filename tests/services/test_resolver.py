@@ -14,6 +14,7 @@ import pytest
 from stack import Config
 from stack.base import addr, status
 from stack.base.units import MS, SECOND
+from stack.tcp.names import FIN_WAIT_2
 from tap.impair import Impairment
 from tests.harness import World
 from tests.services.nameserver import Asking, Query, Scene
@@ -296,6 +297,21 @@ def test_truncation_leads_to_tcp(world: World, family: int) -> None:
     assert scene.nothing_is_left()
 
 
+def test_a_server_that_does_not_close_is_left_after_a_moment(world: World, family: int) -> None:
+    scene = Scene(world, family, WWW)
+    usual = scene.server.usual
+    scene.server.answer = lambda query: [usual(query, truncated=query.by == "udp")]
+    scene.server.closes = False
+    asking = scene.ask("www.example", addr.V4)
+    world.run(SECOND)
+    assert asking.addresses == ["192.0.2.1"]
+    (tcb,) = scene.host.stack.tcp.connections()
+    assert tcb.state == FIN_WAIT_2
+    world.run(1500 * MS)
+    assert scene.host.stack.tcp.connections() == []
+    assert scene.nothing_is_left()
+
+
 @pytest.mark.parametrize("how", ["silent", "refused", "empty", "truncated", "other"])
 def test_tcp_that_does_not_work(world: World, family: int, how: str) -> None:
     scene = Scene(world, family, WWW, dns_attempts=1)
@@ -326,6 +342,16 @@ def test_tcp_that_does_not_work(world: World, family: int, how: str) -> None:
 
 
 # Aliases.
+
+
+def test_an_alias_of_something_odd(world: World) -> None:
+    """Names no host can have are followed, not told."""
+    odd = "b\\032c.example"
+    scene = Scene(world, zone={("a.example", "CNAME"): [odd], (odd, "A"): ["192.0.2.3"]})
+    asking = scene.find("a.example", addr.V4)
+    assert asking.addresses == ["192.0.2.3"]
+    assert asking.found is not None
+    assert asking.found.canonical == "a.example"
 
 
 def test_aliases_in_one_answer(world: World, family: int) -> None:
