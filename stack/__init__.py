@@ -10,6 +10,7 @@ Floors, lowest first; imports only point down:
     ip          one IP layer, two families; ICMP, NDP         seam: transports
     transport   ports, demultiplexing                         seam: WSK
     tcp, udp    the transports, and raw for everything else
+    services    names, over the transports
     core        `Stack`: all of it, put together
 
 To read it like a book, follow one frame: `link/nic`, `ip/layer`, `tcp/protocol`, `tcp/input`,

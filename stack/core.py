@@ -11,6 +11,8 @@ nothing but what it was given.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stack.base import addr
 from stack.base.config import Config
 from stack.base.fate import DropDoor
@@ -30,9 +32,13 @@ from stack.link.nic import Nic
 from stack.link.seam import Device
 from stack.raw.protocol import RawProtocol
 from stack.tcp.protocol import TcpProtocol
+from stack.transport.naming import NameService
 from stack.transport.seam import Provider
 from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
+
+if TYPE_CHECKING:
+    from stack.services.resolver import Resolver
 
 
 class Stack:
@@ -62,6 +68,7 @@ class Stack:
         self.v6.protocols.update(
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
+        self._resolver: Resolver | None = None
         self._loopback = LoopbackDevice()
         self._loopback_nic = self._attach(self._loopback, "lo", is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
@@ -93,6 +100,21 @@ class Stack:
     def providers(self) -> list[Provider]:
         """The transports, for WSK."""
         return [self.tcp, self.udp, self.raw]
+
+    @property
+    def names(self) -> NameService:
+        """The name service, for WSK.  Made when it is first asked for."""
+        return self.resolver
+
+    @property
+    def resolver(self) -> Resolver:
+        """The same, as the resolver it is."""
+        if self._resolver is None:
+            # Not before: whoever looks up no names should not pay for importing the means.
+            from stack.services.resolver import Resolver
+
+            self._resolver = Resolver(self.host, self.udp, self.tcp)
+        return self._resolver
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -135,6 +157,8 @@ class Stack:
         if self.raw.work:
             self.raw.settle()
         self.udp.settle()
+        if self._resolver is not None:
+            self._resolver.settle()
         self.tcp.settle()
         return self.busy()
 
@@ -146,6 +170,7 @@ class Stack:
             or self.tcp.accepting
             or self.raw.work
             or self._loopback.waiting()
+            or (self._resolver is not None and self._resolver.work)
         )
 
     def next_deadline(self) -> int:
@@ -166,6 +191,8 @@ class Stack:
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}
+        if self._resolver is not None:
+            shot["names"] = self._resolver.counters.snapshot()
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         shot["drops"] = self.door.snapshot()

@@ -25,6 +25,7 @@ FLOORS: Final = {
     "stack.udp": 6,
     "stack.raw": 6,
     "stack.tcp": 6,
+    "stack.services": 6,
     "stack.core": 7,
     "stack": 8,  # the front door over core
     "tap": 8,

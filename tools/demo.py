@@ -7,6 +7,7 @@ tools/demo --wire userns       exactly this wire, or fail saying why
 tools/demo --pcap FILE         capture everything for Wireshark
 tools/demo --impair loss=1%,delay=20ms
 tools/demo --with examples/shout.py
+tools/demo --dns 10.77.0.1 --hosts /etc/hosts --with examples/lookup.py
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from stack import Config
+from stack.base import addr
 from stack.base.units import MS, SECOND, US
 from tap.impair import Impairment
 from tap.ladder import RUNGS, Attachment, Refused, Wish, attach
@@ -57,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         pcap=options.pcap,
         impairment=options.impair,
         seed=options.seed,
+        # A wire that somebody gave us may lead to other stations: look before taking an address.
+        config=Config(
+            dad=attachment.rung == "given",
+            dns_servers=tuple(options.dns),
+            dns_hosts="\n".join(options.hosts),
+        ),
         guests=tuple(options.guests),
     )
     tell_wire(attachment)
@@ -110,6 +119,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="WHAT",
         help="loss=1%%,delay=20ms,jitter=5ms,rate=10mbit,reorder=2%%,duplicate=1%%,corrupt=1%%",
     )
+    text.add_argument(
+        "--dns",
+        type=name_server,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a name server that the stack can reach, for clients that look names up",
+    )
+    text.add_argument(
+        "--hosts", type=hosts, action="append", default=[], metavar="FILE", help="a hosts file"
+    )
     text.add_argument("--seed", type=int, default=0, help="of the impairments")
     text.add_argument("--trace", action="store_true", help="log drops and TCP state changes")
     return text
@@ -121,6 +141,23 @@ def mtu(text: str) -> int:
     if not 1280 <= value <= 65521:
         raise argparse.ArgumentTypeError("an MTU lies between 1280 (IPv6) and 65521 (a TAP)")
     return value
+
+
+def name_server(text: str) -> str:
+    """An address, and nothing else: who would look its name up?"""
+    try:
+        addr.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address") from None
+    return text
+
+
+def hosts(text: str) -> str:
+    """What is in a hosts file."""
+    try:
+        return Path(text).read_text(errors="replace")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
 
 
 def guest(text: str) -> Path:
@@ -181,8 +218,6 @@ def tell(world: DemoWorld, pcap: Path | None) -> None:
 
 
 def _text(address: bytes) -> str:
-    from stack.base import addr
-
     return addr.text(address)
 
 

@@ -102,7 +102,7 @@ class DemoWorld:
         self.runtime.start()
         self.await_addresses()
         subsystem = Subsystem()
-        subsystem.attach(self.stack.providers, self.runtime)
+        subsystem.attach(self.stack.providers, self.runtime, self.stack.names)
         self.start_services(subsystem)
 
     def await_addresses(self) -> None:
@@ -265,7 +265,7 @@ class MemoryWorld(DemoWorld):
         outside.attach(self._peer.providers, runtime)
         self._gateway = Gateway(outside)
         subsystem = Subsystem()
-        subsystem.attach(self.stack.providers, runtime)
+        subsystem.attach(self.stack.providers, runtime, self.stack.names)
         return subsystem
 
     async def _open_ports(self) -> None:

@@ -13,6 +13,7 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     control         options and IOCTLs, as tables
     client_control, security, extension      WskControlClient, sharing, extension interfaces
     ancillary, segmentation      what datagrams bring beside their data, and many in one buffer
+    names           WskGetAddressInfo, WskFreeAddressInfo, WskGetNameInfo
     irp             IRPs, stack locations, cancellation; `completions` runs the routines
     kevent          KEVENT, KeWaitForSingleObject
     types, constants, ntstatus
@@ -20,6 +21,14 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
 WSK knows no transport by name; it meets them at `stack.transport.seam`.
 """
 
+from wsk_api.addrinfo import (
+    ADDRINFOEXW,
+    UNICODE_STRING,
+    RtlInitUnicodeString,
+    string_text,
+    unicode_room,
+    unicode_string,
+)
 from wsk_api.ancillary import (
     CMSGHDR,
     WSA_CMSG_DATA,

@@ -97,6 +97,27 @@ TCP_KEEPCNT: Final = 16
 TCP_KEEPINTVL: Final = 17
 IPV6_V6ONLY: Final = 27
 
+# WskGetAddressInfo: flags of hints, name spaces
+AI_PASSIVE: Final = 0x1
+AI_CANONNAME: Final = 0x2
+AI_NUMERICHOST: Final = 0x4
+AI_NUMERICSERV: Final = 0x8
+AI_ALL: Final = 0x100
+AI_ADDRCONFIG: Final = 0x400
+AI_V4MAPPED: Final = 0x800
+AI_FQDN: Final = 0x20000
+NS_ALL: Final = 0
+NS_DNS: Final = 12
+
+# WskGetNameInfo
+NI_NOFQDN: Final = 0x01
+NI_NUMERICHOST: Final = 0x02
+NI_NAMEREQD: Final = 0x04
+NI_NUMERICSERV: Final = 0x08
+NI_DGRAM: Final = 0x10
+NI_MAXHOST: Final = 1025
+NI_MAXSERV: Final = 32
+
 # Waits of WskCaptureProviderNPI
 WSK_NO_WAIT: Final = 0
 WSK_INFINITE_WAIT: Final = 0xFFFFFFFF

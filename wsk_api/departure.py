@@ -27,7 +27,9 @@ def depart(client: Client) -> None:
     for socket in sockets:
         if socket in client.sockets and socket.closing is None:
             socket.lose_transport()
-    # What belongs to no socket: whoever holds it stops when it is withdrawn.
+    for lookup in list(client.lookups):
+        lookup.withdraw(STATUS_FILE_FORCED_CLOSED)
+    # What else belongs to no socket: whoever holds it stops when it is withdrawn.
     for irp in [each for each in list(engine.outstanding) if each.begun]:
         irp.run_cancel()
         if irp in engine.outstanding:

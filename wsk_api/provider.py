@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The provider's own table: WskSocket, WskSocketConnect, WskControlClient (wsk.md 2.4, 4.1).
 
-Not done: WskGetAddressInfo and WskGetNameInfo.  What WskControlClient does is in
-`client_control`.
+What WskControlClient does is in `client_control`, the name functions of the table are in `names`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import copy
 from typing import Any, Final, TypeVar
 
 from wsk_api import client_control, versions
+from wsk_api.addrinfo import ADDRINFOEXW
 from wsk_api.basic import BasicSocket
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
@@ -24,6 +24,7 @@ from wsk_api.constants import (
 from wsk_api.datagram import DatagramSocket
 from wsk_api.irp import IRP, IoSetCompletionRoutine
 from wsk_api.listen import ListenSocket
+from wsk_api.names import WskFreeAddressInfo, WskGetAddressInfo, WskGetNameInfo
 from wsk_api.ntstatus import (
     NT_SUCCESS,
     STATUS_CANCELLED,
@@ -70,6 +71,8 @@ class Client:
         self.sockets: set[Socket] = set()
         self.static_events = 0
         self.had_socket = False
+        self.address_lists: set[ADDRINFOEXW] = set()  # given out and not freed
+        self.lookups: set[Any] = set()  # name functions that are pending
         self.list_changes: list[IRP] = []  # they wait for ever: WskDeregister withdraws them
         self.tdi_devices: dict[tuple[int, int, int], str] = {}
         self.tdi_behavior = 0
@@ -293,6 +296,9 @@ class WSK_PROVIDER_DISPATCH:
         self.WskSocket = WskSocket
         self.WskSocketConnect = WskSocketConnect
         self.WskControlClient = WskControlClient
+        self.WskGetAddressInfo = WskGetAddressInfo
+        self.WskFreeAddressInfo = WskFreeAddressInfo
+        self.WskGetNameInfo = WskGetNameInfo
 
 
 DISPATCH: Final = WSK_PROVIDER_DISPATCH()

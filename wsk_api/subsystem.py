@@ -18,6 +18,7 @@ import logging
 from typing import Any, Final
 
 from stack.base.seam import Executor
+from stack.transport.naming import NameService
 from stack.transport.seam import Provider
 from wsk_api import provider, versions
 from wsk_api.completions import Completions
@@ -51,10 +52,15 @@ class Loaded:
     """A provider that is there: its transports, its thread, its versions and its clients."""
 
     def __init__(
-        self, providers: list[Provider], executor: Executor, lowest: int, highest: int
+        self,
+        providers: list[Provider],
+        names: NameService | None,
+        executor: Executor,
+        lowest: int,
+        highest: int,
     ) -> None:
         self.executor = executor
-        self.transports = Transports(providers)
+        self.transports = Transports(providers, names)
         self.completions = Completions(executor)
         self.lowest = lowest
         self.highest = highest
@@ -113,16 +119,17 @@ class Subsystem:
         self,
         providers: list[Provider],
         executor: Executor,
+        names: NameService | None = None,
         HighestVersion: int = versions.HIGHEST,
         LowestVersion: int = versions.LOWEST,
     ) -> None:
-        """The provider arrives: WSK over these transports, on that thread.
+        """The provider arrives: WSK over these transports, on that thread, with those names.
 
         Waiting captures wake, and clients of the registrar are offered the provider, on the
         calling thread.
         """
         assert self.loaded is None, "a provider is there already; detach it first"
-        loaded = Loaded(providers, executor, LowestVersion, HighestVersion)
+        loaded = Loaded(providers, names, executor, LowestVersion, HighestVersion)
         with self.changes.lock:
             self.loaded = loaded
             self.changes.executor = self.registrar.changes.executor = executor

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stack.transport.naming import NameService
 from stack.transport.seam import Datagram, Listener, Provider, Stream
 from wsk_api.constants import AF_INET, AF_INET6, SOCK_RAW
 from wsk_api.extension import Extension
@@ -24,7 +25,8 @@ _GONE: Final = Provider()
 class Transports:
     """What the stack offers."""
 
-    def __init__(self, providers: list[Provider]) -> None:
+    def __init__(self, providers: list[Provider], names: NameService | None = None) -> None:
+        self.names = names
         self._providers = {(p.socket_type, p.protocol): p for p in providers}
         self._raw = self._providers.get((SOCK_RAW, 0))
         self.extensions: dict[str, Extension] = {}

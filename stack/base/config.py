@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from stack.base import addr
 from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
 
 
@@ -103,6 +104,25 @@ class Config:
                             agrees to what it is asked for, "off" does neither
     tcp_estats              count what RFC 4898 wants counted, per connection
     tcp_fast_path           header prediction; off sends every segment through every step
+
+    Names
+
+    dns_servers             addresses of recursive name servers, the preferred one first, eight at
+                            most; a link-local one with %index
+    dns_search              domains tried behind a name that is not absolute, sixteen at most; the
+                            first is the local domain
+    dns_ndots               a name with so many dots is tried as it is before the domains
+    dns_hosts               the text of a hosts file; its names are never asked for
+    dns_timeout             a server's time for its first answer, doubled every round (RFC 1035
+                            4.2.1, RFC 1536 1)
+    dns_attempts            rounds through the servers
+    dns_tcp_timeout         a server's time for an answer by TCP, connecting included (RFC 7766)
+    dns_edns_size           octets of a UDP answer that are asked for (RFC 6891, RFC 9715): 1232
+    dns_max_ttl             an answer is kept no longer (RFC 2181 8)
+    dns_negative_ttl        nor "there is none" (RFC 2308 5)
+    dns_failure_ttl         nor "nobody answers" (RFC 9520 3.2: 1 s at least)
+    dns_cache_limit         answers kept; the oldest gives way
+    dns_lookup_limit        lookups of all users at once
     """
 
     hop_limit: int = 64
@@ -174,6 +194,20 @@ class Config:
     tcp_estats: bool = False
     tcp_fast_path: bool = True
 
+    dns_servers: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_ndots: int = 1
+    dns_hosts: str = ""
+    dns_timeout: int = 1 * SECOND
+    dns_attempts: int = 3
+    dns_tcp_timeout: int = 5 * SECOND
+    dns_edns_size: int = 1232
+    dns_max_ttl: int = 86400 * SECOND
+    dns_negative_ttl: int = 15 * MINUTE
+    dns_failure_ttl: int = 1 * SECOND
+    dns_cache_limit: int = 1024
+    dns_lookup_limit: int = 256
+
     def __post_init__(self) -> None:
         """Refuse what could not work, naming the field."""
         for field, low, high in _BOUNDS:
@@ -189,6 +223,14 @@ class Config:
                 raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
+        for server in self.dns_servers:
+            try:
+                addr.parse(server)
+            except ValueError:
+                raise ValueError(f"Config.dns_servers: {server!r} is no address") from None
+        for field, most in (("dns_servers", 8), ("dns_search", 16)):
+            if len(getattr(self, field)) > most:
+                raise ValueError(f"Config.{field} has more than {most} entries")
 
 
 ECN: Final = ("off", "passive", "on", "accurate")
@@ -234,4 +276,14 @@ _BOUNDS = (
     ("tcp_keepalive_count", 2, 255),
     ("tcp_challenge_rate", 1, 1 << 20),
     ("tcp_reorder_limit", 1, 1 << 20),
+    ("dns_ndots", 0, 15),
+    ("dns_timeout", MS, 60 * SECOND),
+    ("dns_attempts", 1, 10),
+    ("dns_tcp_timeout", MS, 60 * SECOND),
+    ("dns_edns_size", 512, 4096),
+    ("dns_max_ttl", 0, 7 * 86400 * SECOND),
+    ("dns_negative_ttl", 0, 3 * 3600 * SECOND),
+    ("dns_failure_ttl", 1 * SECOND, 300 * SECOND),
+    ("dns_cache_limit", 1, 1 << 20),
+    ("dns_lookup_limit", 1, 1 << 16),
 )

@@ -31,6 +31,8 @@ TOO_BIG: Final = 18  # a datagram that cannot be sent in one piece
 NO_MEMORY: Final = 19  # a configured limit is reached
 NOT_CONNECTED: Final = 20
 CLOSED: Final = 21  # the transport is gone
+NO_NAME: Final = 22  # there is no such name, or nothing of the kind asked for
+SERVER_FAILED: Final = 23  # every name server refused or failed
 
 _NAMES: Final = {
     value: name

@@ -10,35 +10,12 @@ Called by `transport/hosting`.
 
 from __future__ import annotations
 
-from typing import Final
-
 from stack.base import addr
 from stack.ip.addrconf import DEPRECATED
 from stack.ip.layer import IpHost
-from stack.ip.source import scope
-
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-# RFC 6724 2.1: prefix, its length, precedence, label; the longest match counts.
-_POLICY: Final = (
-    (addr.LOOPBACK6, 128, 50, 0),
-    (_MAPPED, 96, 35, 4),
-    (bytes(12), 96, 1, 3),
-    (bytes.fromhex("20010000"), 32, 5, 5),
-    (bytes.fromhex("2002"), 16, 30, 2),
-    (bytes.fromhex("3ffe"), 16, 1, 12),
-    (bytes.fromhex("fec0"), 10, 1, 11),
-    (bytes.fromhex("fc00"), 7, 3, 13),
-    (b"", 0, 40, 1),
-)
-
-
-def policy(address: bytes) -> tuple[int, int]:
-    """(precedence, label) of an address of either family."""
-    whole = address if len(address) == 16 else _MAPPED + address
-    for prefix, length, precedence, label in _POLICY:
-        if addr.mask(whole, length) == addr.mask(prefix.ljust(16, b"\0"), length):
-            return precedence, label
-    raise AssertionError("the last row matches everything")
+from stack.ip.policy import label as label_of
+from stack.ip.policy import precedence as precedence_of
+from stack.ip.policy import scope
 
 
 def sort(host: IpHost, addresses: list[bytes]) -> list[bytes]:
@@ -55,12 +32,12 @@ def _rank(host: IpHost, dst: bytes) -> tuple[int, ...]:
     src = path.src
     entry = layer.local.get(src)
     deprecated = entry is not None and entry.state == DEPRECATED
-    precedence, label = policy(dst)
+    precedence, label = precedence_of(dst), label_of(dst)
     return (
         0,
         int(scope(src) != scope(dst)),
         int(deprecated),
-        int(policy(src)[1] != label),
+        int(label_of(src) != label),
         -precedence,
         scope(dst),
         -addr.common_prefix(src, dst),

@@ -336,18 +336,10 @@ class IpLayer(NetworkLayer):
             return None
         if dst in self.local or (addr.is_loopback(dst) and src in (b"", *self.local)):
             return self._loopback_path(dst, src)
-        if addr.is_multicast(dst) or self.is_broadcast_anywhere(dst):
-            nic = nic or self._nic_of(src)
-            gateway = b""
-        else:
-            if addr.is_link_scope(dst):
-                nic = nic or self._nic_of(src)
-            route = self.host.routes.lookup(dst, nic)
-            if route is None:
-                return None
-            nic, gateway = route.nic, route.gateway
-        if nic is None or addr.is_loopback(dst):
+        way = self._way(dst, src, nic)
+        if way is None:
             return None
+        nic, gateway = way
         if not src:
             chosen = select((a for a in self.local.values() if a.nic is nic), dst)
             if chosen is None:
@@ -358,6 +350,34 @@ class IpLayer(NetworkLayer):
         neighbor = self._neighbor(nic, gateway or dst)
         mtu = self.host.pmtu.limit(dst, nic.mtu)
         return self.make_path(nic, src, dst, neighbor, mtu)
+
+    def _way(self, dst: bytes, src: bytes, nic: Nic | None) -> tuple[Nic, bytes] | None:
+        """The interface and gateway towards another host or a group."""
+        gateway = b""
+        if addr.is_multicast(dst) or self.is_broadcast_anywhere(dst):
+            nic = nic or self._nic_of(src)
+        else:
+            if addr.is_link_scope(dst):
+                nic = nic or self._nic_of(src)
+            route = self.host.routes.lookup(dst, nic)
+            if route is None:
+                return None
+            nic, gateway = route.nic, route.gateway
+        if nic is None or addr.is_loopback(dst):
+            return None
+        return nic, gateway
+
+    def source_to(self, dst: bytes) -> LocalAddress | None:
+        """The address `dst` would be written to from, None if it cannot be reached."""
+        if dst in self.local:
+            return self.local[dst]
+        if addr.is_loopback(dst):
+            own = (a for a in self.local.values() if addr.is_loopback(a.address))
+            return next(own, None)
+        way = self._way(dst, b"", None)
+        if way is None:
+            return None
+        return select((a for a in self.local.values() if a.nic is way[0]), dst)
 
     def _loopback_path(self, dst: bytes, src: bytes) -> Path | None:
         nic = self.loopback

@@ -2,9 +2,9 @@
 """Floor 4: source address selection (RFC 6724 5 for IPv6; RFC 1122 3.3.4.3 for IPv4).
 
 Done: rules 1 (same address), 2 (appropriate scope), 3 (not deprecated), 5 (outgoing
-interface, by construction), 8 (longest matching prefix).  Not done: rules 4, 5.5, 6, 7
-(home addresses, advertised prefixes, policy labels, temporary addresses): they come with
-address autoconfiguration.
+interface, by construction), 6 (matching label), 8 (longest matching prefix).  Not done: rules
+4, 5.5, 7 (home addresses, advertised prefixes, temporary addresses): they come with address
+autoconfiguration.
 """
 
 from __future__ import annotations
@@ -13,18 +13,7 @@ from collections.abc import Iterable
 
 from stack.base import addr
 from stack.ip.addrconf import DEPRECATED, LocalAddress
-
-
-def scope(address: bytes) -> int:
-    """RFC 6724 3.1: 2 link-local, 14 global, the scope field of a multicast address.
-
-    IPv4 is scoped as if mapped (3.2): 127/8 and 169.254/16 are link-local.
-    """
-    if len(address) == 16 and address[0] == 0xFF:
-        return address[1] & 0x0F
-    if addr.is_link_local(address) or addr.is_loopback(address):
-        return 2
-    return 14
+from stack.ip.policy import label, scope
 
 
 def select(candidates: Iterable[LocalAddress], dst: bytes) -> LocalAddress | None:
@@ -45,6 +34,9 @@ def _better(a: LocalAddress, b: LocalAddress, dst: bytes) -> bool:
         return scope_b < scope_d if scope_a > scope_b else scope_a >= scope_d
     if (a.state == DEPRECATED) != (b.state == DEPRECATED):
         return b.state == DEPRECATED
+    label_a, label_b, label_d = label(a.address), label(b.address), label(dst)
+    if (label_a == label_d) != (label_b == label_d):
+        return label_a == label_d
     limit_a, limit_b = a.prefix_length, b.prefix_length
     shared_a = min(addr.common_prefix(a.address, dst), limit_a)
     shared_b = min(addr.common_prefix(b.address, dst), limit_b)

@@ -13,7 +13,7 @@ import pytest
 
 from stack.base.units import MS
 from tools import bootstrap
-from tools.demo import impairment, mtu
+from tools.demo import hosts, impairment, mtu, name_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -44,6 +44,17 @@ def test_impairments_that_make_no_sense(text: str) -> None:
 def test_mtu_limits(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="1280"):
         mtu(text)
+
+
+def test_name_servers_and_hosts_files(tmp_path: Path) -> None:
+    assert name_server("fd77::1") == "fd77::1"
+    with pytest.raises(argparse.ArgumentTypeError, match="not an address"):
+        name_server("ns.example")
+    file = tmp_path / "hosts"
+    file.write_bytes(b"192.0.2.1 a\xff b\n")
+    assert "192.0.2.1" in hosts(str(file))
+    with pytest.raises(argparse.ArgumentTypeError, match="No such file"):
+        hosts(str(tmp_path / "none"))
 
 
 def test_what_is_installed_is_what_the_project_lists() -> None:

@@ -257,3 +257,19 @@ def test_the_example_of_the_readme(world: World, family: int) -> None:
     world.run(10**9)
     assert "finished" in client.user.events
     assert client.gone()
+
+
+def test_the_example_that_looks_names_up(world: World, family: int) -> None:
+    """examples/lookup.py; without a name server there are numbers and localhost."""
+    guest = Guest(ROOT / "examples" / "lookup.py")
+    client = Client(world, family, guest.serve, guest.port)
+    answer = client.ask(b"localhost\n192.0.2.1\nno-such.example\n").decode().splitlines()
+    assert sorted(answer) == [
+        "192.0.2.1: SOCKADDR_IN(192.0.2.1 port 0)",
+        "localhost: SOCKADDR_IN(127.0.0.1 port 0)",
+        "localhost: SOCKADDR_IN6(::1 port 0)",
+        "no-such.example: STATUS_NO_MATCH",
+    ]
+    client.user.stream.disconnect("bye")
+    world.run(10**9)
+    assert client.gone()

@@ -96,7 +96,7 @@ class Party:
         self.world = world
         self.host = host
         self.subsystem = Subsystem()
-        self.subsystem.attach(host.stack.providers, world.env.executor)
+        self.subsystem.attach(host.stack.providers, world.env.executor, host.stack.names)
         self.registration = WSK_REGISTRATION(self.subsystem)
         self.npi = WSK_PROVIDER_NPI()
         npi = WSK_CLIENT_NPI(self, WSK_CLIENT_DISPATCH(MAKE_WSK_VERSION(1, 0)))

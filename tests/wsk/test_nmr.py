@@ -104,7 +104,7 @@ class Module:
         return Request().issue(create, self.client.value, *kind, None, None, None).info
 
 
-def attached(world: World, **versions: int) -> Subsystem:
+def attached(world: World, **versions: Any) -> Subsystem:
     host, _ = world.host()
     subsystem = Subsystem()
     subsystem.attach(host.stack.providers, world.env.executor, **versions)

@@ -50,7 +50,7 @@ MS = 10**6
 NEWEST = MAKE_WSK_VERSION(1, 3)
 
 
-def attached(world: World, **versions: int) -> Subsystem:
+def attached(world: World, **versions: Any) -> Subsystem:
     host, _ = world.host()
     subsystem = Subsystem()
     subsystem.attach(host.stack.providers, world.env.executor, **versions)
@@ -261,7 +261,8 @@ def test_sockets_accepted_from_an_older_provider_are_older_too(world: World) -> 
     a, b = world.pair()
     near, far = Party(world, a), Party(world, b)
     far.subsystem.detach()
-    far.subsystem.attach(b.stack.providers, world.env.executor, MAKE_WSK_VERSION(1, 0))
+    highest = MAKE_WSK_VERSION(1, 0)
+    far.subsystem.attach(b.stack.providers, world.env.executor, HighestVersion=highest)
     WskCaptureProviderNPI(far.registration, WSK_NO_WAIT, far.npi)
     listener = far.listener(80)
     accepting = accept(listener)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: services of the host itself, users of the transports like any other.
+
+The name service, in reading order:
+
+    domain          names as text: which are sound, special, relative
+    hosts           the hosts file
+    address_order   RFC 6724 6: which address first
+    dns_message     queries and answers as octets; the only file that knows dnspython
+    dns_cache       what was answered, and that there was nothing
+    means           what a resolver works with
+    dns_tcp         one question by TCP
+    exchange        one question to the servers until one answers
+    question        one name and type: aliases, the cache, who waits
+    lookup          one user's wish: search list, A and AAAA together
+    resolver        the `NameService` of the transport seam
+
+`core` makes a resolver when somebody asks for it; dnspython is imported with the first question
+that has a server to go to.
+"""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: the `NameService`: a stub resolver over this host's own UDP and TCP (RFC 1034 5.3.1).
+
+Done: RFC 1035 7, RFC 1123 6.1 for stubs, RFC 2308, 3596, 5452, 6724 6, 6761, 6891, 7766, 9520.
+Not done: iteration, DNSSEC, mDNS and LLMNR (RFC 6762, 4795), encrypted transports (RFC 7858, 8484),
+servers from DHCP and router advertisements (`use` is where they would go).
+
+Everything goes on in `settle`, in the indicate phase: what arrives meanwhile only marks.  Made by
+`core`; asked by WSK through the seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stack.base import addr, status
+from stack.base.worklist import Worklist
+from stack.ip.addrconf import DEPRECATED
+from stack.ip.layer import IpHost
+from stack.ip.policy import scope
+from stack.services import address_order, domain
+from stack.services.address_order import Source
+from stack.services.dns_cache import Cache, Outcome
+from stack.services.hosts import Hosts
+from stack.services.lookup import AddressLookup, Lookup, NameLookup
+from stack.services.means import Means, NameCounters, Server
+from stack.transport.naming import NameService, NameSink
+from stack.transport.seam import Provider
+
+if TYPE_CHECKING:
+    from stack.services.question import Question
+
+_GLOBAL = 5
+
+
+class Resolver(NameService):
+    """Names for one stack."""
+
+    def __init__(self, host: IpHost, udp: Provider, tcp: Provider) -> None:
+        config = host.config
+        self._host = host
+        self._config = config
+        self._questions: dict[tuple[str, int], Question] = {}
+        self._search: list[str] = []
+        self.means = Means(host.env, host.timers, udp, tcp, config)
+        self.counters: NameCounters = self.means.counters
+        self.hosts = Hosts(config.dns_hosts)
+        self.cache = Cache(
+            config.dns_cache_limit,
+            config.dns_max_ttl,
+            config.dns_negative_ttl,
+            config.dns_failure_ttl,
+        )
+        self.work: Worklist[Lookup | Question] = Worklist(host.env.executor)
+        self.lookups: dict[Lookup, None] = {}
+        self.use(config.dns_servers, config.dns_search)
+
+    def use(self, servers: Sequence[str], search: Sequence[str] = ()) -> None:
+        """Ask these servers from now on, and try these domains.  Raises ValueError for a server
+        that is no address.  What older servers said is forgotten."""
+        self.means.servers = [Server(text) for text in servers][:8]
+        self._search = [name for name, _ in map(domain.read, search) if name][:16]
+        self.cache.clear()
+
+    # NameService.
+
+    def find_addresses(
+        self, name: str, families: int, configured: bool, sink: NameSink, token: object
+    ) -> int:
+        text, absolute = domain.read(name)
+        if not text or not families & (addr.V4 | addr.V6):
+            return status.INVALID
+        names = domain.candidates(text, absolute, self._search, self._config.dns_ndots)
+        asked = self.families() if configured else families
+        return self._begin(AddressLookup(self, sink, token, names, families, asked))
+
+    def find_name(self, address: bytes, sink: NameSink, token: object) -> int:
+        if len(address) not in (4, 16):
+            return status.INVALID
+        return self._begin(NameLookup(self, sink, token, address))
+
+    def _begin(self, lookup: Lookup) -> int:
+        if len(self.lookups) >= self._config.dns_lookup_limit:
+            return status.NO_MEMORY
+        self.counters.lookups += 1
+        self.lookups[lookup] = None
+        self.work.mark(lookup)
+        return status.PENDING
+
+    def cancel(self, token: object) -> bool:
+        for lookup in self.lookups:
+            if lookup.token is token:
+                self.finished(lookup)
+                return True
+        return False
+
+    def order(self, addresses: Sequence[bytes]) -> list[bytes]:
+        return address_order.order(addresses, self._source_to)
+
+    def _source_to(self, dst: bytes) -> Source | None:
+        own = self._host.layers[len(dst)].source_to(dst)
+        if own is None:
+            return None
+        return Source(own.address, own.prefix_length, own.state == DEPRECATED)
+
+    def families(self) -> int:
+        mask = 0
+        for layer in self._host.layers.values():
+            if any(scope(address) >= _GLOBAL for address in layer.local):
+                mask |= layer.mask
+        return mask
+
+    def domain(self) -> str:
+        return self._search[0] if self._search else ""
+
+    # For lookups and questions.
+
+    def ask(self, name: str, kind: int, lookup: Lookup) -> Outcome | None:
+        """What is known of `name`, or None and `lookup` has a question to wait for."""
+        if not self.means.servers:
+            return Outcome(status.NO_NAME, name)
+        known = self.known(name, kind)
+        if known is not None:
+            return known
+        question = self._questions.get((name, kind))
+        if question is None:
+            # The codec is imported with the first question that has a server to go to.
+            from stack.services.question import Question
+
+            question = self._questions[name, kind] = Question(self, name, kind)
+        question.join(lookup)
+        lookup.asked(question)
+        return None
+
+    def known(self, name: str, kind: int) -> Outcome | None:
+        """What the cache has."""
+        known = self.cache.get(name, kind, self.means.env.now)
+        if known is not None:
+            self.counters.cache_hits += 1
+        return known
+
+    def keep(self, question: Question, outcome: Outcome) -> None:
+        """A question was answered."""
+        self.cache.put(question.name, question.kind, outcome, self.means.env.now)
+
+    def forget(self, question: Question) -> None:
+        """A question is not asked any more."""
+        key = (question.name, question.kind)
+        if self._questions.get(key) is question:
+            del self._questions[key]
+
+    def finished(self, lookup: Lookup) -> None:
+        """A lookup is over."""
+        self.lookups.pop(lookup, None)
+        lookup.stop()
+
+    def asking(self) -> int:
+        """Questions under way."""
+        return len(self._questions)
+
+    # Settling.
+
+    def settle(self) -> None:
+        """Go on with whatever something happened to, once each."""
+        for item in self.work.take():
+            item.advance()
