@@ -41,6 +41,10 @@ class Executor:
         """
         raise NotImplementedError
 
+    def may_wait(self) -> bool:
+        """Whether `wait` can do more than look: on any thread but the stack's own."""
+        return not self.inside()
+
 
 class Trace:
     """What happened, told in plain values.  Every method does nothing by default.
