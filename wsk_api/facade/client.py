@@ -347,7 +347,9 @@ def subsystem_of(stack: StackLike | Subsystem) -> Subsystem:
     if isinstance(stack, Subsystem):
         return stack
     subsystem = Subsystem()
-    subsystem.attach(stack.providers, stack.env.executor)
+    names = getattr(stack, "names", None)  # a stack without a resolver has none
+    more = () if names is None else (names,)
+    subsystem.attach(stack.providers, stack.env.executor, *more)
     return subsystem
 
 

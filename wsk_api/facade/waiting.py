@@ -32,8 +32,8 @@ NEVER: Final = math.inf
 
 Issue = Callable[[IRP], int]
 """Calls one WSK function with an IRP."""
-Undo = Callable[[Any], Issue]
-"""From a result nobody wants any more, how to get rid of it."""
+Undo = Callable[[Any], Issue | None]
+"""Gets rid of a result nobody wants any more: at once, or by a call it returns."""
 
 
 class Signal:
@@ -157,7 +157,9 @@ class Waiter:
             await self.settle(request)
         finally:
             if request.done and request.succeeded and undo is not None:
-                await self.settle(Request(undo(request.result)))
+                issue = undo(request.result)
+                if issue is not None:
+                    await self.settle(Request(issue))
 
 
 class AsyncWaiter(Waiter):
