@@ -6,6 +6,7 @@ tools/bench --quick     one short round: does everything run?
 tools/bench --segments  what one TCP segment costs, and how that grows
 tools/bench --json FILE the figures for a program
 tools/bench tcp         goodput through loss and delay, and the cost of a segment: `bench_tcp`
+tools/bench wsk         what a WSK call costs: `bench_wsk`
 
 One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
 services, behind a TAP or a veth pair; and the same services in Python on kernel sockets, behind
@@ -29,7 +30,7 @@ from rich.table import Table
 from stack import Config
 from stack.tcp.congestion import ALGORITHMS
 from tap.ladder import Attachment, Refused, Wish, attach
-from tools import bench_tcp
+from tools import bench_tcp, bench_wsk
 from tools.measure.process import asking, result, serving
 from tools.measure.table import LESS, cell, console, number, ratio, show_segments
 from tools.world import DemoWorld
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.what == "tcp":
         return bench_tcp.main(options)
+    if options.what == "wsk":
+        return bench_wsk.main(options)
     if options.segments:
         show_segments(result("segments"))
         return 0
@@ -127,12 +130,19 @@ def parser() -> argparse.ArgumentParser:
         "--congestion", default="reno", help="congestion control of every kernel socket"
     )
     text.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    more = text.add_subparsers(dest="what", metavar="tcp", title="more")
+    more = text.add_subparsers(dest="what", metavar="tcp | wsk", title="more")
     bench_tcp.arguments(
         more.add_parser(
             "tcp",
             help="goodput through 1 %% loss and 40 ms, and the cost of a segment",
             description="Goodput through a bad wire, beside two kernels on the same one.",
+        )
+    )
+    bench_wsk.arguments(
+        more.add_parser(
+            "wsk",
+            help="sockets, requests and datagrams: what a WSK call costs",
+            description="WSK calls, beside the kernel's own sockets used from Python.",
         )
     )
     return text

@@ -47,7 +47,9 @@ class Config:
                             "highlyrestricted" (256 KiB), "restricted" (1 MiB), "normal" (16 MiB),
                             "experimental" (1 GiB)
     tcp_congestion          congestion control by name, from stack.tcp.congestion.ALGORITHMS: cubic
-                            (RFC 9438), reno (RFC 5681), compound, ledbat
+                            (RFC 9438), reno (RFC 5681), compound, ledbat, bbr
+    tcp_pacing              spread what a congestion window allows over the round trip: two windows
+                            per round trip in slow start, 1.2 later.  BBR paces in any case
     tcp_initial_window      initial congestion window in segments (RFC 6928)
     tcp_rto_initial         before the first measurement (RFC 6298 2.1)
     tcp_rto_min, tcp_rto_max  bounds.  RFC 6298 2.4 asks for 1 s at least; like every stack in
@@ -123,6 +125,7 @@ class Config:
     tcp_receive_buffer: int = 2 * MIB
     tcp_autotuning: str = "normal"
     tcp_congestion: str = "cubic"
+    tcp_pacing: bool = False
     tcp_initial_window: int = 10
     tcp_rto_initial: int = 1 * SECOND
     tcp_rto_min: int = 200 * MS

@@ -11,8 +11,11 @@ beside it is one question asked of that record:
     options           what the two SYNs agreed on
     loss/             what was sent and what became of it
     congestion/       how much may be in flight
+    pacing            when the next of it may leave
     reset, challenge  answers that need no connection, or no trust
-    ecn               a router marks instead of dropping
+    ecn, accecn       a router marks instead of dropping; negotiation between the two
+    fastopen          data in the SYN
+    usertimeout       how patient both ends agree to be
     tuning            how far the receive window grows
     path_mtu          a path that is smaller than thought
     mtu_probe         how large a segment the path takes, by trying

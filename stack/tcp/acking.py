@@ -31,6 +31,9 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
         path_mtu.prove(tcb, acked)
     snd.acked(acked)
     tcb.board.ack(snd.una_at, result)
+    rate = tcb.board.rate
+    if rate is not None:
+        rate.arrived(result)
     rtt = _measure(tcb, seg, result)
     if tcb.sendq.start < snd.una_at:
         for token, count in tcb.sendq.release(snd.una_at):
@@ -47,6 +50,10 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
         tlp.acknowledged(tcb, bool(seg.sacks), False)
     if tcb.search is not None:
         mtu_probe.acknowledged(tcb, tcb.search)
+    if rate is not None:
+        rate.report(tcb, result)
+    if tcb.estats is not None:
+        tcb.estats.advanced()
     if snd.nxt_at == snd.una_at:
         tcb.rexmit.disarm()
     elif restart or not tcb.rexmit.armed:
@@ -96,13 +103,26 @@ def _duplicate(tcb: Tcb, seg: Segment) -> None:
     start = snd.at(left)
     if not 0 < start < snd.nxt_at:
         return
+    if tcb.estats is not None:
+        tcb.estats.dsackdups += 1
     if tcb.rack is not None:
         tcb.rack.duplicate_reported(snd.una_at, snd.nxt_at)
     undo.duplicate(tcb, start, size)
 
 
+def again(tcb: Tcb, seg: Segment, news: int, window_same: bool, result: Acked) -> None:
+    """SEG.ACK is SND.UNA again."""
+    rate = tcb.board.rate
+    if rate is None or not news:
+        repeat(tcb, seg, news, window_same, result)
+        return
+    rate.arrived(result)
+    repeat(tcb, seg, news, window_same, result)
+    rate.report(tcb, result)
+
+
 def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool, result: Acked) -> None:
-    """SEG.ACK is SND.UNA again: is it a duplicate in RFC 5681's sense?"""
+    """Is it a duplicate in RFC 5681's sense?"""
     if tcb.snd.nxt_at == tcb.snd.una_at:
         return
     if tcb.rack_on:
@@ -164,5 +184,5 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
         return 0
     tcb.rtt.sample(max(rtt, 1), arrived)
     if tcb.estats is not None:
-        tcb.estats.measured(rtt)
+        tcb.estats.measured(tcb, rtt)
     return rtt

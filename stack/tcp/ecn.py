@@ -71,5 +71,7 @@ class Ecn:
             return False
         self.high = tcb.snd.nxt_at
         if tcb.recover == NO_RECOVERY:
-            tcb.cc.on_loss(tcb.snd.flight, tcb.protocol.env.now)
+            if tcb.estats is not None:
+                tcb.estats.reduced(tcb, ecn=True)
+            tcb.cc.on_congestion(tcb.snd.flight, tcb.protocol.env.now)
         return True

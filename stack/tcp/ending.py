@@ -65,6 +65,8 @@ def _disarm(tcb: Tcb) -> None:
     tcb.delack.disarm()
     tcb.persist.disarm()
     tcb.reorder.disarm()
+    if tcb.pacer is not None:
+        tcb.pacer.stop()
     if tcb.keepalive is not None:
         tcb.keepalive.timer.disarm()
         tcb.keepalive = None

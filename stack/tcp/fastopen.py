@@ -21,7 +21,7 @@ Not done: remembering by port, accepting data without a cookie.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from hashlib import blake2s
 from typing import Final
 
@@ -78,12 +78,12 @@ class Pending:
     def __init__(self) -> None:
         self.limit = 0
         self._count = 0
-        self._resets: deque[int] = deque()  # when those that were reset stop counting
+        self._resets: list[int] = []  # when those that were reset stop counting
 
     def take(self, now: int) -> bool:
         """One more, if there is room."""
         while self._resets and self._resets[0] <= now:
-            self._resets.popleft()
+            self._resets.pop(0)
             self._count -= 1
         if self._count >= self.limit:
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from stack.base import fate, seq
 from stack.base.status import REFUSED
-from stack.tcp import acking, chart, ending, input, mtu_probe, options
+from stack.tcp import acking, chart, ending, input, mtu_probe, options, pacing
 from stack.tcp.fastopen import Offer
 from stack.tcp.loss.scoreboard import Acked
 from stack.tcp.names import ACK_NOW, ESTABLISHED, FIN_WAIT_1, SYN_RECEIVED
@@ -88,6 +88,7 @@ def open_early(tcb: Tcb, seg: Segment) -> None:
     rcv, protocol = tcb.rcv, tcb.protocol
     tcb.cc.start(tcb.snd.mss, protocol.config.tcp_initial_window)
     tcb.cc.window += 1  # the SYN-ACK is in flight too, and no data
+    pacing.attach(tcb)
     protocol.counters.fast_open_passive += 1
     length = min(seg.length, rcv.limit)
     if length:
@@ -133,6 +134,7 @@ def establish(tcb: Tcb, seg: Segment) -> None:
     mtu_probe.begin(tcb)
     if tcb.early is None or tcb.retries:
         tcb.cc.start(snd.mss, segments)
+        pacing.attach(tcb)
     protocol.counters.curr_estab += 1
     if tcb.early is not None:
         tcb.early.confirmed()

@@ -331,7 +331,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         if news and tcb.recover == NO_RECOVERY and not tcb.rack_on:
             acking.repeat(tcb, seg, news, False, result)
     elif acked == 0:
-        acking.repeat(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd, result)
+        acking.again(tcb, seg, news, seg.wnd << snd.wscale == snd.wnd, result)
     if acked >= 0:
         acking.update_window(tcb, seg)
         if tcb.ecn is not None:

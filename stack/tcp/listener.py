@@ -10,7 +10,6 @@ before it is established.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from stack.base import fate, seq, status
@@ -60,7 +59,7 @@ class TcpListener(Workable, Listener):
         self._families = families
         self._binding: Binding | None = None
         self._half_open: set[Tcb] = set()
-        self._waiting: deque[Tcb] = deque()  # established, not accepted
+        self._waiting: list[Tcb] = []  # established, not accepted
         self._offered = False  # the sink left the oldest of them waiting
         self._cookie_at = 0  # when the last cookie was sent
         self._pending = Pending()
@@ -85,7 +84,7 @@ class TcpListener(Workable, Listener):
         if not self._waiting:
             self._offered = False
             return None
-        return self._hand_over(self._waiting.popleft())
+        return self._hand_over(self._waiting.pop(0))
 
     def resume(self) -> None:
         self._offered = False
@@ -255,7 +254,7 @@ class TcpListener(Workable, Listener):
                     self._offered = True
                 continue
             if self._waiting and self._waiting[0] is tcb:
-                self._waiting.popleft()
+                self._waiting.pop(0)
             tcb.listener = None
             stream.sink = sink
             self._protocol.work.mark(tcb)

@@ -47,6 +47,7 @@ DELACK: Final = 2
 PERSIST: Final = 3
 REORDER: Final = 4
 KEEPALIVE: Final = 5
+PACE: Final = 6
 
 PROTO: Final = 6
 HEADER: Final = 20

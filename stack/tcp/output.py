@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from stack.base.units import SECOND, View
-from stack.tcp import chart, mtu_probe, negotiation, options
+from stack.base.units import View
+from stack.tcp import chart, mtu_probe, negotiation, options, pacing, timeouts
 from stack.tcp.ecn import ECT_0
 from stack.tcp.fastopen import Offer
 from stack.tcp.keepalive import GARBAGE, KeepAlive
-from stack.tcp.loss import frto, tlp, undo
+from stack.tcp.loss import frto, undo
 from stack.tcp.loss.scoreboard import Span
 from stack.tcp.mtu_probe import MtuSearch
 from stack.tcp.names import (
@@ -46,8 +46,6 @@ _TS_LAYOUT: Final = 0x0101080A
 _CHECKSUM_AT: Final = tcp.CHECKSUM_AT
 _LARGEST: Final = 65535 - 60 - 60
 """Payload of the largest super-segment: an IP packet less both headers at their longest."""
-_OVERRIDE: Final = SECOND
-"""How long silly window avoidance may hold data back (RFC 9293 3.8.6.2.1)."""
 
 
 def output(tcb: Tcb) -> None:
@@ -57,9 +55,11 @@ def output(tcb: Tcb) -> None:
         return
     path = tcb.path
     if (not path.valid or path.mtu != tcb.snd.path_mtu) and not _find_path(tcb):
-        _keep_time(tcb)
+        timeouts.keep(tcb)
         return
     if state in SENDING:
+        if tcb.board.rate is not None:
+            tcb.board.rate.supply(tcb)
         if tcb.frto >= frto.PROBING:
             _send_two_new(tcb)
         elif tcb.board.lost:
@@ -75,7 +75,9 @@ def output(tcb: Tcb) -> None:
         emit(tcb, tcb.snd.acceptable_at, (), 0, ACK)
     if tcb.keepalive is not None and tcb.keepalive.due:
         _send_keepalive(tcb, tcb.keepalive)
-    _keep_time(tcb)
+    if tcb.estats is not None:
+        tcb.estats.settled(tcb)
+    timeouts.keep(tcb)
 
 
 def _find_path(tcb: Tcb) -> bool:
@@ -143,6 +145,10 @@ def _resend(tcb: Tcb) -> None:
         size = _resend_size(tcb, span)
         if size <= 0:
             tcb.cwnd_limited = True
+            if board.rate is not None:
+                board.rate.full()
+            return
+        if tcb.pacer is not None and not tcb.urge and not tcb.probe and tcb.pacer.holds(tcb):
             return
         now = tcb.protocol.env.now
         start = span.start
@@ -159,6 +165,8 @@ def _resend(tcb: Tcb) -> None:
         if start == snd.una_at and tcb.rack_on:
             tcb.rexmit.disarm()  # it is this transmission that is waited for now
         _send_span(tcb, start, start + size)
+        if tcb.pacer is not None:
+            tcb.pacer.left(tcb, size)
 
 
 def _resend_size(tcb: Tcb, span: Span) -> int:
@@ -207,9 +215,15 @@ def _send_new(tcb: Tcb) -> None:
             if ready == 0 and tcb.fin_wanted:
                 _send_fin(tcb)
             tcb.cwnd_limited = False
+            if tcb.board.rate is not None:
+                tcb.board.rate.drained = tcb.room > 0
             return
+        pacer = None if tcb.urge or tcb.probe else tcb.pacer
         size = _how_much(tcb, ready)
         if size <= 0:
+            return
+        if pacer is not None and pacer.holds(tcb):
+            tcb.cwnd_limited = True  # the application would have more
             return
         _send_data(tcb, size)
 
@@ -217,6 +231,8 @@ def _send_new(tcb: Tcb) -> None:
 def _send_probe(tcb: Tcb, search: MtuSearch) -> bool:
     """A segment larger than others, if one is due (RFC 4821 7.4).  False if all else waits."""
     size = mtu_probe.due(tcb)
+    if size > 0 and tcb.pacer is not None and tcb.pacer.holds(tcb):
+        return False
     if size > 0:
         snd = tcb.snd
         search.sent(snd.nxt_at, size)
@@ -241,9 +257,12 @@ def _send_two_new(tcb: Tcb) -> None:
 
 def _after_idle(tcb: Tcb) -> None:
     """Nothing was out for longer than a time-out: the old window proves nothing any more."""
-    idle = tcb.protocol.env.now - tcb.last_sent
-    if tcb.last_sent and idle > tcb.rtt.timeout():
+    now = tcb.protocol.env.now
+    if tcb.last_sent and now - tcb.last_sent > tcb.rtt.timeout():
         tcb.cc.after_idle()
+    rate = tcb.board.rate
+    if rate is not None and rate.limited_until and tcb.sendq.end > tcb.snd.nxt_at:
+        tcb.cc.on_restart(now)
 
 
 def _how_much(tcb: Tcb, ready: int) -> int:
@@ -263,6 +282,8 @@ def _how_much(tcb: Tcb, ready: int) -> int:
         tcb.urge = False
         return max(min(ready, usable, mss), 0)
     tcb.cwnd_limited = room < min(ready, mss)
+    if tcb.cwnd_limited and tcb.board.rate is not None:
+        tcb.board.rate.full()
     if room <= 0 or usable <= 0:
         return 0
     size = min(ready, usable, room, _largest(tcb, snd.nxt_at))
@@ -285,7 +306,9 @@ def _largest(tcb: Tcb, at: int) -> int:
 
     The urgent pointer counts from its own segment: a device that cuts would repeat it wrongly.
     """
-    return tcb.snd.mss if tcb.snd.up_at > at else _LARGEST
+    if tcb.snd.up_at > at:
+        return tcb.snd.mss
+    return _LARGEST if tcb.pacer is None else pacing.quantum(tcb, _LARGEST)
 
 
 def _small_may_go(tcb: Tcb, ready: int) -> bool:
@@ -327,6 +350,8 @@ def _send_data(tcb: Tcb, size: int) -> None:
     tcb.last_sent = now
     capable = tcb.ecn is not None and tcb.ecn.capable and end <= snd.una_at + snd.wnd
     emit(tcb, start, views, size, flags, ECT_0 if capable else 0)
+    if tcb.pacer is not None:
+        tcb.pacer.left(tcb, size)
 
 
 def _send_fin(tcb: Tcb) -> None:
@@ -459,24 +484,3 @@ def _window_field(tcb: Tcb, syn: bool) -> int:
         field = 0xFFFF
     rcv.wnd = field << shift
     return field
-
-
-def _keep_time(tcb: Tcb) -> None:
-    """The retransmission timer runs while something is out (RFC 6298 5.1), the persist timer
-    while nothing is and the peer's window is in the way (RFC 9293 3.8.6.1)."""
-    protocol = tcb.protocol
-    timers = protocol.timers
-    now = protocol.env.now
-    if tcb.snd.nxt_at != tcb.snd.una_at:
-        if not tcb.rexmit.armed:
-            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
-        tcb.persist.disarm()
-        if tcb.rack_on:
-            tlp.arm(tcb)
-        return
-    tcb.reorder.disarm()
-    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
-        wait = tcb.rtt.timeout()
-        if tcb.snd.wnd:
-            wait = min(wait, _OVERRIDE)
-        timers.arm(tcb.persist, now + wait)

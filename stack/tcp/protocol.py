@@ -204,6 +204,8 @@ class TcpProtocol(TransportLayer, Provider):
         else:
             # Told now, and again if the connection times out (MUST-47, MUST-56, SHLD-25).
             tcb.soft_error = tcb.trouble = result
+            if tcb.estats is not None:
+                tcb.estats.soft_errors += 1
             self.work.mark(tcb)
 
     def _ends_attempt(self, kind: int) -> bool:
@@ -262,7 +264,7 @@ class TcpProtocol(TransportLayer, Provider):
         secrets = self.isn.secrets(path.dst + path.src + ports)
         tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
         if self.config.tcp_estats:
-            tcb.estats = Estats()
+            tcb.estats = Estats(self.env.now)
         if keep:
             self._table[tcb.key] = tcb
         return tcb

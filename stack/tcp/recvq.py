@@ -67,6 +67,11 @@ class ReceiveQueue:
         """Something waits out of order."""
         return bool(self._ooo_starts)
 
+    @property
+    def ahead(self) -> int:
+        """Octets that wait out of order."""
+        return self._ahead
+
     def append(self, view: memoryview) -> None:
         """The next octets in order."""
         self.next += len(view)

@@ -9,7 +9,6 @@ may have his memory back.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,7 +22,7 @@ _MAX_VIEWS: Final = 64
 class SendQueue:
     """Data between `start` (oldest unacknowledged) and `end` (last queued), as offsets."""
 
-    __slots__ = ("_first", "_starts", "_tokens", "_views", "end", "start")
+    __slots__ = ("_answered", "_first", "_starts", "_tokens", "_views", "end", "start")
 
     def __init__(self) -> None:
         self.start = 1  # offset 0 is the SYN's
@@ -31,7 +30,9 @@ class SendQueue:
         self._starts: list[int] = []
         self._views: list[memoryview | None] = []
         self._first = 0
-        self._tokens: deque[tuple[int, object, int]] = deque()
+        # A list, of which the beginning is over: an empty deque is ten times as large.
+        self._tokens: list[tuple[int, object, int]] = []
+        self._answered = 0
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -82,31 +83,39 @@ class SendQueue:
             del starts[:first]
             first = 0
         self._first = first
-        complete = []
-        tokens = self._tokens
-        while tokens and tokens[0][0] <= offset:
-            _, token, count = tokens.popleft()
-            complete.append((token, count))
+        return self._complete(offset)
+
+    def _complete(self, offset: int) -> list[tuple[object, int]]:
+        tokens, answered = self._tokens, self._answered
+        while answered < len(tokens) and tokens[answered][0] <= offset:
+            answered += 1
+        complete = [(token, count) for _, token, count in tokens[self._answered : answered]]
+        if answered == len(tokens) or answered > _COMPACT:
+            del tokens[:answered]
+            answered = 0
+        self._answered = answered
         return complete
 
     def withdraw(self, token: object, sent: int) -> bool:
         """Take a request back if none of its octets lies before `sent`."""
-        for index, (end, known, count) in enumerate(self._tokens):
+        tokens = self._tokens[self._answered :]
+        for index, (end, known, count) in enumerate(tokens):
             if known is not token:
                 continue
             begin = end - count
             if begin < sent:
                 return False
             self._cut(begin, end)
-            later = [(e - count, t, n) for e, t, n in list(self._tokens)[index + 1 :]]
-            self._tokens = deque([*list(self._tokens)[:index], *later])
+            later = [(e - count, t, n) for e, t, n in tokens[index + 1 :]]
+            self._tokens, self._answered = tokens[:index] + later, 0
             return True
         return False
 
     def drain(self) -> list[object]:
         """Forget everything: the tokens of what was not acknowledged."""
-        tokens = [token for _, token, _ in self._tokens]
+        tokens = [token for _, token, _ in self._tokens[self._answered :]]
         self._tokens.clear()
+        self._answered = 0
         self._views.clear()
         self._starts.clear()
         self._first = 0

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from stack.tcp.loss.rack import Rack
     from stack.tcp.loss.undo import Undo
     from stack.tcp.mtu_probe import MtuSearch
+    from stack.tcp.pacing import Pacer
     from stack.tcp.protocol import TcpProtocol
     from stack.tcp.usertimeout import UserTimeout
 
@@ -203,6 +204,7 @@ class Tcb(Workable, TimerOwner):
         "lport",
         "nodelay",
         "opened",
+        "pacer",
         "partials",
         "path",
         "paused",
@@ -342,6 +344,7 @@ class Tcb(Workable, TimerOwner):
         self.undo: Undo | None = None  # what there was before the last reduction
         self.tlp_end = NO_PROBE  # SND.NXT behind a tail loss probe that is out
         self.tlp_new = False  # the probe is new data
+        self.pacer: Pacer | None = None  # while what is sent is paced
         self.challenge_when = 0
         self.estats: Estats | None = None  # while somebody counts
         self.search: MtuSearch | None = None  # while the path MTU is found by probing

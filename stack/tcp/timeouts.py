@@ -2,7 +2,7 @@
 """TCP: what happens when a timer fires (RFC 9293 3.10.8, 3.8.1, 3.8.3, 3.8.6.1; RFC 6298 5).
 
 Retransmission with its thresholds R1 and R2, window probes, delayed ACKs.  Firing only leaves
-marks; `output` sends.
+marks; `output` sends, and calls `keep` when it has.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
+from stack.base.units import SECOND
 from stack.tcp import ending, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
 from stack.tcp.names import (
@@ -20,11 +21,14 @@ from stack.tcp.names import (
     PERSIST,
     REORDER,
     REXMIT,
+    SENDING,
     SYN_RECEIVED,
     SYN_SENT,
 )
 from stack.tcp.tcb import NO_RECOVERY, Tcb
 
+_OVERRIDE: Final = SECOND
+"""How long silly window avoidance may hold data back (RFC 9293 3.8.6.2.1)."""
 _R1: Final = 3  # SHLD-10: at least three retransmissions before IP is asked to look
 
 
@@ -48,6 +52,7 @@ def fired(tcb: Tcb, kind: int) -> None:
             tlp.send(tcb)
     elif kind == KEEPALIVE:
         keepalive.fired(tcb)
+    # What pacing held back, PACE, needs no more than the mark.
     tcb.protocol.work.mark(tcb)
 
 
@@ -60,6 +65,8 @@ def _retransmission(tcb: Tcb) -> None:
         ending.finish(tcb, tcb.soft_error or TIMED_OUT)
         return
     tcb.retries += 1
+    if tcb.pacer is not None:
+        tcb.pacer.stop()  # what is sent again now waits for nothing
     tcb.rtt.back_off()
     if tcb.retries >= _R1:
         tcb.path.doubt()
@@ -91,3 +98,26 @@ def _out_of_patience(tcb: Tcb) -> bool:
         protocol.counters.attempt_fails += over
         return over
     return waited >= (tcb.user_timeout or config.tcp_user_timeout)
+
+
+def keep(tcb: Tcb) -> None:
+    """The retransmission timer runs while something is out (RFC 6298 5.1), the persist timer
+    while nothing is and the peer's window is in the way (RFC 9293 3.8.6.1)."""
+    protocol = tcb.protocol
+    timers = protocol.timers
+    now = protocol.env.now
+    if tcb.snd.nxt_at != tcb.snd.una_at:
+        if not tcb.rexmit.armed:
+            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
+        tcb.persist.disarm()
+        if tcb.rack_on:
+            tlp.arm(tcb)
+        return
+    tcb.reorder.disarm()
+    if tcb.snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:
+        return
+    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+        wait = tcb.rtt.timeout()
+        if tcb.snd.wnd:
+            wait = min(wait, _OVERRIDE)
+        timers.arm(tcb.persist, now + wait)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from stack.base import status
 from stack.base.units import View
-from stack.tcp import chart, ending, options, tuning
+from stack.tcp import chart, ending, options, pacing, tuning
 from stack.tcp.congestion import algorithm
 from stack.tcp.names import (
     ACK_NOW,
@@ -91,6 +91,8 @@ def change_congestion(tcb: Tcb, name: str) -> None:
         new.start(tcb.snd.mss, tcb.protocol.config.tcp_initial_window)
         new.window, new.ssthresh = old.window, old.ssthresh
     tcb.cc = new
+    if old.window:
+        pacing.attach(tcb)
 
 
 def cancel(tcb: Tcb, token: object) -> bool:

@@ -46,6 +46,7 @@ configs = st.fixed_dictionaries(
         "tcp_frto": st.booleans(),
         "tcp_ecn": st.sampled_from(ECN),
         "tcp_congestion": st.sampled_from(sorted(ALGORITHMS)),
+        "tcp_pacing": st.booleans(),
         "tcp_autotuning": st.sampled_from(sorted(AUTOTUNING)),
     }
 )

@@ -62,6 +62,14 @@ def test_two_cubics_share() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("order", [("bbr", "cubic"), ("cubic", "bbr")], ids=" then ".join)
+def test_bbr_and_cubic_leave_each_other_room(order: tuple[str, str]) -> None:
+    one, two = simulate.together(*order)
+    assert min(one, two) > 20
+    assert one + two > 85
+
+
+@pytest.mark.slow
 def test_the_background_steps_aside() -> None:
     """LEDBAT++, there first, gives way to CUBIC."""
     background, foreground = simulate.together("ledbat", "cubic")
@@ -86,6 +94,7 @@ def test_the_backgrounds_queue_stays_at_its_target() -> None:
     assert delays["reno"] > 120
 
 
-def test_the_same_seed_gives_the_same_result() -> None:
-    cell = ("cubic", 0.05, 100, 0.5)
+@pytest.mark.parametrize("algorithm", ["cubic", "bbr"])
+def test_the_same_seed_gives_the_same_result(algorithm: str) -> None:
+    cell = (algorithm, 0.05, 100, 0.5)
     assert simulate.alone(*cell) == simulate.alone(*cell)

@@ -422,6 +422,25 @@ def test_eifel_a_real_time_out_stays(world: World, family: int) -> None:
     assert scene.tcb.cc.ssthresh == reduced
 
 
+def test_eifel_judges_the_first_retransmission_only(world: World, family: int) -> None:
+    """An echo of the first is older than a later one, which proves nothing (RFC 3522 3.2)."""
+    scene = Scene(world, family, {"mss": 1012, "sack_ok": True, "ts": (1000, 0)})
+    scene.user.send(bytes(40_000))
+    world.run(0)
+    original = scene.sees().ts_val
+    world.run(RTT)
+    sacked(scene, 0, (2000, 6000), ts=(1001, original))
+    again = scene.tcb.stamp(world.now)
+    assert {(0, 1000), (1000, 1000)} <= set(scene.sent())
+    world.run(50 * MS)
+    sacked(scene, 1000, (2000, 6000), (7000, 10_000), ts=(1001, again))
+    assert (6000, 1000) in scene.sent()
+    reduced = scene.tcb.cc.ssthresh
+    sacked(scene, 6000, (7000, 10_000), ts=(1001, again))
+    assert scene.tcb.cc.ssthresh == reduced
+    assert scene.tcb.fast
+
+
 # F-RTO.
 
 

@@ -29,9 +29,9 @@ def helper(module: str, *arguments: object, stdin: int | None = subprocess.PIPE)
     )
 
 
-def result(module: str) -> Any:
-    """What a module that needs nothing has measured."""
-    return json.loads(helper(module, stdin=None).communicate()[0])
+def result(module: str, *arguments: object) -> Any:
+    """What a module that asks for nothing has measured."""
+    return json.loads(helper(module, *arguments, stdin=None).communicate()[0])
 
 
 @contextmanager

@@ -18,97 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from stack import Config, Stack
-from tap.clock import SystemEnv
-from tap.loop import VirtualExecutor, VirtualLoop
-from tap.memory import wire
-from tools.services.client import then
-from wsk_api import (
-    AF_INET6,
-    IPPROTO_TCP,
-    MAKE_WSK_VERSION,
-    SOCK_STREAM,
-    SOCKADDR_IN6,
-    WSK_CLIENT_CONNECTION_DISPATCH,
-    WSK_CLIENT_DISPATCH,
-    WSK_CLIENT_LISTEN_DISPATCH,
-    WSK_CLIENT_NPI,
-    WSK_FLAG_CONNECTION_SOCKET,
-    WSK_FLAG_LISTEN_SOCKET,
-    WSK_NO_WAIT,
-    WSK_PROVIDER_NPI,
-    WSK_REGISTRATION,
-    Subsystem,
-    WskCaptureProviderNPI,
-    WskRegister,
-)
+from tools.measure.pair import Pair
+from wsk_api import WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_CONNECTION_SOCKET
 
 COUNT: Final = 2000
-
-
-class Ours:
-    """Two stacks in memory, in virtual time, and a WSK client on each."""
-
-    def __init__(self) -> None:
-        executor = VirtualExecutor()
-        env = SystemEnv(executor)
-        self.loop = VirtualLoop(env, executor)
-        ports = wire(bytes((2, 0, 0, 0, 0, 1)), bytes((2, 0, 0, 0, 0, 2)))
-        self.clients = []
-        for number, port in enumerate(ports, 1):
-            stack = Stack(env, Config(dad=False))
-            nic = stack.add_nic(port, f"wsk{number}")
-            stack.add_address(nic, f"fd77::{number}", 64)
-            self.loop.add(stack, nic, port)
-            subsystem = Subsystem()
-            subsystem.attach(stack.providers, executor)
-            registration = WSK_REGISTRATION(subsystem)
-            dispatch = WSK_CLIENT_DISPATCH(MAKE_WSK_VERSION(1, 0))
-            WskRegister(WSK_CLIENT_NPI(None, dispatch), registration)
-            npi = WSK_PROVIDER_NPI()
-            WskCaptureProviderNPI(registration, WSK_NO_WAIT, npi)
-            self.clients.append(npi)
-
-    def run(self) -> None:
-        """Let everything under way happen."""
-        self.loop.run(self.loop.env.now + 10**9)
-
-    def socket(self, which: int, flags: int, dispatch: Any) -> Any:
-        box: list[Any] = []
-        npi = self.clients[which]
-        npi.Dispatch.WskSocket(
-            npi.Client,
-            AF_INET6,
-            SOCK_STREAM,
-            IPPROTO_TCP,
-            flags,
-            None,
-            dispatch,
-            None,
-            None,
-            None,
-            then(lambda irp: box.append(irp.IoStatus.Information)),
-        )
-        return box[0]
-
-    def connections(self, count: int) -> list[Any]:
-        """`count` established connections, both ends of each."""
-        listener = self.socket(1, WSK_FLAG_LISTEN_SOCKET, WSK_CLIENT_LISTEN_DISPATCH())
-        made: list[Any] = [listener]
-        listener.Dispatch.WskBind(listener, SOCKADDR_IN6(80), 0, then(lambda _: None))
-        remote = SOCKADDR_IN6(80, socket.inet_pton(socket.AF_INET6, "fd77::2"))
-        for _ in range(count):
-            listener.Dispatch.WskAccept(
-                listener, 0, None, None, None, None, then(lambda i: made.append(i.IoStatus))
-            )
-            sock = self.socket(0, WSK_FLAG_CONNECTION_SOCKET, WSK_CLIENT_CONNECTION_DISPATCH())
-            sock.Dispatch.WskBind(sock, SOCKADDR_IN6(), 0, then(lambda _: None))
-            sock.Dispatch.WskConnect(sock, remote, 0, then(lambda _: None))
-            made.append(sock)
-            if len(made) % 100 == 0:
-                self.run()
-        self.run()
-        return made
 
 
 def timed(make: Callable[[], Any]) -> float:
@@ -160,7 +73,7 @@ def kernel_octets() -> float:
 
 
 def main() -> None:
-    ours = Ours()
+    ours = Pair()
     flags = WSK_FLAG_CONNECTION_SOCKET
     table = WSK_CLIENT_CONNECTION_DISPATCH()
 
@@ -172,7 +85,7 @@ def main() -> None:
         "kernel_seconds": timed_kernel(),
         "ours_octets": counted(lambda: [one() for _ in range(COUNT)]) / COUNT,
         "kernel_octets": kernel_octets(),
-        "connection_octets": counted(lambda: Ours().connections(COUNT // 2)) / COUNT,
+        "connection_octets": counted(lambda: Pair().connections(COUNT // 2)) / COUNT,
     }
     print(json.dumps(result))
 

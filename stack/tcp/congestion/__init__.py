@@ -5,12 +5,14 @@ seam          what an algorithm is told, and what it answers
 window        slow start and all else that algorithms with a window share
 rounds        round trips; hystart and validation watch them
 reno, cubic, compound, ledbat
+bbr           which has no slow start but a model of the path, bbr_model
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from stack.tcp.congestion.bbr import Bbr
 from stack.tcp.congestion.compound import Compound
 from stack.tcp.congestion.cubic import Cubic
 from stack.tcp.congestion.ledbat import Ledbat
@@ -23,6 +25,7 @@ ALGORITHMS: Final[dict[str, type[CongestionControl]]] = {
     "cubic": Cubic,
     "compound": Compound,
     "ledbat": Ledbat,
+    "bbr": Bbr,
 }
 """Every algorithm by the name users know.  An entry of your own makes yours one of them."""
 

@@ -4,8 +4,8 @@
 Done: pipeACK (4.2), the non-validated phase (4.3) and its end after five minutes (4.4.3), what
 counts as used when something is lost in it (4.4.1).  Stricter than 4.4 in congestion avoidance:
 there the window never grows unless it was what held the connection back (`AckSample.limited`).
-Not done: keeping the window through silence.  Without pacing the burst afterwards would be the
-whole window, so RFC 5681 4.1 stays in force after a time-out's length without sending.
+Not done: keeping the window through silence.  Unpaced, as by default, the burst afterwards would be
+the whole window, so RFC 5681 4.1 stays in force after a time-out's length without sending.
 """
 
 from __future__ import annotations

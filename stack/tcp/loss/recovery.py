@@ -6,7 +6,7 @@ above it (RFC 6675); without SACK three duplicate ACKs say that the first segmen
 partial acknowledgment that the next one is (NewReno).  This file marks spans and moves the
 recovery point; `output` sends what is marked, as far as `prr` or the window less the pipe allows,
 which includes limited transmit: a duplicate ACK takes a segment out of the pipe, so a new one
-may leave.
+may leave.  For congestion control with `own_recovery` it is always the window less the pipe.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ DUP_THRESHOLD: Final = 3
 def duplicate(tcb: Tcb, sacked: int) -> None:
     """A duplicate acknowledgment; with SACK, one that reported `sacked` octets of news."""
     board, snd = tcb.board, tcb.snd
+    if tcb.estats is not None:
+        tcb.estats.duplicate(tcb)
     if tcb.dupacks == 0:
         tcb.dup_nxt = snd.nxt_at
     tcb.dupacks += 1
@@ -59,8 +61,10 @@ def _begin(tcb: Tcb, delivered: int) -> None:
     tcb.partials = 0
     # FlightSize without what limited transmit has added to it (RFC 5681 3.2).
     flight = (tcb.dup_nxt if tcb.dupacks else snd.nxt_at) - snd.una_at
+    if tcb.estats is not None:
+        tcb.estats.reduced(tcb, ecn=False)
     tcb.cc.on_loss(flight, tcb.protocol.env.now)
-    if tcb.rack_on:
+    if tcb.rack_on and not tcb.cc.own_recovery:
         before = snd.nxt_at - snd.una_at - tcb.board.sacked + delivered
         tcb.prr = Prr(before, tcb.cc.ssthresh)
     if not tcb.rack_on:
@@ -134,7 +138,11 @@ def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> 
         if not tcb.sack_ok:
             tcb.board.credit = 0
         now = tcb.protocol.env.now
-        tcb.cc.on_ack(AckSample(acked, flight, rtt, tcb.cwnd_limited, now))
+        cc = tcb.cc
+        window = cc.window
+        cc.on_ack(AckSample(acked, flight, rtt, tcb.cwnd_limited, now))
+        if tcb.estats is not None and cc.window > window:
+            tcb.estats.grown(slow_start=window < cc.ssthresh)
         return True
     if tcb.snd.una_at >= tcb.recover:
         # PRR has spread the reduction already: the window is ssthresh (RFC 9937 6).
@@ -187,6 +195,8 @@ def timed_out(tcb: Tcb) -> None:
     if tcb.recover == NO_RECOVERY and not again:
         frto.begin(tcb)
     _remember(tcb)
+    if tcb.estats is not None:
+        tcb.estats.timed_out(tcb, again)
     tcb.cc.on_timeout(snd.flight, again, now)
     if tcb.rack_on:
         rack = tcb.rack = tcb.rack or Rack()
@@ -194,7 +204,7 @@ def timed_out(tcb: Tcb) -> None:
         tcb.board.mark_expired(now - patience)
         tcb.urge = True
     else:
-        tcb.board.mark_all_lost()
+        tcb.board.mark_all_lost(congestion=True)
     tcb.recover = snd.nxt_at
     tcb.fast = False
     tcb.prr = None

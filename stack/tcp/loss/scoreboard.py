@@ -16,7 +16,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from stack.tcp.loss.rate import RateSampler, Sent
 
 _COMPACT: Final = 64
 NOT_MEASURED: Final = -1
@@ -25,7 +28,7 @@ NOT_MEASURED: Final = -1
 class Span:
     """Sequence space [start, end), sent together."""
 
-    __slots__ = ("end", "lost", "newer", "older", "resent", "sacked", "sent_at", "start")
+    __slots__ = ("end", "lost", "newer", "older", "resent", "sacked", "sent", "sent_at", "start")
 
     def __init__(self, start: int, end: int, sent_at: int) -> None:
         self.start = start
@@ -34,6 +37,7 @@ class Span:
         self.sacked = False
         self.lost = False
         self.resent = False
+        self.sent: Sent | None = None  # what was known when it left, where rates are sampled
         self.older: Span | None = None  # neighbours in order of transmission, while in flight
         self.newer: Span | None = None
 
@@ -47,6 +51,7 @@ class Acked:
     lowest                the lowest end of a span delivered that was sent once, or 0
     resent_at, resent_end of the span delivered that was sent again last
     highest               the highest end of anything delivered
+    newest, newest_end    what was known when the span delivered that was sent last left
     """
 
     __slots__ = (
@@ -54,6 +59,8 @@ class Acked:
         "end",
         "highest",
         "lowest",
+        "newest",
+        "newest_end",
         "resent",
         "resent_at",
         "resent_end",
@@ -69,12 +76,16 @@ class Acked:
         self.resent_at = NOT_MEASURED
         self.resent_end = 0
         self.highest = 0
+        self.newest: Sent | None = None
+        self.newest_end = 0
 
     def note(self, span: Span, size: int, end: int) -> None:
         """`size` octets of `span`, up to `end`, are delivered."""
         self.delivered += size
         if end > self.highest:
             self.highest = end
+        if span.sent is not None:
+            self._compare(span.sent, end)
         if span.resent:
             if (span.sent_at, end) > (self.resent_at, self.resent_end):
                 self.resent_at, self.resent_end = span.sent_at, end
@@ -84,6 +95,11 @@ class Acked:
         if (span.sent_at, end) > (self.sent_at, self.end):
             self.sent_at, self.end = span.sent_at, end
 
+    def _compare(self, sent: Sent, end: int) -> None:
+        newest = self.newest
+        if newest is None or (sent.at, end) > (newest.at, self.newest_end):
+            self.newest, self.newest_end = sent, end
+
 
 class Scoreboard:
     """Every span in flight.
@@ -91,6 +107,7 @@ class Scoreboard:
     sacked   octets the peer reported out of order
     lost     octets given up and not yet sent again
     credit   without SACK: octets that must have left the network, by duplicate ACKs
+    rate     samples the rate of delivery, if congestion control wants that
     """
 
     __slots__ = (
@@ -103,10 +120,12 @@ class Scoreboard:
         "_starts",
         "credit",
         "lost",
+        "rate",
         "sacked",
     )
 
     def __init__(self) -> None:
+        self.rate: RateSampler | None = None
         self.sacked = 0
         self.lost = 0
         self.credit = 0
@@ -130,6 +149,22 @@ class Scoreboard:
         self._spans.append(span)
         self._starts.append(start)
         self._link(span)
+        if self.rate is not None:
+            span.sent = self.rate.sent(self.flight, end - start, end, now)
+
+    @property
+    def flight(self) -> int:
+        """Octets believed to be in the network (RFC 6675 4)."""
+        if self._first == len(self._spans):
+            return 0
+        out = self._spans[-1].end - self._spans[self._first].start
+        return out - self.sacked - self.lost - self.credit
+
+    def sample(self, rate: RateSampler | None) -> None:
+        """From now on with `rate`, or without; what another one remembered is void."""
+        self.rate = rate
+        for span in self:
+            span.sent = None
 
     def ack(self, upto: int, result: Acked) -> None:
         """Everything before `upto` was acknowledged."""
@@ -207,7 +242,7 @@ class Scoreboard:
         while index < len(self._spans) and self._spans[index].end <= limit:
             span = self._spans[index]
             if not span.sacked and not span.lost and not span.resent:
-                marked += self._mark(span)
+                marked += self._give_up(span)
             index += 1
         self._judged = limit
         return marked
@@ -227,7 +262,7 @@ class Scoreboard:
             if due > now:
                 return marked, due
             newer = span.newer
-            marked += self._mark(span)
+            marked += self._give_up(span)
             span = newer
         return marked, 0
 
@@ -240,7 +275,7 @@ class Scoreboard:
             return
         if span.end - span.start > size:
             self._split(self._first, span.start + size)
-        self._mark(span)
+        self._give_up(span)
 
     def first(self) -> Span | None:
         """The span at SND.UNA."""
@@ -262,14 +297,20 @@ class Scoreboard:
         span = self._spans[self._at(start)]
         return span.lost and (span.start, span.end) == (start, end)
 
-    def mark_all_lost(self) -> None:
-        """Give up everything not SACKed (RFC 6298 5.4, RFC 6675 5.1)."""
+    def mark_all_lost(self, congestion: bool = False) -> None:
+        """Give up everything not SACKed (RFC 6298 5.4, RFC 6675 5.1).
+
+        Without `congestion` it is only to be sent again: a sampler of rates does not hear of it.
+        """
         self.credit = 0
         self._renege()
         span = self._oldest
         while span is not None:
             newer = span.newer
-            self._mark(span)
+            if congestion:
+                self._give_up(span)
+            else:
+                self._mark(span)
             span = newer
         if self._first < len(self._spans):
             self._judged = self._spans[-1].end
@@ -280,11 +321,11 @@ class Scoreboard:
         if self._first < len(self._spans):
             first = self._spans[self._first]
             if not first.sacked and not first.lost:
-                self._mark(first)
+                self._give_up(first)
         span = self._oldest
         while span is not None and span.sent_at <= before:
             newer = span.newer
-            self._mark(span)
+            self._give_up(span)
             span = newer
 
     def restore(self) -> None:
@@ -342,6 +383,9 @@ class Scoreboard:
         self.lost -= span.end - span.start
         self._lost_from = span.end
         self._link(span)
+        if self.rate is not None:
+            size = span.end - span.start
+            span.sent = self.rate.sent(self.flight, size, span.end, now)
 
     def forgive(self) -> None:
         """A new recovery may judge again what was sent again in the last one."""
@@ -358,6 +402,7 @@ class Scoreboard:
         span = self._spans[index]
         rest = Span(at, span.end, span.sent_at)
         rest.sacked, rest.lost, rest.resent = span.sacked, span.lost, span.resent
+        rest.sent = span.sent
         span.end = at
         self._spans.insert(index + 1, rest)
         self._starts.insert(index + 1, at)
@@ -415,6 +460,12 @@ class Scoreboard:
         self.lost += size
         self._lost_from = min(self._lost_from, span.start)
         return size
+
+    def _give_up(self, span: Span) -> int:
+        """The same, and the network is to blame."""
+        if self.rate is not None and span.sent is not None:
+            self.rate.given_up(span.sent, span.start, span.end)
+        return self._mark(span)
 
     def _lost_limit(self, threshold: int) -> int:
         """The offset below which enough is SACKed."""

@@ -76,7 +76,7 @@ def acknowledged(tcb: Tcb, duplicate: bool, plain: bool) -> None:
         return
     if not tcb.tlp_new and not duplicate and una > tcb.tlp_end:
         # The probe repaired a loss that nobody else has noticed: it counts as one.
-        tcb.cc.on_loss(tcb.cc.window, tcb.protocol.env.now)
+        tcb.cc.on_congestion(tcb.cc.window, tcb.protocol.env.now)
     elif not tcb.tlp_new and not duplicate and not plain:
         return
     tcb.tlp_end = NO_PROBE

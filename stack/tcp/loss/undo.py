@@ -11,10 +11,14 @@ Not done: the adaptation of RTO after a spurious time-out (RFC 4015 3.3, 3.4).
 
 from __future__ import annotations
 
+from typing import Final
+
 from stack.base import seq
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.tcb import NO_RECOVERY, Tcb
 from stack.wire.tcp import Segment
+
+_JUDGED: Final = -1
 
 
 class Undo:
@@ -22,7 +26,7 @@ class Undo:
 
     marker      SND.UNA then; duplicates before it are of no interest
     resent      octets sent again and not reported as duplicates
-    first_at    when the first of them left, 0 before that and once it has been judged
+    first_at    when the first of them left, 0 before that, _JUDGED once its acknowledgment has come
     """
 
     __slots__ = ("first_at", "marker", "resent", "ssthresh", "window")
@@ -47,9 +51,9 @@ def sent_again(tcb: Tcb, size: int) -> None:
 def echoed(tcb: Tcb, seg: Segment) -> None:
     """SND.UNA advanced: does the echo tell which transmission it was?  (RFC 3522 3.2)"""
     undo = tcb.undo
-    if undo is None or not undo.first_at:
+    if undo is None or undo.first_at <= 0:
         return
-    first_at, undo.first_at = undo.first_at, 0
+    first_at, undo.first_at = undo.first_at, _JUDGED
     if tcb.ts_ok and seg.has_ts and seq.lt(seg.ts_ecr, tcb.stamp(first_at)):
         take_back(tcb)
 
@@ -70,11 +74,14 @@ def take_back(tcb: Tcb) -> None:
     if undo is None:
         return
     tcb.undo = None
+    if tcb.estats is not None:
+        tcb.estats.undone(tcb.fast)
     held = cc.window
     cc.on_undo()
-    cc.ssthresh = max(cc.ssthresh, undo.ssthresh, undo.window)
-    least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
-    cc.window = max(held, min(undo.window, least))
+    if not cc.own_recovery:
+        cc.ssthresh = max(cc.ssthresh, undo.ssthresh, undo.window)
+        least = tcb.pipe + tcb.board.lost + tcb.protocol.config.tcp_initial_window * tcb.snd.mss
+        cc.window = max(held, min(undo.window, least))
     tcb.board.restore()
     if tcb.rack is not None:
         tcb.rack.doubt()
