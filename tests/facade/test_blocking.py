@@ -106,8 +106,12 @@ def test_refused(pair: Pair) -> None:
 
 
 def test_a_provider_that_is_not_there() -> None:
+    client = BlockingClient(Subsystem())
     with pytest.raises(WskError, match="STATUS_DEVICE_NOT_READY"):
-        BlockingClient(Subsystem())
+        client.__enter__()
+    with pytest.raises(WskError, match="not open"):
+        client.listen(80)
+    client.close()
 
 
 def test_inside_of_a_turn_a_blocking_call_is_refused(pair: Pair) -> None:
@@ -244,8 +248,9 @@ def test_on_the_stacks_own_thread_it_is_refused(stacks: Any) -> None:
         except RuntimeError as why:
             refused.append(why)
 
-    runtime.submit(callback)
-    assert runtime.wait(lambda: bool(refused), 20 * SECOND)
+    with client:
+        runtime.submit(callback)
+        assert runtime.wait(lambda: bool(refused), 20 * SECOND)
     assert "own thread" in str(refused[0])
 
 

@@ -41,9 +41,9 @@ def test_a_provider_without_a_resolver_says_what_to_do(pair: Pair) -> None:
 class Names:
     """A provider's table with a resolver in it."""
 
-    def __init__(self, table: Any, engine: Any, hosts: dict[str, list[bytes]]) -> None:
-        self.table = table
-        self.engine = engine
+    def __init__(self, hosts: dict[str, list[bytes]]) -> None:
+        self.table: Any = None
+        self.engine: Any = None
         self.hosts = hosts
         self.given: set[Any] = set()
         self.silent = False
@@ -96,11 +96,12 @@ def names(pair: Pair) -> Names:
     dead = addr.parse("10.77.0.99" if pair.family == addr.V4 else "fd77::99")
     hosts = {"far": [pair.hosts[1].address(pair.family)], "both": []}
     hosts["both"] = [dead, *hosts["far"]]
-    return Names(None, pair.near.engine, hosts)
+    return Names(hosts)
 
 
 def with_names(client: Client, names: Names) -> None:
     names.table = client.npi.Dispatch
+    names.engine = client.npi.Client.engine
     client.npi.Dispatch = names
 
 

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from stack.base.seam import Executor
 from stack.base.units import SECOND
 from wsk_api.facade.addresses import Address
-from wsk_api.facade.client import Client, StackLike, subsystem_of
+from wsk_api.facade.client import Client, StackLike
 from wsk_api.facade.connection import Connection
 from wsk_api.facade.datagram import Datagram
 from wsk_api.facade.endpoint import Endpoint
@@ -29,7 +29,7 @@ from wsk_api.facade.errors import WskError, error
 from wsk_api.facade.inbox import Chunk
 from wsk_api.facade.listener import Listener
 from wsk_api.facade.waiting import NEVER, Request, Signal, Waiter
-from wsk_api.ntstatus import STATUS_DEVICE_NOT_READY, STATUS_FILE_FORCED_CLOSED
+from wsk_api.ntstatus import STATUS_FILE_FORCED_CLOSED
 from wsk_api.registration import Subsystem
 
 T = TypeVar("T")
@@ -39,29 +39,30 @@ E = TypeVar("E", bound=Endpoint)
 class ThreadWaiter(Waiter):
     """Blocks the calling thread."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self) -> None:
+        self.executor: Executor
+        """Of the stack; known once the provider was captured."""
 
     def now(self) -> float:
         return time.monotonic()
 
     async def until(self, condition: Callable[[], bool], signal: Signal, limit: float) -> bool:
         left = None if limit == NEVER else max(0, int((limit - self.now()) * SECOND))
-        if self._executor.wait(condition, left):
+        if self.executor.wait(condition, left):
             return True
         if left is None:
             raise error(STATUS_FILE_FORCED_CLOSED, "the stack has stopped")
         return False
 
     def changed(self, signal: Signal) -> None:
-        self._executor.submit(_nothing)  # threads look again after every turn
+        self.executor.submit(_nothing)  # threads look again after every turn
 
     async def settle(self, request: Request) -> None:
         await self.until(request.finished, request, NEVER)
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine of the facade to its end."""
-        if not self._executor.may_wait():
+        if not self.executor.may_wait():
             raise RuntimeError(
                 "a blocking call on the stack's own thread would wait for itself: "
                 "use another thread, or `Client` and `await`"
@@ -247,12 +248,8 @@ class BlockingClient:
     a call waits."""
 
     def __init__(self, stack: StackLike | Subsystem, **how: Any) -> None:
-        subsystem = subsystem_of(stack)
-        engine = subsystem.engine
-        if engine is None:
-            raise error(STATUS_DEVICE_NOT_READY, "the subsystem has no provider yet")
-        self._waiter = ThreadWaiter(engine.executor)
-        self.inner = Client(subsystem, waiter=self._waiter, **how)
+        self._waiter = ThreadWaiter()
+        self.inner = Client(stack, waiter=self._waiter, **how)
         """The facade's own object."""
 
     def connect(
@@ -280,14 +277,17 @@ class BlockingClient:
 
     def close(self, timeout: float | None = None) -> None:
         """Close what is open, in order, and deregister."""
-        self._run(lambda: self.inner.close(timeout))
+        if self.inner.is_open:
+            self._run(lambda: self.inner.close(timeout))
 
     def abort(self) -> None:
         """Close what is open, at once, and deregister."""
-        self._run(lambda: self.inner.abort())
+        if self.inner.is_open:
+            self._run(lambda: self.inner.abort())
 
     def __enter__(self) -> BlockingClient:
-        self._run(self._open)
+        self.inner.open()
+        self._waiter.executor = self.inner.executor
         return self
 
     def __exit__(
@@ -298,10 +298,8 @@ class BlockingClient:
     ) -> None:
         self.close() if kind is None else self.abort()
 
-    async def _open(self) -> None:
-        self.inner.open()
-
     def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        self.inner.check()
         return self._waiter.run(work)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar
 
-from stack.base.seam import Env
+from stack.base.seam import Env, Executor
 from stack.transport.seam import Provider
 from wsk_api.constants import (
     AF_INET6,
@@ -115,7 +115,8 @@ class Client:
         self._opening: set[Request] = set()
         self._operations: set[object] = set()
         self._idle = Signal()
-        self._is_open = False
+        self.is_open = False
+        """Between `open` and the beginning of `close`."""
 
     # Registration.
 
@@ -138,7 +139,13 @@ class Client:
         code = WSK_SET_STATIC_EVENT_CALLBACKS
         status = control(self.npi.Client, code, 8, events, 0, None, None, None)
         _demand(status, "static event callbacks")
-        self._is_open = True
+        self.is_open = True
+
+    @property
+    def executor(self) -> Executor:
+        """The stack's thread."""
+        executor: Executor = self.npi.Client.engine.executor
+        return executor
 
     async def close(self, timeout: float | None = None) -> None:
         """Close what is open, in order, within `timeout` seconds (`linger` by default) for all
@@ -162,9 +169,9 @@ class Client:
 
     async def abort(self) -> None:
         """Close what is open, at once, and deregister."""
-        if not self._is_open:
+        if not self.is_open:
             return
-        self._is_open = False
+        self.is_open = False
         try:
             for request in list(self._opening):
                 request.cancel()
@@ -236,7 +243,7 @@ class Client:
 
     async def _operation(self, operation: Callable[[], Awaitable[R]]) -> R:
         """Something that `close` has to wait for."""
-        self._check()
+        self.check()
         token = object()
         self._operations.add(token)
         try:
@@ -245,9 +252,13 @@ class Client:
             self._operations.discard(token)
             self.waiter.changed(self._idle)
 
-    def _check(self) -> None:
-        if not self._is_open:
-            raise error(STATUS_INVALID_HANDLE, "the client is not open: use `async with`")
+    def check(self) -> None:
+        """Raise unless it is open."""
+        if not self.is_open:
+            raise error(
+                STATUS_INVALID_HANDLE,
+                "the client is not open: use `async with`, or `with`",
+            )
 
     async def _connect(self, address: Any, local: Any, timeout: float | None) -> Connection:
         limit = self.waiter.limit(timeout)
@@ -259,7 +270,7 @@ class Client:
                 return await self._connect_to(near, remote, limit)
             except WskError as why:
                 last = why
-                self._check()
+                self.check()
         assert last is not None
         raise last
 
@@ -334,7 +345,7 @@ class Client:
                 lambda irp: int(socket.Dispatch.WskGetLocalAddress(socket, local, irp)),
                 "the local address",
             )
-            self._check()
+            self.check()
         except BaseException:
             await endpoint.abort()
             raise
