@@ -106,7 +106,10 @@ class VirtualExecutor(Executor):
             return done()
         limit = NEVER if timeout is None else loop.env.now + timeout
         loop.run_until(done, limit)
-        return done()
+        over = done()
+        if not over and timeout is not None:
+            loop.env.now = limit  # nothing happened until then, and the wait took its time
+        return over
 
     def may_wait(self) -> bool:
         return self.loop is not None and not self.loop.turning

@@ -18,10 +18,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from wsk_api.buffers import views
-from wsk_api.constants import SO_BROADCAST, SOL_SOCKET
+from wsk_api.constants import SO_BROADCAST, SOL_SOCKET, WskIoctl
 from wsk_api.facade.addresses import Address, pair, shown
 from wsk_api.facade.endpoint import Endpoint
-from wsk_api.facade.errors import error
+from wsk_api.facade.errors import WskError, error
 from wsk_api.facade.waiting import Signal
 from wsk_api.ntstatus import (
     STATUS_DATA_NOT_ACCEPTED,
@@ -29,6 +29,7 @@ from wsk_api.ntstatus import (
     STATUS_INVALID_HANDLE,
     STATUS_INVALID_PARAMETER,
     STATUS_IO_TIMEOUT,
+    STATUS_NOT_SUPPORTED,
     STATUS_PENDING,
     STATUS_SUCCESS,
 )
@@ -42,6 +43,10 @@ from wsk_api.types import (
 
 if TYPE_CHECKING:
     from wsk_api.facade.client import Client
+
+_SIO_WSK_SET_REMOTE_ADDRESS: Final = 0x8F000001
+_SOCKADDR_IN6: Final = 28
+"""Octets of one, as control buffers are counted."""
 
 
 class Letters:
@@ -129,15 +134,30 @@ class Datagram(Endpoint):
         self._known: tuple[Any, SOCKADDR] | None = None  # the last destination
 
     async def connect(self, address: Any) -> None:
-        """Fix the remote address: `send` goes there, and only what comes from there is received.
-
-        None takes it back.
+        """Fix the remote address: `send` goes there, and only what comes from there is received,
+        also of what is here already.  None takes it back.
         """
         self._check()
-        if address is None:
-            self.remote = None
-            return
-        self.remote = shown(await self._destination(address))
+        remote = None if address is None else await self._destination(address)
+        await self._fix(remote)
+        self.remote = None if remote is None else shown(remote)
+
+    async def _fix(self, remote: SOCKADDR | None) -> None:
+        """SIO_WSK_SET_REMOTE_ADDRESS.  A provider without it leaves strangers to `receive_from`,
+        which sorts them out in any case."""
+        size = 0 if remote is None else _SOCKADDR_IN6
+
+        def issue(irp: Any) -> int:
+            control = self.socket.Dispatch.WskControlSocket
+            code = _SIO_WSK_SET_REMOTE_ADDRESS
+            more = (code, 0, size, remote, 0, None, None)
+            return int(control(self.socket, WskIoctl, *more, irp))
+
+        try:
+            await self._request(issue, f"fixing the remote address of {self}")
+        except WskError as why:
+            if why.status != STATUS_NOT_SUPPORTED:
+                raise
 
     async def send(self, data: Any) -> int:
         """Send one datagram to the fixed remote address; its length."""

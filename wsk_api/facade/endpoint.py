@@ -7,7 +7,7 @@ Who calls it: `connection`, `listener`, `datagram`; `client` makes them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -161,6 +161,3 @@ class Opening(Generic[T]):
     ) -> None:
         assert self._opened is not None
         await self._opened.__aexit__(kind, value, trace)
-
-
-Handler = Callable[[Any], Awaitable[Any]]
