@@ -214,6 +214,25 @@ def test_many_threads_share_a_client(stacks: Any, family: int) -> None:
         assert [join() for join in servers] == [None] * count
 
 
+def test_many_threads_share_a_connection_and_a_datagram_socket(stacks: Any, family: int) -> None:
+    """Every octet and every datagram goes to exactly one of them."""
+    _, a, b = stacks
+    size, count = 400_000, 200
+    with BlockingClient(b) as server, BlockingClient(a) as client, server.listen(7) as listener:
+        near, far = client.connect((HOSTS[family], 7)), listener.accept()
+        readers = [in_thread(lambda: sum(len(chunk) for chunk in far)) for _ in range(4)]
+        senders = [in_thread(lambda: near.send(bytes(size // 4))) for _ in range(4)]
+        assert [join() for join in senders] == [size // 4] * 4
+        near.send_eof()
+        assert sum(join() for join in readers) == size
+        sink, source = server.datagram(7), client.datagram()
+        takers = [in_thread(lambda: [sink.receive() for _ in range(count // 4)]) for _ in range(4)]
+        for number in range(count):
+            source.send_to(bytes([number]), (HOSTS[family], 7))
+        got = [data[0] for join in takers for data in join()]
+        assert sorted(got) == list(range(count))
+
+
 def test_closing_wakes_the_threads_that_wait(stacks: Any, family: int) -> None:
     runtime, a, b = stacks
     with BlockingClient(b) as server, BlockingClient(a) as client:

@@ -74,8 +74,7 @@ class Connection(Endpoint):
         """
         if count < 1:
             raise ValueError("receive: ask for one octet at least")
-        await self._await_data(self.client.waiter.limit(timeout))
-        return self._inbox.take(count)
+        return await self._take(count, self.client.waiter.limit(timeout))
 
     async def receive_exactly(self, count: int, timeout: float | None = None) -> bytes:
         """`count` octets, or asyncio.IncompleteReadError (an EOFError) with what there was.
@@ -86,8 +85,7 @@ class Connection(Endpoint):
         data = bytearray()
         try:
             while len(data) < count:
-                await self._await_data(limit)
-                piece = self._inbox.take(count - len(data))
+                piece = await self._take(count - len(data), limit)
                 if not piece:
                     break
                 data += piece
@@ -101,10 +99,14 @@ class Connection(Endpoint):
     async def receive_view(self, timeout: float | None = None) -> Chunk:
         """The next received octets where they lie, read-only and not copied; an empty view once
         the peer has finished.  Until `release` they count against the receive window."""
-        await self._await_data(self.client.waiter.limit(timeout))
-        if self._inbox.chunks:
-            return self._inbox.chunks.popleft()
-        return Chunk(memoryview(b""), self._inbox, None)
+        limit = self.client.waiter.limit(timeout)
+        while True:
+            await self._await_data(limit)
+            chunk = self._inbox.take_chunk()
+            if chunk is not None:
+                return chunk
+            if self._inbox.finished:
+                return Chunk(memoryview(b""), self._inbox, None)
 
     def __aiter__(self) -> Connection:
         return self
@@ -114,6 +116,14 @@ class Connection(Endpoint):
         if not data:
             raise StopAsyncIteration
         return data
+
+    async def _take(self, count: int, limit: float) -> bytes:
+        while True:
+            await self._await_data(limit)
+            data = self._inbox.take(count)
+            # Another thread may have been quicker.
+            if data or self._inbox.finished:
+                return data
 
     async def _await_data(self, limit: float) -> None:
         self._check()

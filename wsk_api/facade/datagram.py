@@ -70,9 +70,12 @@ class Letters:
     def readable(self) -> bool:
         return bool(self.waiting or self.failure or self.shut)
 
-    def take(self) -> tuple[bytes, Address]:
-        """The oldest one.  Raises IndexError if there is none."""
-        node, head = self.waiting.popleft()
+    def take(self) -> tuple[bytes, Address] | None:
+        """The oldest one, if there is one."""
+        try:
+            node, head = self.waiting.popleft()
+        except IndexError:
+            return None
         data = b"".join(views(node.Buffer) or ())
         sender = shown(node.RemoteAddress)
         if head is not None:
@@ -83,10 +86,8 @@ class Letters:
         """Give everything back: the socket is to be closed."""
         with self._lock:
             self.shut = True
-        while self.waiting:
-            _, head = self.waiting.popleft()
-            if head is not None:
-                self._release(head)
+        while self.take() is not None:
+            pass
         self.changed.notify()
 
     def arrived(self, head: WSK_DATAGRAM_INDICATION) -> int:
@@ -192,11 +193,12 @@ class Datagram(Endpoint):
                 raise error(STATUS_IO_TIMEOUT, f"nothing came to {self} in time")
             if letters.shut:
                 raise error(STATUS_INVALID_HANDLE, f"{self} is closed")
-            if not letters.waiting:
+            taken = letters.take()
+            if taken is None and letters.failure:
                 raise error(letters.failure, f"{self} is out of order")
-            data, sender = letters.take()
-            if self.remote is None or sender == self.remote:
-                return data, sender
+            # None: another thread was quicker.
+            if taken is not None and self.remote in (None, taken[1]):
+                return taken
 
     async def allow_broadcast(self, allowed: bool = True) -> None:
         """Sending to a broadcast address is refused (PermissionError) unless allowed."""

@@ -79,6 +79,7 @@ class Inbox:
     __slots__ = (
         "_held",
         "_lock",
+        "_reading",
         "changed",
         "chunks",
         "discarding",
@@ -101,7 +102,8 @@ class Inbox:
         self.shut = False
         """The socket is about to be closed: nothing more is retained."""
         self._held: set[_Retained] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # over what is retained
+        self._reading = threading.Lock()  # over the front of `chunks`
 
     # On the caller's thread.
 
@@ -116,17 +118,23 @@ class Inbox:
     def take(self, count: int) -> bytes:
         """Up to `count` octets of what is there, copied; their frames are released."""
         parts: list[bytes] = []
-        while self.chunks and count:
-            chunk = self.chunks[0]
-            piece = chunk.view[:count]
-            parts.append(bytes(piece))
-            count -= len(piece)
-            if len(piece) == len(chunk.view):
-                self.chunks.popleft()
-                chunk.release()
-            else:
-                chunk.view = chunk.view[len(piece) :]
+        with self._reading:
+            while self.chunks and count:
+                chunk = self.chunks[0]
+                piece = chunk.view[:count]
+                parts.append(bytes(piece))
+                count -= len(piece)
+                if len(piece) == len(chunk.view):
+                    self.chunks.popleft()
+                    chunk.release()
+                else:
+                    chunk.view = chunk.view[len(piece) :]
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def take_chunk(self) -> Chunk | None:
+        """The first piece of what is there; whoever takes it releases it."""
+        with self._reading:
+            return self.chunks.popleft() if self.chunks else None
 
     def put_back(self, data: bytes) -> None:
         """Octets that were taken and could not be used come first again."""
@@ -145,15 +153,16 @@ class Inbox:
     def discard(self) -> None:
         """Forget what is there and what will come."""
         self.discarding = True
-        while self.chunks:
-            self.chunks.popleft().release()
+        while (chunk := self.take_chunk()) is not None:
+            chunk.release()
 
     def shut_down(self) -> None:
         """Give everything back, also what callers still hold: the socket is to be closed."""
         with self._lock:
             self.shut = True
             held, self._held = self._held, set()
-        self.chunks.clear()
+        with self._reading:
+            self.chunks.clear()
         for retained in held:
             self._release(retained)
         self.changed.notify()
