@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from stack import Stack
 from stack.base import addr
 from stack.base.seam import Executor
 from stack.base.units import SECOND
@@ -38,6 +39,15 @@ class Accountant(Engine):
         return super().complete(irp, status, information)
 
 
+def accounted(stack: Stack) -> Subsystem:
+    """The WSK over a stack, with an account of the IRPs."""
+    subsystem = Subsystem()
+    subsystem.attach(stack.providers, stack.env.executor)
+    if hasattr(subsystem, "engine"):
+        subsystem.engine = Accountant(stack.env.executor)
+    return subsystem
+
+
 class Pair:
     """Two hosts on one wire; `near` and `far` are what clients are made over."""
 
@@ -48,12 +58,9 @@ class Pair:
         self.near, self.far = (self._subsystem(host) for host in self.hosts)
         self.clients: list[Client] = []
 
-    def _subsystem(self, host: Host) -> Subsystem:
-        subsystem = Subsystem()
-        subsystem.attach(host.stack.providers, self.world.env.executor)
-        if hasattr(subsystem, "engine"):
-            subsystem.engine = Accountant(self.world.env.executor)
-        return subsystem
+    @staticmethod
+    def _subsystem(host: Host) -> Subsystem:
+        return accounted(host.stack)
 
     def at(self, port: int) -> tuple[str, int]:
         """The far host, as a caller writes it."""
@@ -85,6 +92,7 @@ class Pair:
         """No socket, IRP, connection or timer is left."""
         for client in self.clients:
             assert client.endpoints == set()
+            assert not client.registered
             if client.npi.Client is not None:
                 assert client.npi.Client.sockets == set()
                 assert client.npi.Client.engine.outstanding == set()

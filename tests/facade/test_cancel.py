@@ -77,7 +77,8 @@ OPERATIONS = [connect, refused, listen, datagram, send, borrowed, exactly, optio
 
 
 def cancelled(family: int, operation: Operation, after: int, how: str) -> None:
-    pair = Pair(World(seed=1), family, SLOW)
+    # Turns follow one another at one instant, in which a wire without a delay gets everything done.
+    pair = Pair(World(seed=1), family, None if how == "turns" else SLOW)
 
     async def main() -> None:
         async with pair.server() as server, server.listen(80) as listener:
@@ -143,7 +144,7 @@ def test_leaving_the_client_ends_what_is_being_opened(family: int, after: int, c
     pair.run(main())
 
 
-@pytest.mark.parametrize("late", range(4))
+@pytest.mark.parametrize("late", range(16))
 def test_an_accept_that_is_cancelled_in_the_last_moment(pair: Pair, late: int) -> None:
     """The connection that had come is reset, or goes to the next accept; it is not lost."""
 

@@ -14,6 +14,7 @@ from stack import Stack
 from stack.base import addr
 from tap.aio import AsyncioRuntime
 from tap.thread import ThreadRuntime
+from tests.facade.kit import accounted
 from tests.tap.test_runtimes import two_stacks
 from wsk_api.facade import Client, Connection
 
@@ -80,7 +81,7 @@ def test_cancellation(kind: str, family: int) -> None:
             server.listen(7) as listener,
         ):
             serving = asyncio.create_task(listener.serve(echo))
-            async with Client(a, linger=0.1) as client:
+            async with Client(accounted(a), linger=0.1) as client:
                 for turns in range(0, 60, 3):
                     task = asyncio.create_task(everything(client))
                     for _ in range(turns):
@@ -89,6 +90,7 @@ def test_cancellation(kind: str, family: int) -> None:
                     await asyncio.wait([task])
                     assert task.cancelled() or task.exception() is None
                     assert client.endpoints == set()
+                    assert client.npi.Client.engine.outstanding == set()
                     assert client.npi.Client.sockets == set()
             serving.cancel()
             await asyncio.wait([serving])

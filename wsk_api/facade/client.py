@@ -142,6 +142,11 @@ class Client:
         self.is_open = True
 
     @property
+    def registered(self) -> bool:
+        """Until `close` has deregistered it."""
+        return self._registration.registered
+
+    @property
     def executor(self) -> Executor:
         """The stack's thread."""
         executor: Executor = self.npi.Client.engine.executor
