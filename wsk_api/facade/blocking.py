@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from stack.base.seam import Executor
 from stack.base.units import SECOND
+from wsk_api import Subsystem
 from wsk_api.facade.addresses import Address
 from wsk_api.facade.client import Client, StackLike
 from wsk_api.facade.connection import Connection
@@ -30,7 +31,6 @@ from wsk_api.facade.inbox import Chunk
 from wsk_api.facade.listener import Listener
 from wsk_api.facade.waiting import NEVER, Request, Signal, Waiter
 from wsk_api.ntstatus import STATUS_FILE_FORCED_CLOSED
-from wsk_api.registration import Subsystem
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Endpoint)

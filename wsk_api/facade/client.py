@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from stack.base.seam import Env, Executor
 from stack.transport.seam import Provider
+from wsk_api import Subsystem
 from wsk_api.constants import (
     AF_INET6,
     IPPROTO_IPV6,
@@ -51,7 +52,6 @@ from wsk_api.facade.waiting import NEVER, AsyncWaiter, Issue, Request, Signal, W
 from wsk_api.ntstatus import NT_SUCCESS, STATUS_INVALID_HANDLE
 from wsk_api.registration import (
     WSK_REGISTRATION,
-    Subsystem,
     WskCaptureProviderNPI,
     WskDeregister,
     WskRegister,
