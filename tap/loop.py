@@ -133,16 +133,18 @@ class VirtualLoop(Loop):
     def run_until(self, done: Callable[[], bool], limit: int) -> None:
         """Run until `done()`, or nothing is left to do before `limit`."""
         while not done():
-            self.turning = True
-            try:
-                more = self.turn()
-            finally:
-                self.turning = False
-            self.turns += 1
-            if more:
+            if self.turn():
                 continue
             when = self.deadline()
             if when >= NEVER or when > limit:
                 return
             if when > self.env.now:
                 self.env.now = when
+
+    def turn(self) -> bool:
+        self.turning = True
+        try:
+            return super().turn()
+        finally:
+            self.turning = False
+            self.turns += 1

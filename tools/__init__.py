@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The commands people type, and the programs behind them.  Floor 9: may import everything."""
+"""The commands people type, and the programs behind them.  Floor 10: may import everything."""

@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="also run a WSK client of yours: a Python file with serve(subsystem)",
+        help="also run a program of yours: a Python file with serve(subsystem), async or not",
     )
     text.add_argument(
         "--impair",

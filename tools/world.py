@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import runpy
 import socket
 import threading
 import time
@@ -28,6 +27,7 @@ from tap.pcapng import Capture, CapturingPort
 from tap.port import Port
 from tap.thread import ThreadRuntime
 from tools.gateway import Gateway
+from tools.guests import Guest
 from tools.services.echo import CharacterSource, Discard, Echo, UdpEcho
 from tools.services.http import Http
 from tools.services.wskecho import EchoServer
@@ -49,16 +49,6 @@ class Service(Protocol):
     """Anything that can be stopped."""
 
     def stop(self) -> None: ...
-
-
-class Guest:
-    """Somebody's WSK client in a file: it has a function serve(subsystem), and PORT if it wants
-    its TCP port forwarded on the in-memory rung."""
-
-    def __init__(self, path: Path) -> None:
-        names = runpy.run_path(str(path))
-        self.serve: Callable[[Subsystem], Any] = names["serve"]
-        self.port: int = names.get("PORT", 0)
 
 
 class DemoWorld:
@@ -133,6 +123,7 @@ class DemoWorld:
         ]
         for guest in self.guests:
             guest.serve(subsystem)
+            self._services.append(guest)
 
     def stop_services(self) -> None:
         """In reverse order."""
@@ -277,7 +268,8 @@ class MemoryWorld(DemoWorld):
             for service, port in (TCP_PORTS | guests).items():
                 actual = await self._gateway.forward_tcp(host, port, address, service)
                 self._ports["tcp", service, family] = (host, actual)
-            for service, port in UDP_PORTS.items():
+            guests = {guest.udp_port: guest.udp_port for guest in self.guests if guest.udp_port}
+            for service, port in (UDP_PORTS | guests).items():
                 actual = await self._gateway.forward_udp(host, port, address, service)
                 self._ports["udp", service, family] = (host, actual)
 

@@ -14,8 +14,8 @@ from struct import Struct
 from typing import Any, Final
 
 from stack.base.units import View
+from stack.transport.datagram_seam import Received
 from stack.transport.options import Outgoing
-from stack.transport.seam import Received
 from wsk_api.constants import IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP
 from wsk_api.ntstatus import STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS
 from wsk_api.option_constants import (

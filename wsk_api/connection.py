@@ -9,7 +9,6 @@ receive window.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 from stack.base.status import ABORTED, OK
@@ -55,43 +54,13 @@ from wsk_api.ntstatus import (
 from wsk_api.retained import Retained
 from wsk_api.sockets import LastEvent
 from wsk_api.stream_options import StreamOptions
+from wsk_api.stream_requests import FirstData, ReceiveRequest, inspect_id_of, never
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, WSK_INSPECT_ID, Ref
 
 _NOBODY: Final = object()
 """The token of data that travels with WskDisconnect: its request is the disconnect."""
 _FIRST_DATA: Final = 65_535
 """Octets that WskConnectEx takes."""
-
-
-class ReceiveRequest:
-    """A queued WskReceive."""
-
-    __slots__ = ("filler", "flags", "irp")
-
-    def __init__(self, irp: IRP, filler: Filler, flags: int) -> None:
-        self.irp = irp
-        self.filler = filler
-        self.flags = flags
-
-
-class FirstData:
-    """The token of the data of WskConnectEx; `irp` until that is complete."""
-
-    __slots__ = ("irp",)
-
-    def __init__(self, irp: IRP) -> None:
-        self.irp: IRP | None = irp
-
-    def abandoning(self, cancel: Callable[[object], bool]) -> Callable[[IRP], bool]:
-        """`cancel` for the connect, after which the data is nobody's."""
-
-        def withdraw(irp: IRP) -> bool:
-            if not cancel(irp):
-                return False
-            self.irp = None
-            return True
-
-        return withdraw
 
 
 class ConnectionSocket(EndpointSocket[Stream], StreamSink):
@@ -242,7 +211,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             return status, 0
         self._disconnect_irp = irp
         # What travels with it is borrowed until it completes: then it cannot be given up.
-        return self.hold(irp, _never if pieces else stream.cancel)
+        return self.hold(irp, never if pieces else stream.cancel)
 
     def done(self, token: object, status: int, count: int) -> None:
         result = ntstatus(status)
@@ -268,7 +237,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         if not isinstance(data, FirstData):
             return False
         if status == OK:
-            self.pending[irp] = _never
+            self.pending[irp] = never
             return True
         data.irp = None
         return False
@@ -525,13 +494,3 @@ def _event_flags(flags: int) -> int:
     if flags & RECEIVED_CROWDED:
         shown |= WSK_FLAG_RELEASE_ASAP
     return shown
-
-
-def _never(irp: IRP) -> bool:
-    """A request that has gone too far to be withdrawn."""
-    return False
-
-
-def inspect_id_of(ticket: int) -> WSK_INSPECT_ID:
-    """How a client sees what the transport inspected under `ticket`."""
-    return WSK_INSPECT_ID(ticket >> 32, ticket & 0xFFFFFFFF)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from stack.base import status as transport_status
 from stack.base.packet import BROADCAST, MULTICAST
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.options import BOTH, Outgoing
-from stack.transport.seam import Datagram, DatagramSink, Received
 from wsk_api import ancillary, segmentation
 from wsk_api.addresses import Target
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH

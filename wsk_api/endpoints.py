@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
-from stack.transport.options import Claim
-from stack.transport.seam import Name
+from stack.transport.options import Claim, Name
 from wsk_api.irp import IRP
 from wsk_api.ntstatus import (
     STATUS_INVALID_DEVICE_STATE,

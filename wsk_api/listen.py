@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Name
 from stack.transport.seam import (
     INSPECT_ACCEPT,
     INSPECT_PEND,
@@ -22,12 +22,11 @@ from stack.transport.seam import (
     OPTION_INSPECT,
     Listener,
     ListenerSink,
-    Name,
     Stream,
     StreamSink,
 )
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
-from wsk_api.connection import ConnectionSocket, inspect_id_of
+from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
     WSK_EVENT_ACCEPT,
     WSK_FLAG_AT_DISPATCH_LEVEL,
@@ -46,6 +45,7 @@ from wsk_api.ntstatus import (
 )
 from wsk_api.sockets import LastEvent
 from wsk_api.stream_options import StreamOptions
+from wsk_api.stream_requests import inspect_id_of
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ID, Ref
 
 _EARLY: Final = 256

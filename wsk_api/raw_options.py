@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.transport.seam import OPTION_CHECKSUM_AT, OPTION_HEADER_INCLUDED, Datagram
+from stack.transport.datagram_seam import Datagram
+from stack.transport.seam import OPTION_CHECKSUM_AT, OPTION_HEADER_INCLUDED
 from wsk_api.constants import IPPROTO_ICMPV6, IPPROTO_RAW
 from wsk_api.ntstatus import STATUS_INVALID_PARAMETER, STATUS_SUCCESS
 

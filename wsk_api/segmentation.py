@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.transport.seam import Received
+from stack.transport.datagram_seam import Received
 
 MOST_PIECES: Final = 1024
 """Datagrams that one send may become."""

@@ -13,8 +13,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from stack.transport.options import BOTH
-from stack.transport.seam import SHARE_DEFAULT, Name, Provider
+from stack.transport.options import BOTH, Name
+from stack.transport.seam import SHARE_DEFAULT, Provider
 from wsk_api.addresses import Target, families_of, from_transport, to_transport
 from wsk_api.constants import (
     AF_INET6,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stack.transport.datagram_seam import Datagram
 from stack.transport.naming import NameService
-from stack.transport.seam import Datagram, Listener, Provider, Stream
+from stack.transport.seam import Listener, Provider, Stream
 from wsk_api.constants import AF_INET, AF_INET6, SOCK_RAW
 from wsk_api.extension import Extension
 from wsk_api.types import WSK_TRANSPORT

@@ -22,17 +22,14 @@ from stack.base.units import View
 from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.raw import header
-from stack.transport.options import BOTH, Claim, Outgoing
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.options import BOTH, Claim, Name, Outgoing
 from stack.transport.seam import (
     OPTION_BROADCAST,
     OPTION_CHECKSUM_AT,
     OPTION_HEADER_INCLUDED,
     OPTION_HOP_LIMIT,
     OPTION_TRAFFIC_CLASS,
-    Datagram,
-    DatagramSink,
-    Name,
-    Received,
 )
 from stack.wire import icmp6
 

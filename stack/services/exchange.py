@@ -25,7 +25,8 @@ from stack.services import dns_message
 from stack.services.dns_message import Reply
 from stack.services.dns_tcp import TcpQuestion, TcpUser
 from stack.services.means import PORT, Means, Server
-from stack.transport.seam import SHARE_EXCLUSIVE, Datagram, DatagramSink, Received
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.seam import SHARE_EXCLUSIVE
 
 GUESSES: Final = 20
 """Answers to one query that may not fit before it is asked by TCP."""

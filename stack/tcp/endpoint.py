@@ -23,9 +23,9 @@ from stack.tcp.names import (
     TIME_WAIT,
 )
 from stack.tcp.tcb import Tcb
-from stack.transport.options import BOTH, Claim
+from stack.transport.options import BOTH, Claim, Name
 from stack.transport.ports import Binding
-from stack.transport.seam import Listener, Name, Stream, StreamSink
+from stack.transport.seam import Listener, Stream, StreamSink
 
 if TYPE_CHECKING:
     from stack.tcp.protocol import TcpProtocol

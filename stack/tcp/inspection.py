@@ -22,7 +22,8 @@ from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.tcp.tcb import Tcb
-from stack.transport.seam import INSPECT_ACCEPT, INSPECT_PEND, INSPECT_REJECT, Name
+from stack.transport.options import Name
+from stack.transport.seam import INSPECT_ACCEPT, INSPECT_PEND, INSPECT_REJECT
 from stack.wire.tcp import Segment
 
 if TYPE_CHECKING:

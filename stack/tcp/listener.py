@@ -23,16 +23,9 @@ from stack.tcp.inspection import Inspection, key_of
 from stack.tcp.names import LISTEN, SYN_RECEIVED
 from stack.tcp.tcb import Tcb
 from stack.tcp.wishes import Wishes
-from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Claim
+from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Claim, Name
 from stack.transport.ports import Binding
-from stack.transport.seam import (
-    OPTION_FAST_OPEN,
-    OPTION_INSPECT,
-    Listener,
-    ListenerSink,
-    Name,
-    Stream,
-)
+from stack.transport.seam import OPTION_FAST_OPEN, OPTION_INSPECT, Listener, ListenerSink, Stream
 from stack.wire.tcp import ACK, RST, SYN, Segment
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from stack.ip import destination
 from stack.ip.layer import IpHost
+from stack.transport.options import Name
 from stack.transport.ports import PortTable
-from stack.transport.seam import Name, Provider
+from stack.transport.seam import Provider
 
 
 class HostProvider(Provider):

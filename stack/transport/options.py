@@ -65,6 +65,17 @@ JOIN_SOURCE: Final = 5
 LEAVE_SOURCE: Final = 6
 
 
+class Name:
+    """A local or remote name: address, port and scope."""
+
+    __slots__ = ("address", "port", "scope")
+
+    def __init__(self, address: bytes, port: int, scope: int = 0) -> None:
+        self.address = address
+        self.port = port
+        self.scope = scope
+
+
 class Claim:
     """What a bind brings beside the name: who asks, and out of which reserved ports."""
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from stack.base.status import NOT_SUPPORTED, OK
+from stack.base.status import NOT_SUPPORTED
 from stack.base.units import View
-from stack.transport.options import BOTH, Claim, Outgoing
+from stack.transport.datagram_seam import Datagram
+from stack.transport.options import BOTH, Claim, Name
 
 SOCK_STREAM: Final = 1
 SOCK_DGRAM: Final = 2
@@ -81,17 +82,6 @@ INSPECT_REJECT: Final = 0
 INSPECT_ACCEPT: Final = 1
 INSPECT_PEND: Final = 2
 """`Listener.decide` will say."""
-
-
-class Name:
-    """A local or remote name: address, port and scope."""
-
-    __slots__ = ("address", "port", "scope")
-
-    def __init__(self, address: bytes, port: int, scope: int = 0) -> None:
-        self.address = address
-        self.port = port
-        self.scope = scope
 
 
 class StreamSink:
@@ -303,149 +293,6 @@ class Listener:
 
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         """Set an OPTION_* for the named families.  OK, INVALID or NOT_SUPPORTED."""
-        raise NotImplementedError
-
-    def local_name(self) -> Name | None:
-        """The local name, None before `bind`."""
-        raise NotImplementedError
-
-
-class Received:
-    """One received datagram, or several of one flow that were joined."""
-
-    __slots__ = (
-        "address",
-        "charge",
-        "count",
-        "group",
-        "local",
-        "port",
-        "scope",
-        "segment",
-        "tos",
-        "ttl",
-        "view",
-    )
-
-    def __init__(
-        self,
-        view: memoryview,
-        address: bytes,
-        port: int,
-        local: bytes,
-        scope: int,
-        group: int,
-        charge: int,
-    ) -> None:
-        self.view = view
-        self.address = address
-        self.port = port
-        self.local = local  # the destination address it was sent to
-        self.scope = scope  # index of the interface it came in on
-        self.group = group  # UNICAST, BROADCAST or MULTICAST of `base.packet`
-        self.charge = charge  # octets it costs of the receive buffer
-        self.tos = 0
-        self.ttl = 0
-        self.count = 1  # datagrams in it
-        self.segment = 0  # payload of each but the last, if there are several
-
-
-class DatagramSink:
-    """Who uses a `Datagram`."""
-
-    __slots__ = ()
-
-    def received(self, batch: list[Received]) -> int:
-        """Datagrams arrived.  Returns how many leading ones were taken.
-
-        What was taken is granted back with `Datagram.grant(sum of charges)`.  If fewer than
-        all were taken the endpoint is paused until `Datagram.resume`.
-        """
-        return 0
-
-    def troubled(self, status: int, address: bytes, port: int) -> None:
-        """A datagram that was sent to `address` and `port` did not arrive, says ICMP."""
-
-
-class Datagram:
-    """A datagram endpoint."""
-
-    __slots__ = ()
-
-    def attach(self, sink: DatagramSink) -> None:
-        """What happens is told to `sink` from now on."""
-        raise NotImplementedError
-
-    def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
-        """Take a local name.  Statuses as `Stream.bind`."""
-        raise NotImplementedError
-
-    def send(
-        self,
-        views: Sequence[View],
-        count: int,
-        address: bytes,
-        port: int,
-        scope: int,
-        how: Outgoing | None = None,
-    ) -> int:
-        """Send one datagram.  The views are free when this returns.
-
-        OK, STATE (not bound), INVALID, TOO_BIG, NO_ROUTE, NO_MEMORY (the device is full),
-        ACCESS (broadcast without OPTION_BROADCAST), NOT_LOCAL (`how.source`).
-        """
-        raise NotImplementedError
-
-    def send_all(
-        self,
-        batch: Sequence[tuple[Sequence[View], int]],
-        address: bytes,
-        port: int,
-        scope: int,
-        how: Outgoing | None = None,
-    ) -> tuple[int, int]:
-        """Send several datagrams, each (views, octets), to one place: (status, octets sent).
-
-        The status is OK, or that of the first that could not be sent, at which it ends.
-        """
-        sent = 0
-        for views, count in batch:
-            result = self.send(views, count, address, port, scope, how)
-            if result:
-                return result, sent
-            sent += count
-        return OK, sent
-
-    def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:
-        """Join or leave `group`, or change which sources it is heard from.
-
-        OK, STATE (not bound), INVALID (no group, wrong kind of membership), NOT_LOCAL (no such
-        interface or membership), IN_USE (joined already).
-        """
-        return NOT_SUPPORTED
-
-    def restrict(self, address: bytes, port: int) -> None:
-        """Drop what is not from here; an empty address lifts that."""
-        raise NotImplementedError
-
-    def path_mtu(self, address: bytes, scope: int) -> int:
-        """Largest IP packet that fits on the way to `address`; 0 if there is no way."""
-        return 0
-
-    def resume(self) -> None:
-        """Indicate again what is queued."""
-        raise NotImplementedError
-
-    def grant(self, charge: int) -> None:
-        """Datagrams that were taken are free again."""
-        raise NotImplementedError
-
-    def set_option(self, option: int, value: int, families: int = BOTH) -> int:
-        """Set an OPTION_* for the named families.  OK, INVALID or NOT_SUPPORTED."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Let go of the endpoint.  No sink method is called afterwards."""
         raise NotImplementedError
 
     def local_name(self) -> Name | None:

@@ -18,6 +18,7 @@ from stack.base.packet import Packet
 from stack.base.units import View
 from stack.base.worklist import Workable
 from stack.ip.path import Path
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.options import (
     BOTH,
     OPTION_GROUP_HOPS,
@@ -34,18 +35,11 @@ from stack.transport.options import (
     PATH_MTU_DONT,
     PATH_MTU_PROBE,
     Claim,
+    Name,
     Outgoing,
 )
 from stack.transport.ports import Binding
-from stack.transport.seam import (
-    OPTION_BROADCAST,
-    OPTION_HOP_LIMIT,
-    OPTION_TRAFFIC_CLASS,
-    Datagram,
-    DatagramSink,
-    Name,
-    Received,
-)
+from stack.transport.seam import OPTION_BROADCAST, OPTION_HOP_LIMIT, OPTION_TRAFFIC_CLASS
 from stack.udp.membership import Memberships
 from stack.wire import udp
 

@@ -21,6 +21,7 @@ from stack.ip.layer import IpHost
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, TransportLayer
 from stack.link.nic import Nic
+from stack.transport.datagram_seam import Received
 from stack.transport.demux import Demux
 from stack.transport.hosting import HostProvider
 from stack.transport.options import (
@@ -30,7 +31,7 @@ from stack.transport.options import (
     OPTION_RECEIVE_BUFFER,
 )
 from stack.transport.ports import PortTable
-from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM, Received
+from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM
 from stack.transport.soft_errors import STATUS
 from stack.udp.endpoint import UdpEndpoint
 from stack.wire import udp

@@ -14,7 +14,8 @@ from stack.base.units import View
 from stack.link.nic import Nic
 from stack.tcp.names import STATE_NAMES
 from stack.tcp.tcb import Tcb
-from stack.transport.seam import Datagram, Listener, Stream
+from stack.transport.datagram_seam import Datagram
+from stack.transport.seam import Listener, Stream
 from stack.wire import describe
 from tap.clock import VirtualEnv
 from tap.frames import join

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stack.base import addr
 from stack.base.units import SECOND
-from stack.transport.seam import DatagramSink, Received
+from stack.transport.datagram_seam import DatagramSink, Received
 from stack.wire import ext6
 from tests.harness import Host, Peer, World, quiet
 

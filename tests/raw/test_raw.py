@@ -8,6 +8,7 @@ import pytest
 from stack.base import addr
 from stack.base.checksum import data_sum
 from stack.base.status import ACCESS, INVALID, NOT_LOCAL, NOT_SUPPORTED, OK, STATE, TOO_BIG
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.seam import (
     OPTION_BROADCAST,
     OPTION_CHECKSUM_AT,
@@ -15,9 +16,6 @@ from stack.transport.seam import (
     OPTION_HOP_LIMIT,
     OPTION_NODELAY,
     OPTION_TRAFFIC_CLASS,
-    Datagram,
-    DatagramSink,
-    Received,
 )
 from stack.wire import icmp6, ipv4, ipv6
 from tests.harness import Host, Peer, World, quiet

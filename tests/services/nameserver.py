@@ -14,15 +14,9 @@ import dns.rrset
 
 from stack.base import addr, status
 from stack.base.units import SECOND
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.naming import Found, NameSink
-from stack.transport.seam import (
-    Datagram,
-    DatagramSink,
-    ListenerSink,
-    Received,
-    Stream,
-    StreamSink,
-)
+from stack.transport.seam import ListenerSink, Stream, StreamSink
 from tests.harness import Host, World, quiet
 
 SOA = "ns.example. host.example. 1 7200 900 1209600 60"

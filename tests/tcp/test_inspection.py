@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stack.base import addr
 from stack.base.status import OK, PENDING, STATE
 from stack.base.units import SECOND
+from stack.transport.options import Name
 from stack.transport.seam import (
     INSPECT_ACCEPT,
     INSPECT_PEND,
@@ -18,7 +19,6 @@ from stack.transport.seam import (
     OPTION_INSPECT,
     SHARE_REUSE,
     Listener,
-    Name,
 )
 from stack.wire import tcp
 from stack.wire.tcp import ACK, PSH, RST, SYN

@@ -17,11 +17,13 @@ FILES = r"(?<![\w/])((?:tools|tests|stack|tap|wsk_api|examples)/[\w/.]+\w)"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_readmes_example_is_the_file() -> None:
-    shown = re.search(r"```python\n(.*?)```", PAGES[0].read_text(), re.DOTALL)
-    assert shown is not None
-    file = (ROOT / "examples" / "shout.py").read_text()
-    assert file.endswith(shown[1])
+def test_the_readmes_examples_are_the_files() -> None:
+    shown = re.findall(r"```python\n(.*?)```", PAGES[0].read_text(), re.DOTALL)
+    names = ("echo_facade.py", "shout.py")
+    assert len(shown) == len(names)
+    for text, name in zip(shown, names, strict=True):
+        assert (ROOT / "examples" / name).read_text().endswith(text)
+    assert shown[0].count("\n") <= 20
 
 
 @pytest.mark.slow

@@ -18,10 +18,10 @@ from tests.harness import Host, World
 from tests.tap.test_runtimes import two_stacks
 from tests.tcp.users import User, connect
 from tests.wsk.kit import Party
+from tools.guests import Guest
 from tools.services.echo import CHARACTERS, CharacterSource, Discard, Echo
 from tools.services.http import Http
 from tools.services.wskecho import EchoServer
-from tools.world import Guest
 from wsk_api import Subsystem
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,12 +6,8 @@ from __future__ import annotations
 from stack.base import addr, status
 from stack.base.status import INVALID, NOT_SUPPORTED, OK
 from stack.base.units import SECOND
-from stack.transport.seam import (
-    OPTION_HOP_LIMIT,
-    OPTION_NODELAY,
-    OPTION_TRAFFIC_CLASS,
-    Datagram,
-)
+from stack.transport.datagram_seam import Datagram
+from stack.transport.seam import OPTION_HOP_LIMIT, OPTION_NODELAY, OPTION_TRAFFIC_CLASS
 from stack.wire import ipv4, ipv6
 from tests.harness import Host, Peer, Seen, World, quiet
 from tests.udp.test_udp import Box

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from stack.base import addr
 from stack.base.packet import BROADCAST, MULTICAST, UNICAST
 from stack.base.status import ACCESS, INVALID, NO_ROUTE, NOT_LOCAL, OK, STATE, TOO_BIG
-from stack.transport.seam import OPTION_BROADCAST, Datagram, DatagramSink, Received
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.seam import OPTION_BROADCAST
 from tap.impair import Impairment
 from tests.harness import Host, Peer, World, quiet
 

@@ -13,16 +13,14 @@ from collections.abc import Callable, Generator
 from typing import Final
 
 from stack.base import status
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.seam import (
     OPTION_FAST_OPEN,
     OPTION_NODELAY,
     SEND_URGENT,
     SHARE_DEFAULT,
-    Datagram,
-    DatagramSink,
     Listener,
     ListenerSink,
-    Received,
     Stream,
     StreamSink,
 )
