@@ -7,6 +7,7 @@ What the benchmarks of sockets measure on.  Every call completes within `Pair.ru
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from stack import Config, Stack
@@ -84,6 +85,14 @@ class Pair:
     def turn(self) -> None:
         """One turn of both stacks."""
         self.loop.turn()
+
+    def until(self, true: Callable[[], bool], turns: int = 10_000) -> None:
+        """Turn until `true()`.  RuntimeError if it does not come true: something was lost."""
+        while not true():
+            if turns == 0:
+                raise RuntimeError("what was waited for did not come")
+            turns -= 1
+            self.loop.turn()
 
     def socket(self, which: int, flags: int, dispatch: Any = None) -> Any:
         """A fresh socket of a category."""
