@@ -16,7 +16,7 @@ import argparse
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +76,7 @@ Entry = dict[str, Any]
 
 @cache
 def names(path: Path) -> frozenset[str]:
-    """The functions of a test file, and Class::method."""
+    """The tests of a file: functions, classes, Class::method."""
     found = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef):
@@ -84,6 +84,8 @@ def names(path: Path) -> frozenset[str]:
         elif isinstance(node, ast.ClassDef):
             found.add(node.name)
             found |= {f"{node.name}::{m.name}" for m in node.body if isinstance(m, ast.FunctionDef)}
+        elif isinstance(node, ast.Assign):  # hypothesis makes the test of a state machine so
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return frozenset(found)
 
 
@@ -164,15 +166,17 @@ def row(clause: str, entry: Entry) -> str:
     if "refused" in entry:
         how = f"*refused:* {entry['refused']}"
     else:
-        links = []
-        for test in entry["tests"]:
-            file, _, name = test.partition("::")
-            links.append(f"[`{name.removeprefix('test_')}`](../{file})")
-        how = ", ".join(links)
+        how = links(entry["tests"])
         if entry.get("note"):
             how += f" — {entry['note']}"
     demands = entry["demands"].replace("|", "\\|")
     return f"| {clause} | {LEVELS[entry['level']]} | {demands} | {how} |"
+
+
+def links(tests: Iterable[str]) -> str:
+    """Tests, as the pages name them."""
+    parts = (test.partition("::") for test in tests)
+    return ", ".join(f"[`{name.removeprefix('test_')}`](../{file})" for file, _, name in parts)
 
 
 def counts() -> tuple[int, int]:
