@@ -52,7 +52,7 @@ from wsk_api.ntstatus import (
     ntstatus,
 )
 from wsk_api.retained import Retained
-from wsk_api.sockets import LastEvent
+from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.stream_requests import FirstData, ReceiveRequest, inspect_id_of, never
 from wsk_api.types import SOCKADDR, WSK_BUF, WSK_DATA_INDICATION, WSK_INSPECT_ID, Ref
@@ -90,7 +90,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._ended = 0  # NTSTATUS of a connection that is gone
         self._suspended = False  # no receive indications until a WskReceive completes
         self.options = StreamOptions()
-        self._receives: deque[ReceiveRequest] = deque()
+        self._receives: deque[ReceiveRequest] = NOTHING_QUEUED
         self._retained = Retained(self.engine, self._grant)
         self.inspect_id: WSK_INSPECT_ID | None = None  # for SIO_WSK_QUERY_INSPECT_ID
         self._disconnect_irp: IRP | None = None
@@ -262,6 +262,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             return STATUS_SUCCESS, 0
         if self._finished:
             return STATUS_SUCCESS, 0
+        if self._receives is NOTHING_QUEUED:
+            self._receives = deque()
         self._receives.append(ReceiveRequest(irp, Filler(pieces, buffer.Length), flags))
         self.hold(irp, self._withdraw_receive)
         stream.resume()

@@ -50,7 +50,7 @@ from wsk_api.option_constants import (
 )
 from wsk_api.raw_options import RAW_OPTIONS, RawOptions
 from wsk_api.retained import Retained
-from wsk_api.sockets import LastEvent
+from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import (
     MDL,
@@ -181,7 +181,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         super().__init__(*arguments)
         self._fixed: Target | None = None
         self.options = StreamOptions()
-        self._receives: deque[tuple[IRP, Filler, _Outs]] = deque()
+        self._receives: deque[tuple[IRP, Filler, _Outs]] = NOTHING_QUEUED
         self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
         self._retained = Retained(self.engine, self._grant)
 
@@ -288,6 +288,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         pieces = views(buffer, writable=True)
         if pieces is None or buffer is None or not _has_room(outs):
             return STATUS_INVALID_PARAMETER, 0
+        if self._receives is NOTHING_QUEUED:
+            self._receives = deque()
         self._receives.append((irp, Filler(pieces, buffer.Length), outs))
         self.hold(irp, self._withdraw)
         self.endpoint.resume()

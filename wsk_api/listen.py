@@ -43,7 +43,7 @@ from wsk_api.ntstatus import (
     STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS,
 )
-from wsk_api.sockets import LastEvent
+from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.stream_requests import inspect_id_of
 from wsk_api.types import SOCKADDR, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ID, Ref
@@ -132,7 +132,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._accepts: deque[tuple[IRP, AcceptRequest]] = deque()
+        self._accepts: deque[tuple[IRP, AcceptRequest]] = NOTHING_QUEUED
         self.conditional_accept = False
         self._inherited = 0
         self.options = StreamOptions()  # accepted sockets inherit them
@@ -155,6 +155,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         stream = None if self._accepts else self.endpoint.accept()
         if stream is not None:
             return STATUS_SUCCESS, self._take(stream, request)
+        if self._accepts is NOTHING_QUEUED:
+            self._accepts = deque()
         self._accepts.append((irp, request))
         return self.hold(irp, self._withdraw)
 

@@ -10,6 +10,7 @@ A category subclasses `Socket` and fills in its transport endpoint and its event
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +49,8 @@ _NO_EXTENSIONS: Final[Mapping[str, tuple[Extension, Any]]] = {}
 
 Withdraw = Callable[[IRP], bool]
 """Takes a queued request back; False if it has gone too far."""
+NOTHING_QUEUED: Final[deque[Any]] = deque(maxlen=0)
+"""The queue of a socket that never had one: an empty deque takes 760 octets."""
 
 
 class Socket(WSK_SOCKET):
