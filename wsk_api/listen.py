@@ -194,6 +194,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         other.discard()
         listener.attach(self)
         self.v6only, self.sharing, self.options = other.v6only, other.sharing, other.options
+        self.claim, self.settings = other.claim, other.settings
         self.endpoint = listener
         self.bound = True
         self.endpoint_bound(listener)

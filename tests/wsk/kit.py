@@ -230,8 +230,9 @@ class Couple:
         far: WSK_CLIENT_CONNECTION_DISPATCH | None = None,
         context: Any = None,
         wire: Impairment | None = None,
+        hosts: tuple[Host, Host] | None = None,
     ) -> None:
-        a, b = world.pair(there=wire, back=wire)
+        a, b = hosts or world.pair(there=wire, back=wire)
         self.world = world
         self.near, self.far = Party(world, a), Party(world, b)
         self.listener = self.far.listener(80)
