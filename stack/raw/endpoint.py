@@ -106,16 +106,13 @@ class RawEndpoint(Workable, Datagram):
     ) -> int:
         if not self._bound:
             return status.STATE
-        if how is not None:
-            return status.NOT_SUPPORTED
         if count > _MOST:
             return status.TOO_BIG
         if not addr.family(address) & self._families:
             return status.INVALID
-        own = self._address if len(self._address) == len(address) else b""
-        path = self._protocol.find_path(address, own, scope)
+        result, path = self._choose(address, scope, how)
         if path is None:
-            return status.NO_ROUTE
+            return result
         if not self._broadcast and self._protocol.is_broadcast(path):
             return status.ACCESS
         if self._header:
@@ -127,10 +124,29 @@ class RawEndpoint(Workable, Datagram):
             if not data:
                 return status.INVALID
             views = (data,)
+        tos, hops, df = self._tos, self._hops, False
+        if how is not None:
+            tos, df = how.service(tos, df)
+            hops = how.hops if how.hops > 0 else hops
         head = self._protocol.head
         head.reset()
         self._protocol.counters.out_datagrams += 1
-        return path.send(head, views, count, self.number, self._tos, self._hops, 0, df=False)
+        return path.send(head, views, count, self.number, tos, hops, 0, df=df)
+
+    def _choose(self, address: bytes, scope: int, how: Outgoing | None) -> tuple[int, Path | None]:
+        """The path of a packet, or the status that says why there is none."""
+        own = self._address if len(self._address) == len(address) else b""
+        if how is not None:
+            if how.hops == 0:
+                return status.INVALID, None
+            if how.source and not self._protocol.may_bind(how.source, addr.family(address)):
+                return status.NOT_LOCAL, None
+            own = how.source or own
+            scope = scope or how.interface
+            if scope and not self._protocol.has_interface(scope):
+                return status.NOT_LOCAL, None
+        path = self._protocol.find_path(address, own, scope)
+        return (status.NO_ROUTE if path is None else status.OK), path
 
     def _send_whole(self, path: Path, data: bytes) -> int:
         """`data` begins with an IP header."""

@@ -96,6 +96,9 @@ class RawProtocol(RawTap, Provider):
         nic = nics[scope - 1] if 0 < scope <= len(nics) else None
         return self._host.layers[len(dst)].path(dst, src, nic)
 
+    def has_interface(self, index: int) -> bool:
+        return 0 < index <= len(self._host.nics)
+
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""
         return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)

@@ -102,3 +102,11 @@ class Outgoing:
         self.tos = -1  # the whole octet; negative: the endpoint's
         self.ecn = -1  # its two lowest bits; negative: those of `tos`
         self.fragment = -1  # 0: DF, 1: never DF; negative: the endpoint's
+
+    def service(self, tos: int, df: bool) -> tuple[int, bool]:
+        """Traffic class and DF, given those of the endpoint."""
+        if self.tos >= 0:
+            tos = self.tos
+        if self.ecn >= 0:
+            tos = tos & 0xFC | self.ecn
+        return tos, df if self.fragment < 0 else not self.fragment

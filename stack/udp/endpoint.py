@@ -130,15 +130,6 @@ _PLAIN6: Final = Way(_GROUPS6)
 """Shared by endpoints of which nothing was asked; never set."""
 
 
-def _differing(how: Outgoing, tos: int, df: bool) -> tuple[int, bool]:
-    """Traffic class and DF of one datagram, given those of its endpoint."""
-    if how.tos >= 0:
-        tos = how.tos
-    if how.ecn >= 0:
-        tos = tos & 0xFC | how.ecn
-    return tos, df if how.fragment < 0 else not how.fragment
-
-
 class UdpEndpoint(Workable, Datagram):
     """One UDP endpoint."""
 
@@ -227,7 +218,7 @@ class UdpEndpoint(Workable, Datagram):
             if how is not None:
                 if how.hops == 0 and not addr.is_multicast(address):
                     return status.INVALID
-                tos, df = _differing(how, tos, df)
+                tos, df = how.service(tos, df)
             if way.narrow:
                 by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
                 path = self._protocol.narrow(path, way.largest, by_interface)

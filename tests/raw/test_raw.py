@@ -9,6 +9,7 @@ from stack.base import addr
 from stack.base.checksum import data_sum
 from stack.base.status import ACCESS, INVALID, NOT_LOCAL, NOT_SUPPORTED, OK, STATE, TOO_BIG
 from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.options import Outgoing
 from stack.transport.seam import (
     OPTION_BROADCAST,
     OPTION_CHECKSUM_AT,
@@ -306,3 +307,33 @@ def test_closing_inside_the_callback(world: World, family: int, protocol: int) -
     world.run(0)
     assert not host.stack.raw.work
     assert endpoint.local_name() is None
+
+
+def test_one_packet_may_differ_from_the_others(world: World, family: int) -> None:
+    host, peer = alone(world, family)
+    endpoint = raw(host, OWN).endpoint
+    endpoint.set_option(OPTION_HOP_LIMIT, 7)
+    endpoint.set_option(OPTION_TRAFFIC_CLASS, 0x28)
+    how = Outgoing()
+    how.hops, how.tos, how.ecn = 33, 0xB8, 1
+    how.source, how.interface = host.address(family), host.nic.index
+    for given in (how, None):
+        assert endpoint.send((b"data",), 4, peer.mine, 0, 0, given) == OK
+        world.run(0)
+    first, second = (seen.pkt for seen in peer.received() if seen.pkt.proto == OWN)
+    assert (first.ttl, first.tos, first.src) == (33, 0xB9, host.address(family))
+    assert (second.ttl, second.tos) == (7, 0x28)
+
+
+def test_how_a_packet_cannot_differ(world: World, family: int) -> None:
+    host, peer = alone(world, family)
+    endpoint = raw(host, OWN).endpoint
+    strange = (
+        ("hops", 0, INVALID),
+        ("source", peer.mine, NOT_LOCAL),
+        ("interface", 9, NOT_LOCAL),
+    )
+    for name, value, answer in strange:
+        how = Outgoing()
+        setattr(how, name, value)
+        assert endpoint.send((b"data",), 4, peer.mine, 0, 0, how) == answer
