@@ -2,7 +2,7 @@
 """Floor 4: what RFC 6724 says of single addresses: scope (3.1) and policy table (2.1).
 
 An IPv4 address is looked up as the mapped one (3.2).  The table is the default one; a way to
-change it (RFC 7078) is not done.  Read by `source` and by the resolver's `address_order`.
+change it (RFC 7078) is not done.  Read by `source` and by `destination`.
 """
 
 from __future__ import annotations

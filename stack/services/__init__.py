@@ -5,7 +5,6 @@ The name service, in reading order:
 
     domain          names as text: which are sound, special, relative
     hosts           the hosts file
-    address_order   RFC 6724 6: which address first
     dns_message     queries and answers as octets; the only file that knows dnspython
     dns_cache       what was answered, and that there was nothing
     means           what a resolver works with

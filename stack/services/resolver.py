@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from stack.base import addr, status
 from stack.base.worklist import Worklist
-from stack.ip.addrconf import DEPRECATED
+from stack.ip import destination
 from stack.ip.layer import IpHost
 from stack.ip.policy import scope
-from stack.services import address_order, domain
-from stack.services.address_order import Source
+from stack.services import domain
 from stack.services.dns_cache import Cache, Outcome
 from stack.services.hosts import Hosts
 from stack.services.lookup import AddressLookup, Lookup, NameLookup
@@ -96,13 +95,7 @@ class Resolver(NameService):
         return False
 
     def order(self, addresses: Sequence[bytes]) -> list[bytes]:
-        return address_order.order(addresses, self._source_to)
-
-    def _source_to(self, dst: bytes) -> Source | None:
-        own = self._host.layers[len(dst)].source_to(dst)
-        if own is None:
-            return None
-        return Source(own.address, own.prefix_length, own.state == DEPRECATED)
+        return destination.sort(self._host, dict.fromkeys(addresses))
 
     def families(self) -> int:
         mask = 0
