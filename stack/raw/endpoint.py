@@ -143,7 +143,7 @@ class RawEndpoint(Workable, Datagram):
                 return status.NOT_LOCAL, None
             own = how.source or own
             scope = scope or how.interface
-            if scope and not self._protocol.has_interface(scope):
+            if scope and self._protocol.interface(scope) is None:
                 return status.NOT_LOCAL, None
         path = self._protocol.find_path(address, own, scope)
         return (status.NO_ROUTE if path is None else status.OK), path

@@ -16,9 +16,9 @@ from stack.base.head import Head
 from stack.base.packet import Packet
 from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost
-from stack.ip.path import Path
 from stack.ip.seam import RawTap
 from stack.raw.endpoint import RawEndpoint
+from stack.transport.hosting import HostPaths
 from stack.transport.seam import SOCK_RAW, Provider
 
 
@@ -30,7 +30,7 @@ class RawCounters(Counters):
     out_datagrams: int
 
 
-class RawProtocol(RawTap, Provider):
+class RawProtocol(RawTap, HostPaths, Provider):
     """Raw endpoints of one stack."""
 
     socket_type = SOCK_RAW
@@ -84,24 +84,6 @@ class RawProtocol(RawTap, Provider):
     def _listen(self) -> None:
         for layer in self._host.layers.values():
             layer.raw = self if self._endpoints else None
-
-    def may_bind(self, address: bytes, families: int) -> bool:
-        """`address` is one of this host's, in a family the endpoint has."""
-        layer = self._host.layers.get(len(address))
-        return layer is not None and bool(layer.mask & families) and address in layer.local
-
-    def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
-        """The way to `dst`; `scope` names an interface for link-local destinations."""
-        nics = self._host.nics
-        nic = nics[scope - 1] if 0 < scope <= len(nics) else None
-        return self._host.layers[len(dst)].path(dst, src, nic)
-
-    def has_interface(self, index: int) -> bool:
-        return 0 < index <= len(self._host.nics)
-
-    def is_broadcast(self, path: Path) -> bool:
-        """Datagrams on `path` go to everybody."""
-        return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
 
     def settle(self) -> None:
         """Indicate to every endpoint that received something."""

@@ -271,9 +271,7 @@ class TcpProtocol(TransportLayer, HostProvider):
         layer = self._host.layers[len(address)]
         if addr.is_multicast(address) or layer.is_broadcast_anywhere(address):
             return status.INVALID, None  # MUST-46
-        nics = self._host.nics
-        nic = nics[scope - 1] if 0 < scope <= len(nics) else None
-        path = layer.path(address, own, nic)
+        path = self.find_path(address, own, scope)
         if path is None:
             return status.NO_ROUTE, None
         if self.full():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Floor 5: what every transport tells about the host below it, and its ports.
+"""Floor 5: what every transport asks of the host below it, tells about it, and its ports.
 
 The part of the seam's `Provider` that is the same for TCP and UDP: local addresses and their
 changes, interfaces, RFC 6724's order of destinations, reserved ports.
@@ -11,16 +11,46 @@ from collections.abc import Callable
 
 from stack.ip import destination
 from stack.ip.layer import IpHost
+from stack.ip.path import Path
+from stack.link.nic import Nic
 from stack.transport.options import Name
 from stack.transport.ports import PortTable
 from stack.transport.seam import Provider
 
 
-class HostProvider(Provider):
+class HostPaths:
+    """What endpoints ask of the host below their transport."""
+
+    __slots__ = ()
+    _host: IpHost
+
+    def interface(self, index: int) -> Nic | None:
+        """The interface with this index."""
+        nics = self._host.nics
+        return nics[index - 1] if 0 < index <= len(nics) else None
+
+    def has_interface(self, index: int) -> bool:
+        """There is an interface with this index."""
+        return self.interface(index) is not None
+
+    def may_bind(self, address: bytes, families: int) -> bool:
+        """`address` is one of this host's, in a family the endpoint has."""
+        layer = self._host.layers.get(len(address))
+        return layer is not None and bool(layer.mask & families) and address in layer.local
+
+    def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
+        """The way to `dst`; `scope` names an interface for link-local destinations."""
+        return self._host.layers[len(dst)].path(dst, src, self.interface(scope))
+
+    def is_broadcast(self, path: Path) -> bool:
+        """Datagrams on `path` go to everybody."""
+        return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
+
+
+class HostProvider(HostPaths, Provider):
     """A transport on an IP host."""
 
     ports: PortTable
-    _host: IpHost
 
     def addresses(self, families: int) -> list[Name]:
         return [
@@ -45,9 +75,6 @@ class HostProvider(Provider):
         entry = None if layer is None else layer.local.get(address)
         return 0 if entry is None else entry.nic.index
 
-    def has_interface(self, index: int) -> bool:
-        return 0 < index <= len(self._host.nics)
-
     def reserve_ports(self, start: int, count: int) -> tuple[int, int, int]:
         return self.ports.reserve(start, count)
 
@@ -56,8 +83,3 @@ class HostProvider(Provider):
 
     def release_ports(self, token: int) -> bool:
         return self.ports.release_block(token)
-
-    def may_bind(self, address: bytes, families: int) -> bool:
-        """`address` is one of this host's, in a family the endpoint has."""
-        layer = self._host.layers.get(len(address))
-        return layer is not None and bool(layer.mask & families) and address in layer.local

@@ -20,7 +20,6 @@ from stack.base.worklist import Worklist
 from stack.ip.layer import IpHost
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, TransportLayer
-from stack.link.nic import Nic
 from stack.transport.datagram_seam import Received
 from stack.transport.demux import Demux
 from stack.transport.hosting import HostProvider
@@ -161,21 +160,6 @@ class UdpProtocol(TransportLayer, HostProvider):
             endpoint.trouble(result, dst, int.from_bytes(quoted[2:4], "big"))
 
     # For endpoints.
-
-    def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
-        """The way to `dst`; `scope` names an interface for link-local destinations."""
-        nics = self._host.nics
-        nic = nics[scope - 1] if 0 < scope <= len(nics) else None
-        return self._host.layers[len(dst)].path(dst, src, nic)
-
-    def is_broadcast(self, path: Path) -> bool:
-        """Datagrams on `path` go to everybody."""
-        return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
-
-    def interface(self, index: int) -> Nic | None:
-        """The interface with this index."""
-        nics = self._host.nics
-        return nics[index - 1] if 0 < index <= len(nics) else None
 
     def narrow(self, path: Path, mtu: int, ignore_reports: bool) -> Path:
         """`path` with no more than `mtu`, or with its interface's MTU for all that was reported.

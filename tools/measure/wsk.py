@@ -11,16 +11,15 @@ Counting octets (tracemalloc) slows everything else down, and so has a process o
 
 from __future__ import annotations
 
-import gc
 import json
 import socket
 import sys
 import time
-import tracemalloc
 from collections.abc import Callable
 from typing import Any, Final
 
 from tools.measure.pair import Pair, address
+from tools.measure.sockets import counted
 from tools.services.client import ignore, then
 from wsk_api import (
     IRP,
@@ -326,21 +325,9 @@ def octets() -> dict[str, float]:
         def made() -> Any:
             return [pair.bound(0, flags, dispatch, next(ports)) for _ in range(count)]  # noqa: B023
 
-        found[name] = _kept(made) / count
-    found["connection"] = _kept(lambda: Pair().connections(count)) / count / 2
+        found[name] = counted(made) / count
+    found["connection"] = counted(lambda: Pair().connections(count)) / count / 2
     return found
-
-
-def _kept(make: Callable[[], Any]) -> float:
-    gc.collect()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    kept = make()
-    gc.collect()
-    grown = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    del kept
-    return grown
 
 
 if __name__ == "__main__":
