@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: what a lease says, put into the host's tables and taken out of them again.
+
+The address itself is `dhcp4`'s, which has to wait for its probing; here are the routes, name
+servers, search domains and the MTU of one interface.  A route that is there already, from
+whomever, is left alone: it is not ours to take back.
+"""
+
+from __future__ import annotations
+
+from stack.base import addr
+from stack.base.timers import NEVER
+from stack.ip.host import IpHost
+from stack.ip.routes import LEASED
+from stack.link.nic import Nic
+from stack.services.dhcp4_lease import Parameters
+
+_Key = tuple[bytes, int, bytes]
+
+
+class Applied:
+    """The traces of one interface's DHCP."""
+
+    __slots__ = ("_host", "_layer", "_nic", "_routes", "_sized")
+
+    def __init__(self, host: IpHost, nic: Nic) -> None:
+        self._host = host
+        self._layer = host.layer_of(addr.ANY4)
+        self._nic = nic
+        self._routes: set[_Key] = set()
+        self._sized = False
+
+    def put(self, parameters: Parameters, lifetime: int = NEVER, routes: bool = True) -> None:
+        """Let `parameters` hold, for `lifetime` ns from now, and nothing that held before.
+
+        Without `routes` only what is no route: that is for an interface configured by hand.
+        """
+        wanted = parameters.routes if routes else []
+        self._put_routes(wanted)
+        self._put_mtu(parameters.mtu)
+        source = self._source
+        if parameters.name_servers or parameters.search:
+            servers = [(server, 0) for server in parameters.name_servers]
+            self._host.name_servers.learn(source, servers, parameters.search, lifetime)
+        else:
+            self._host.name_servers.forget(source)
+
+    def clear(self) -> None:
+        """Take everything back."""
+        self._put_routes([])
+        self._put_mtu(0)
+        self._host.name_servers.forget(self._source)
+
+    @property
+    def _source(self) -> tuple[object, ...]:
+        return ("dhcp4", self._nic.index)
+
+    def _put_routes(self, wanted: list[tuple[bytes, int, bytes, int]]) -> None:
+        nic, layer = self._nic, self._layer
+        keys = {(prefix, length, gateway) for prefix, length, gateway, _ in wanted}
+        for key in self._routes - keys:
+            layer.host.routes.remove(*key[:2], nic, key[2], LEASED)
+        layer.invalidate()
+        self._routes &= keys
+        known = {
+            (route.prefix, route.length, route.gateway)
+            for route in self._host.routes.all()
+            if route.nic is nic
+        }
+        for prefix, length, gateway, metric in wanted:
+            key = (prefix, length, gateway)
+            if key not in known:
+                known.add(key)
+                self._routes.add(key)
+                layer.add_route(prefix, length, nic, gateway, metric, LEASED)
+
+    def _put_mtu(self, mtu: int) -> None:
+        """The server's, within the device's; the device's when it stops saying one."""
+        if not mtu and not self._sized:
+            return
+        self._sized = mtu > 0
+        most = self._nic.mtu
+        self._layer.interface(self._nic).mtu = min(mtu, most) if mtu else most
+        self._layer.invalidate()
