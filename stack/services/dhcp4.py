@@ -10,9 +10,9 @@ Done: RFC 2131 3.1-3.3, 3.7, 4.1, 4.4 with RFC 5227's check of the address befor
 (CHECKING) and DHCPDECLINE after it, at least ten seconds before the next attempt; also when an
 address in use is lost to another station.  The first acceptable offer is taken, unless
 `Config.dhcp4_offer_wait` says to look at others too: then the address we had before wins, else
-the first.  Where the link was gone the old address stays and is asked for again; if nobody answers it
-is used to the end of its lease, which 4.4.2 allows.  After a NAK the next attempt comes at once,
-after further ones with growing pauses.  Not done: BOOTP servers (RFC 1534), FORCERENEW (RFC
+the first.  Where the link was gone the old address stays and is asked for again; if nobody answers
+twice it is used to the end of its lease, which 4.4.2 allows.  After a NAK the next attempt comes at
+once, after further ones with growing pauses.  Not done: BOOTP servers (RFC 1534), FORCERENEW (RFC
 3203), authentication (RFC 3118), DNA (RFC 4436), rapid commit (RFC 4039).
 
 Owned by `autoconf4`, told by it of links and addresses; messages come through `dhcp4_port`.
@@ -65,13 +65,15 @@ STATE_NAMES: Final = (
 HOLDING: Final = frozenset((BOUND, RENEWING, REBINDING))
 """States in which there is an address to be used for everything."""
 
+_WAITING: Final = frozenset((REQUESTING, REBOOTING, RENEWING, REBINDING))
+"""States in which a request is out."""
+
 _PHASE: Final = 1
 _EXPIRY: Final = 2
 
 _RENEW_PAUSE: Final = 60 * SECOND
 _REBOOT_PATIENCE: Final = 2
 _OFFERS: Final = 8
-_LONGEST_PAUSE: Final = 64 * SECOND
 _FAREWELL: Final = 250 * MS
 """The address stays that long after DHCPRELEASE: its packet may wait for the server's MAC."""
 
@@ -80,9 +82,10 @@ class Dhcp4Client(Talker):
     """One interface's client.  `changed` is called after every change of state."""
 
     __slots__ = (
-        "_adding",
+        "_busy",
         "_changed",
         "_expiry",
+        "_offer",
         "_offers",
         "_phase",
         "_refusals",
@@ -99,16 +102,17 @@ class Dhcp4Client(Talker):
         super().__init__(host, port, nic)
         self.state = STOPPED
         self.lease: Lease | None = None
-        """What we hold or are about to; None before an offer was taken."""
+        """What a server granted us, until it ends or is lost."""
+        self._busy = False  # we are changing addresses ourselves
         self._changed = changed
         self._phase = Timer(self, _PHASE)
         self._expiry = Timer(self, _EXPIRY)
+        self._offer: Lease | None = None  # what is being requested
         self._offers: list[Lease] = []
         self._wish = b""  # an address to ask for
         self._sent = 0  # when the first request of this transaction went out
         self._secs_sent = 0
         self._refusals = 0  # NAKs in a row
-        self._adding = False
 
     # The owner's side.
 
@@ -126,76 +130,79 @@ class Dhcp4Client(Talker):
             self._wish = address
             self._refusals = 0
             self._enter(INIT_REBOOT if address else INIT)
-            if self._nic.up:
-                self._pause(self._desynchronized())
+            self.nic_up()
         return result
 
     def stop(self, release: bool = True) -> None:
         """End, giving the lease back (4.4.6) unless told to keep it for another day.
 
-        The address stays for a quarter of a second, so that the message gets away; everything
-        else goes at once.
+        The address stays for a quarter of a second after that, so that the message gets away;
+        everything else goes at once.
         """
         lease = self.lease
-        if self.state in HOLDING and release and lease is not None and self._nic.up:
-            self._quiet()
-            self._begin()
-            message = self._composer.release(self._xid, lease.address, lease.server)
-            self._port.send(self._nic, message, lease.address, lease.server)
-            self._applied.clear()
-            self._enter(RELEASING)
-            self._pause(_FAREWELL)
-        elif self.state not in (STOPPED, RELEASING):
+        if self.state in (STOPPED, RELEASING):
+            return
+        if not release or lease is None or not self._owns(lease) or not self._nic.up:
             self._leave()
+            return
+        self._quiet()
+        self._begin()
+        message = self._composer.release(self._xid, lease.address, lease.server)
+        self._port.send(self._nic, message, lease.address, lease.server)
+        self._applied.clear()
+        self._enter(RELEASING)
+        self._pause(_FAREWELL)
 
     def nic_up(self) -> None:
         """The link came up: perhaps another one (3.7)."""
-        if self.state == INIT_REBOOT or self.state == INIT:
-            self._pause(self._desynchronized())
+        if self._nic.up and self.state in (INIT, INIT_REBOOT):
+            # 4.4.1: a random while, of 1 to 10 seconds if the RFC has its way.
+            longest = self._config.dhcp4_initial_delay
+            shortest = longest // 10
+            share = self._env.random_below(1001)
+            self._pause(shortest + (longest - shortest) * share // 1000)
 
     def nic_down(self) -> None:
         """The link is gone.  What we hold is kept until it expires."""
         if self.state in (STOPPED, RELEASING, DECLINING):
             return
-        lease = self.lease
-        self._retry.disarm()
-        self._phase.disarm()
-        if self._expiry.armed or (lease is not None and self.state in HOLDING):
-            assert lease is not None
-            self._wish = lease.address
+        self._quiet()
+        if self.lease is not None:
+            self._wish = self.lease.address
             self._enter(INIT_REBOOT)
+        elif self.state not in (INIT_REBOOT, REBOOTING):
+            self._enter(INIT)
         else:
-            self._drop_lease()
-            self._enter(INIT_REBOOT if self._wish else INIT)
+            self._enter(INIT_REBOOT)
 
     def address_changed(self, entry: LocalAddress) -> None:
         """`entry`, of this interface, is in another state."""
         lease = self.lease
-        if self._adding or lease is None or entry.address != lease.address:
+        if self._busy or lease is None or entry.address != lease.address:
             return
-        if self.state == CHECKING and entry.usable:
-            self._bind()
-        elif entry.removed:
-            # Somebody else took it away: begin again, when whoever tells this has returned.
-            self._abandon(INIT)
-        elif entry.state == DUPLICATED:
+        if self.state in (RELEASING, DECLINING):
+            return
+        if entry.state == DUPLICATED and not entry.removed:
             self._port.counters.conflicts += 1
             self._abandon(DECLINING)
+        elif entry.removed:
+            # Somebody took it away: begin again, when whoever tells this has returned.
+            self._abandon(INIT)
+        elif self.state == CHECKING and entry.usable:
+            self._bind()
 
     # Timers.
 
     def fired(self, timer: Timer) -> None:
         lease = self.lease
-        if timer is self._expiry or (lease is not None and lease.expires <= self._env.now):
+        ending = self.state in (RELEASING, DECLINING)
+        if lease is not None and lease.expires <= self._env.now and not ending:
             self._expire()
-        elif timer is self._phase:
-            if self.state == BOUND:
-                self._enter(RENEWING)
-                self._extend(afresh=True)
-            elif self.state == RENEWING:
-                self._enter(REBINDING)
-                self._extend(afresh=True)
-        else:
+        elif timer is self._phase and lease is not None:
+            self._enter(RENEWING if self._env.now < lease.rebinds else REBINDING)
+            self._began = self._env.now
+            self._extend()
+        elif timer is self._retry:
             self._again()
 
     def _again(self) -> None:
@@ -210,9 +217,9 @@ class Dhcp4Client(Talker):
                 self._choose()
             else:
                 self._send_discover()
-        elif state == REQUESTING or state == REBOOTING:
+        elif state in (REQUESTING, REBOOTING):
             self._ask_again()
-        elif state == RENEWING or state == REBINDING:
+        elif state in (RENEWING, REBINDING):
             self._extend()
         elif state == DECLINING:
             self._decline()
@@ -234,11 +241,25 @@ class Dhcp4Client(Talker):
         self._port.send(self._nic, message, addr.ANY4)
         self._wait()
 
+    def _offered(self, message: Message) -> int:
+        offer = read(message, self._config, 0)
+        if offer is None:
+            return fate.DHCP4_INVALID
+        if len(self._offers) >= _OFFERS:
+            return fate.DHCP4_UNEXPECTED
+        self._offers.append(offer)
+        wait = self._config.dhcp4_offer_wait
+        if not wait or offer.address == self._wish:
+            self._choose()
+        elif len(self._offers) == 1:
+            self._pause(wait)
+        return fate.DELIVERED
+
     def _choose(self) -> None:
-        """Of the offers the one of the address we wished for, or the first."""
+        """Of the offers that of the address we wished for, or the first."""
         offers, self._offers = self._offers, []
         wished = (offer for offer in offers if offer.address == self._wish)
-        self.lease = next(wished, offers[0])
+        self._offer = next(wished, offers[0])
         self._tries = 0
         self._sent = self._env.now
         self._enter(REQUESTING)
@@ -253,15 +274,14 @@ class Dhcp4Client(Talker):
         self._send_request()
 
     def _send_request(self) -> None:
-        lease = self.lease
+        offer = self._offer
         if self.state == REQUESTING:
-            assert lease is not None
-            # 4.4.1: the same secs as the DISCOVER had.
-            message = self._composer.select(
-                self._xid, self._secs_sent, lease.address, lease.server
-            )
+            assert offer is not None
+            # 4.4.1: the secs of the DISCOVER.
+            secs, address, server = self._secs_sent, offer.address, offer.server
         else:
-            message = self._composer.select(self._xid, self._secs(), self._wish, b"")
+            secs, address, server = self._secs(), self._wish, b""
+        message = self._composer.select(self._xid, secs, address, server)
         self._port.send(self._nic, message, addr.ANY4)
         self._wait()
 
@@ -269,61 +289,51 @@ class Dhcp4Client(Talker):
         most = PATIENCE if self.state == REQUESTING else _REBOOT_PATIENCE
         if self._tries < most:
             self._send_request()
-        elif self.state == REBOOTING and self._expiry.armed:
-            self._hold()
         elif self.state == REBOOTING and self.lease is not None:
-            self._hold()
+            self._check()
         else:
             self._discover()
 
-    # BOUND, RENEWING and REBINDING (4.4.5).
-
     def _take(self, lease: Lease) -> None:
-        """The server granted it: put the address there, checked if that is still to be done."""
+        """The server granted it: put the address there."""
         old = self.lease
-        held = old is not None and self._layer.local.get(old.address) is not None
-        same = old is not None and old.prefix_length == lease.prefix_length
-        if held and not same:
-            self._remove_address()
+        if old is not None and old.prefix_length != lease.prefix_length:
+            self._remove_address(old)
         lease.loosen(self._env)
         self.lease = lease
-        self._retry.disarm()
-        self._phase.disarm()
+        self._offer = None
+        self._refusals = 0
+        self._wish = lease.address
+        self._quiet()
         self._arm(self._expiry, lease.expires)
-        left = max(lease.expires - self._env.now, 0) if lease.expires < NEVER else NEVER
-        self._adding = True
-        entry = self._layer.add_address(
-            self._nic,
-            lease.address,
-            lease.prefix_length,
-            preferred=left,
-            valid=left,
-            origin=DHCP,
+        left = self._left(lease)
+        self._busy = True
+        self._layer.add_address(
+            self._nic, lease.address, lease.prefix_length, preferred=left, valid=left, origin=DHCP
         )
-        self._adding = False
-        if entry.usable:
+        self._busy = False
+        self._check()
+
+    def _check(self) -> None:
+        """Use the lease once nobody else has its address (4.4.1, RFC 5227 2.1)."""
+        assert self.lease is not None
+        if self._owns(self.lease):
             self._bind()
         else:
+            self._quiet()
             self._enter(CHECKING)
+
+    # BOUND, RENEWING and REBINDING (4.4.5).
 
     def _bind(self) -> None:
         lease = self.lease
         assert lease is not None
-        self._refusals = 0
-        self._wish = lease.address
-        left = NEVER if lease.expires >= NEVER else max(lease.expires - self._env.now, 0)
-        self._applied.put(lease.parameters, left)
-        self._hold()
-
-    def _hold(self) -> None:
-        """The lease is in use: T1, T2 or neither is next."""
-        lease = self.lease
-        assert lease is not None
-        self._retry.disarm()
-        self._enter(BOUND)
+        self._quiet()
+        self._applied.put(lease.parameters, self._left(lease))
         self._arm(self._phase, lease.renews)
+        self._enter(BOUND)
 
-    def _extend(self, afresh: bool = False) -> None:
+    def _extend(self) -> None:
         """Ask for more time: the server, after T2 anybody.
 
         Each request is a transaction of its own, so that it is plain when the lease that is
@@ -332,21 +342,18 @@ class Dhcp4Client(Talker):
         """
         lease = self.lease
         assert lease is not None
-        began = self._began
+        began, now = self._began, self._env.now
         self._begin()
-        if not afresh:
-            self._began = began
-        now = self._sent = self._env.now
+        self._began, self._sent = began, now
         renewing = self.state == RENEWING
         message = self._composer.extend(self._xid, self._secs(), lease.address)
-        server = lease.server if renewing else b""
-        self._port.send(self._nic, message, lease.address, server)
+        self._port.send(self._nic, message, lease.address, lease.server if renewing else b"")
         end = lease.rebinds if renewing else lease.expires
         if renewing:
             self._arm(self._phase, end)
         pause = max((end - now) // 2, _RENEW_PAUSE)
         if now + pause < end:
-            self._timers.arm(self._retry, now + pause)
+            self._pause(pause)
 
     def _expire(self) -> None:
         """The lease has run out: nothing of it may be used any more."""
@@ -382,7 +389,7 @@ class Dhcp4Client(Talker):
         self._quiet()
         self._drop_lease()
         self._wish = b""
-        pause = min(SECOND << min(self._refusals, 6), _LONGEST_PAUSE) if self._refusals else 0
+        pause = SECOND << min(self._refusals, 6) if self._refusals else 0
         self._refusals += 1
         self._enter(INIT)
         self._pause(pause)
@@ -395,19 +402,19 @@ class Dhcp4Client(Talker):
         self._enter(STOPPED)
 
     def _drop_lease(self) -> None:
+        lease, self.lease = self.lease, None
+        self._offer = None
         self._expiry.disarm()
         self._applied.clear()
-        if self.lease is not None:
-            self._remove_address()
-            self.lease = None
+        if lease is not None:
+            self._remove_address(lease)
 
-    def _remove_address(self) -> None:
-        assert self.lease is not None
-        entry = self._layer.addresses.all.get(self.lease.address)
+    def _remove_address(self, lease: Lease) -> None:
+        entry = self._layer.addresses.all.get(lease.address)
         if entry is not None and entry.nic is self._nic and entry.origin == DHCP:
-            self._adding = True
+            self._busy = True
             self._layer.remove_address(entry.address)
-            self._adding = False
+            self._busy = False
 
     # Hearing.
 
@@ -417,31 +424,16 @@ class Dhcp4Client(Talker):
         kind, state = message.type, self.state
         if kind == opt.OFFER and state == SELECTING:
             return self._offered(message)
-        if state not in (REQUESTING, REBOOTING, RENEWING, REBINDING) or kind == opt.OFFER:
+        if kind == opt.OFFER or state not in _WAITING:
             return fate.DHCP4_UNEXPECTED
         if kind == opt.NAK:
             return self._judge_nak(message)
         lease = read(message, self._config, self._sent)
         if lease is None:
             return fate.DHCP4_INVALID
-        asked = self._wish if state == REBOOTING or self.lease is None else self.lease.address
-        if lease.address != asked or not self._selected(lease.server):
+        if lease.address != self._asked() or not self._selected(lease.server):
             return fate.DHCP4_UNEXPECTED
         self._take(lease)
-        return fate.DELIVERED
-
-    def _offered(self, message: Message) -> int:
-        offer = read(message, self._config, 0)
-        if offer is None:
-            return fate.DHCP4_INVALID
-        if len(self._offers) >= _OFFERS:
-            return fate.DHCP4_UNEXPECTED
-        self._offers.append(offer)
-        wait = self._config.dhcp4_offer_wait
-        if not wait or offer.address == self._wish:
-            self._choose()
-        elif len(self._offers) == 1:
-            self._timers.arm(self._retry, self._env.now + wait)
         return fate.DELIVERED
 
     def _judge_nak(self, message: Message) -> int:
@@ -453,19 +445,24 @@ class Dhcp4Client(Talker):
         self._refused()
         return fate.DELIVERED
 
+    def _asked(self) -> bytes:
+        """The address of the last request."""
+        return self._wish if self._offer is None else self._offer.address
+
     def _selected(self, server: bytes) -> bool:
         """While one server's offer is being requested no other has a say."""
-        return self.state != REQUESTING or (
-            self.lease is not None and server == self.lease.server
-        )
+        return self._offer is None or server == self._offer.server
 
     # Small change.
 
-    def _desynchronized(self) -> int:
-        """RFC 2131 4.4.1: a random while, of 1 to 10 seconds as the RFC has it."""
-        longest = self._config.dhcp4_initial_delay
-        shortest = longest // 10
-        return shortest + (longest - shortest) * self._env.random_below(1001) // 1000
+    def _owns(self, lease: Lease) -> bool:
+        """The lease's address is one of the interface's, and checked."""
+        entry = self._layer.local.get(lease.address)
+        return entry is not None and entry.nic is self._nic
+
+    def _left(self, lease: Lease) -> int:
+        """ns until it expires."""
+        return NEVER if lease.expires >= NEVER else max(lease.expires - self._env.now, 0)
 
     def _pause(self, span: int) -> None:
         self._timers.arm(self._retry, self._env.now + span)

@@ -58,9 +58,11 @@ class Applied:
     def _put_routes(self, wanted: list[tuple[bytes, int, bytes, int]]) -> None:
         nic, layer = self._nic, self._layer
         keys = {(prefix, length, gateway) for prefix, length, gateway, _ in wanted}
-        for key in self._routes - keys:
-            layer.host.routes.remove(*key[:2], nic, key[2], LEASED)
-        layer.invalidate()
+        gone = self._routes - keys
+        for prefix, length, gateway in gone:
+            self._host.routes.remove(prefix, length, nic, gateway, LEASED)
+        if gone:
+            layer.invalidate()
         self._routes &= keys
         known = {
             (route.prefix, route.length, route.gateway)

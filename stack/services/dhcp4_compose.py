@@ -47,9 +47,7 @@ REQUESTED: Final = bytes(
     )
 )
 _INFORMED: Final = bytes(
-    code
-    for code in REQUESTED
-    if code not in (opt.LEASE_TIME, opt.RENEWAL_TIME, opt.REBINDING_TIME)
+    code for code in REQUESTED if code not in (opt.LEASE_TIME, opt.RENEWAL_TIME, opt.REBINDING_TIME)
 )
 _LEAST: Final = 576
 _MOST: Final = 1500
@@ -133,4 +131,3 @@ def identify(nic: Nic, config: Config, duid: bytes) -> bytes:
     interface of a host.
     """
     return config.dhcp4_client_id or opt.client_id(nic.mac[-4:], duid)
-

@@ -42,6 +42,12 @@ class HostPaths:
         """The way to `dst`; `scope` names an interface for link-local destinations."""
         return self._host.layers[len(dst)].path(dst, src, self.interface(scope))
 
+    def unnumbered_path(self, index: int, dst: bytes) -> Path | None:
+        """The way to a group or to everybody on an interface, with no source address; None if
+        there is no such interface."""
+        nic = self.interface(index)
+        return None if nic is None else self._host.layers[len(dst)].unnumbered_path(nic, dst)
+
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""
         return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
