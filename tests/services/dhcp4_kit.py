@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stack import Config
 from stack.base import addr
@@ -147,7 +147,7 @@ class Server:
     def send(self, message: Message) -> None:
         """To everybody, unless the client can be addressed."""
         renewing = any(message.ciaddr) and not message.flags & dhcp4.BROADCAST
-        self.send_bytes(dhcp4.build(message), message.ciaddr if renewing else addr.BROADCAST4)
+        self.send_bytes(dhcp4.build(message, 1400), message.ciaddr if renewing else addr.BROADCAST4)
 
     def send_bytes(self, data: bytes, dst: bytes = addr.BROADCAST4) -> None:
         peer = self.peer
@@ -206,11 +206,11 @@ class Scene(NamedTuple):
         }
 
 
-def scene(seed: int = 1, mtu: int = 1500, **settings: object) -> Scene:
+def scene(seed: int = 1, mtu: int = 1500, **settings: Any) -> Scene:
     """A host that wants an address.  No link-local ones, and no probing, unless set."""
-    given: dict[str, object] = {"dad": False, "linklocal4": False, **settings}
+    given: dict[str, Any] = {"dad": False, "linklocal4": False, **settings}
     world = World(seed)
-    host, peer = world.host(Config(**given), mtu=mtu)  # type: ignore[arg-type]
+    host, peer = world.host(Config(**given), mtu=mtu)
     host.stack.remove_address("10.77.0.1")
     host.v4 = addr.parse("192.0.2.50")
     server = Server(world, host, peer)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stack.base import addr, status
@@ -496,7 +498,7 @@ def test_started_without_a_link_it_waits_for_one() -> None:
 # CHECKING, DECLINE.
 
 
-def probing(**settings: object) -> Scene:
+def probing(**settings: Any) -> Scene:
     return scene(dad=True, **settings)
 
 

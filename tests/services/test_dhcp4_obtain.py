@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
@@ -20,7 +23,7 @@ from tests.services.dhcp4_kit import LEASE, Heard, scene
 
 def gaps(log: list[Heard]) -> list[float]:
     """Seconds between one message and the next."""
-    return [(b.when - a.when) / SECOND for a, b in zip(log, log[1:], strict=False)]
+    return [(b.when - a.when) / SECOND for a, b in pairwise(log)]
 
 
 def test_four_messages_and_everything_is_configured() -> None:
@@ -69,7 +72,7 @@ def test_discover_and_request_as_scapy_reads_them() -> None:
         assert boot.flags.B
         assert boot.chaddr[:6] == it.host.port.mac
         assert len(bytes(boot)) >= 300
-    said = [dict(o for o in p[DHCP].options if isinstance(o, tuple)) for p in (discover, request)]
+    said: list[dict[str, Any]] = [dict(o for o in p[DHCP].options if isinstance(o, tuple)) for p in (discover, request)]
     assert [one["message-type"] for one in said] == [1, 3]
     for one in said:
         assert one["client_id"] == b"\xff" + it.host.port.mac[2:] + b"\0\3\0\1" + it.host.port.mac
@@ -94,10 +97,11 @@ def test_without_a_host_name_none_is_sent() -> None:
 
 
 def test_client_id_and_duid_can_be_configured() -> None:
-    for settings, expected in (
+    choices: list[tuple[dict[str, Any], bytes]] = [
         ({"dhcp4_client_id": b"\1abcdef"}, b"\1abcdef"),
         ({"dhcp_duid": b"\0\4" + bytes(16)}, b"\xff\0\0\0\1\0\4" + bytes(16)),
-    ):
+    ]
+    for settings, expected in choices:
         it = scene(**settings)
         it.auto.start()
         heard = it.server.run_until("discover")
@@ -317,10 +321,29 @@ def test_offers_are_not_collected_without_end() -> None:
 # What is not an answer.
 
 
+SPOILT_OPTIONS: dict[str, tuple[int, bytes | None]] = {
+    "client id": (opt.CLIENT_ID, b"\xffsomebody else"),
+    "no type": (opt.MESSAGE_TYPE, None),
+    "two types": (opt.MESSAGE_TYPE, b"\2\2"),
+    "strange type": (opt.MESSAGE_TYPE, b"\x63"),
+    "no server": (opt.SERVER_ID, None),
+    "server 0.0.0.0": (opt.SERVER_ID, addr.ANY4),
+    "long server": (opt.SERVER_ID, b"\xc0\0\2\1\1"),
+    "no lease": (opt.LEASE_TIME, None),
+    "short lease option": (opt.LEASE_TIME, b"\1\1"),
+    "lease 0": (opt.LEASE_TIME, bytes(4)),
+    "lease 9": (opt.LEASE_TIME, b"\0\0\0\x09"),
+}
+
+
 def spoil(message: Message, what: str) -> None:
     """Make one thing about a good answer wrong."""
-    options = message.options
-    if what == "xid":
+    if what in SPOILT_OPTIONS:
+        code, value = SPOILT_OPTIONS[what]
+        message.options.pop(code, None)
+        if value is not None:
+            message.options[code] = value
+    elif what == "xid":
         message.xid ^= 1
     elif what == "chaddr":
         message.chaddr = message.chaddr[:5] + b"\x77"
@@ -328,30 +351,8 @@ def spoil(message: Message, what: str) -> None:
         message.chaddr = message.chaddr[:5]
     elif what == "htype":
         message.htype = 6
-    elif what == "client id":
-        options[opt.CLIENT_ID] = b"\xffsomebody else"
     elif what == "op":
         message.op = dhcp4.BOOTREQUEST
-    elif what == "no type":
-        del options[opt.MESSAGE_TYPE]
-    elif what == "two types":
-        options[opt.MESSAGE_TYPE] *= 2
-    elif what == "strange type":
-        options[opt.MESSAGE_TYPE] = b"\x63"
-    elif what == "no server":
-        del options[opt.SERVER_ID]
-    elif what == "server 0.0.0.0":
-        options[opt.SERVER_ID] = addr.ANY4
-    elif what == "long server":
-        options[opt.SERVER_ID] += b"\1"
-    elif what == "no lease":
-        del options[opt.LEASE_TIME]
-    elif what == "short lease option":
-        options[opt.LEASE_TIME] = b"\1\1"
-    elif what == "lease 0":
-        options[opt.LEASE_TIME] = bytes(4)
-    elif what == "lease 9":
-        options[opt.LEASE_TIME] = b"\0\0\0\x09"
     else:
         message.yiaddr = addr.parse(what)
 
