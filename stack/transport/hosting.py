@@ -44,9 +44,11 @@ class HostPaths:
 
     def unnumbered_path(self, index: int, dst: bytes) -> Path | None:
         """The way to a group or to everybody on an interface, with no source address; None if
-        there is no such interface."""
+        there is no such interface, or it leads nowhere."""
         nic = self.interface(index)
-        return None if nic is None else self._host.layers[len(dst)].unnumbered_path(nic, dst)
+        if nic is None or nic.is_loopback:
+            return None
+        return self._host.layers[len(dst)].unnumbered_path(nic, dst)
 
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""

@@ -72,7 +72,9 @@ def test_discover_and_request_as_scapy_reads_them() -> None:
         assert boot.flags.B
         assert boot.chaddr[:6] == it.host.port.mac
         assert len(bytes(boot)) >= 300
-    said: list[dict[str, Any]] = [dict(o for o in p[DHCP].options if isinstance(o, tuple)) for p in (discover, request)]
+    said: list[dict[str, Any]] = [
+        dict(o for o in p[DHCP].options if isinstance(o, tuple)) for p in (discover, request)
+    ]
     assert [one["message-type"] for one in said] == [1, 3]
     for one in said:
         assert one["client_id"] == b"\xff" + it.host.port.mac[2:] + b"\0\3\0\1" + it.host.port.mac

@@ -84,6 +84,6 @@ def test_not_from_another_hosts_address(world: World) -> None:
 def test_not_on_the_loopback_interface(world: World) -> None:
     host, peer = world.host()
     udp = endpoint(host)
-    udp.send((b"x",), 1, addr.BROADCAST4, 67, 0, how(1))
+    assert udp.send((b"x",), 1, addr.BROADCAST4, 67, 0, how(1)) == status.NOT_LOCAL
     world.run(0)
     assert peer.next_ip() is None
