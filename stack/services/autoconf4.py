@@ -157,7 +157,7 @@ class Autoconf4(Attendant, TimerOwner):
 
 def _shown(parameters: Parameters | None) -> dict[str, Any]:
     if parameters is None:
-        return {"routes": [], "name_servers": [], "search": [], "mtu": 0}
+        return {"routes": [], "name_servers": [], "search": [], "mtu": 0, "broadcast": ""}
     return {
         "routes": [
             (f"{addr.text(prefix)}/{length}", addr.text(gateway) if gateway else "")
@@ -166,4 +166,5 @@ def _shown(parameters: Parameters | None) -> dict[str, Any]:
         "name_servers": [addr.text(server) for server in parameters.name_servers],
         "search": list(parameters.search),
         "mtu": parameters.mtu,
+        "broadcast": addr.text(parameters.broadcast) if parameters.broadcast else "",
     }

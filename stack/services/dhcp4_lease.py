@@ -35,9 +35,11 @@ class Parameters:
     name_servers  addresses, the preferred one first
     search        domains, the first the host's own
     mtu           octets, 0 if the server does not say
+    broadcast     the subnet's, as the server sees it; only to be shown, since the stack knows it
+                  from the prefix.  Empty if it does not say
     """
 
-    __slots__ = ("mtu", "name_servers", "routes", "search")
+    __slots__ = ("broadcast", "mtu", "name_servers", "routes", "search")
 
     def __init__(self, options: dict[int, bytes], own: bytes, mtu_min: int) -> None:
         self.routes = _routes(options, own)
@@ -46,6 +48,7 @@ class Parameters:
         search = opt.domain_search(options.get(opt.DOMAIN_SEARCH))
         domain = opt.text(options.get(opt.DOMAIN_NAME))
         self.search = search or ([domain] if domain else [])
+        self.broadcast = opt.address(options.get(opt.BROADCAST_ADDRESS)) or b""
         mtu = opt.number(options.get(opt.INTERFACE_MTU), 2) or 0
         self.mtu = mtu if mtu >= mtu_min else 0
 

@@ -105,8 +105,10 @@ class LinkLocal4(TimerOwner):
             self.stop()
 
     def nic_up(self) -> None:
-        """The link may be another one, with others on it: claim the address anew (2.2)."""
-        if self.state in (CLAIMING, CLAIMED):
+        """The link may be another one, with others on it: claim the address anew (2.2), unless
+        the IP layer is doing that already."""
+        entry = self._layer.addresses.all.get(self.address)
+        if self.state == CLAIMED and entry is not None and entry.usable:
             self._remove()
             self._claim()
 
@@ -124,6 +126,8 @@ class LinkLocal4(TimerOwner):
         elif entry.usable and self.state == CLAIMING:
             self.conflicts = 0
             self._enter(CLAIMED)
+        elif not entry.usable and self.state == CLAIMED:
+            self._enter(CLAIMING)
 
     def fired(self, timer: Timer) -> None:
         if self.state == RETIRING:

@@ -28,6 +28,7 @@ def gaps(log: list[Heard]) -> list[float]:
 
 def test_four_messages_and_everything_is_configured() -> None:
     it = scene()
+    it.server.options[opt.BROADCAST_ADDRESS] = addr.parse("192.0.2.255")
     assert it.state() == "stopped"
     it.bind()
     assert it.address() == it.server.yiaddr
@@ -38,6 +39,7 @@ def test_four_messages_and_everything_is_configured() -> None:
     shown = it.auto.state()
     assert shown["address"] == "192.0.2.50/24"
     assert shown["server"] == "192.0.2.1"
+    assert shown["broadcast"] == "192.0.2.255"
     assert shown["expires"] in range(LEASE - 11, LEASE)
     assert shown["t1"] in range(LEASE * 9 // 20, LEASE // 2)
     assert shown["t2"] in range(LEASE * 8 // 10, LEASE * 7 // 8)
