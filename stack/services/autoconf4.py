@@ -52,11 +52,14 @@ class Autoconf4(Attendant, TimerOwner):
         """Get an address; `address` is one that the interface had once, to be asked for first.
 
         OK; STATE if it was started already; IN_USE if something else has UDP port 68.  Raises
-        ValueError if `address` is no address.
+        ValueError if `address` is no IPv4 address.
         """
+        wish = addr.parse(address) if address else b""
+        if len(wish) not in (0, 4):
+            raise ValueError(f"{address!r} is no IPv4 address")
         if self.informer.state != dhcp4_inform.IDLE:
             return status.STATE
-        result = self.client.start(addr.parse(address) if address else b"")
+        result = self.client.start(wish)
         if result == status.OK:
             self._on = True
             self._progressed()

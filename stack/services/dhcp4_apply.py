@@ -27,7 +27,7 @@ class Applied:
         self._host = host
         self._layer = host.layer_of(addr.ANY4)
         self._nic = nic
-        self._routes: set[_Key] = set()
+        self._routes: dict[_Key, int] = {}  # with their metrics
         self._sized = False
 
     def put(self, parameters: Parameters, lifetime: int = NEVER, routes: bool = True) -> None:
@@ -56,24 +56,23 @@ class Applied:
         return ("dhcp4", self._nic.index)
 
     def _put_routes(self, wanted: list[tuple[bytes, int, bytes, int]]) -> None:
-        nic, layer = self._nic, self._layer
+        nic, layer, ours = self._nic, self._layer, self._routes
         keys = {(prefix, length, gateway) for prefix, length, gateway, _ in wanted}
-        gone = self._routes - keys
+        gone = [key for key in ours if key not in keys]
         for prefix, length, gateway in gone:
             self._host.routes.remove(prefix, length, nic, gateway, LEASED)
+            del ours[prefix, length, gateway]
         if gone:
             layer.invalidate()
-        self._routes &= keys
-        known = {
+        others = {
             (route.prefix, route.length, route.gateway)
             for route in self._host.routes.all()
             if route.nic is nic
-        }
+        }.difference(ours)
         for prefix, length, gateway, metric in wanted:
             key = (prefix, length, gateway)
-            if key not in known:
-                known.add(key)
-                self._routes.add(key)
+            if key not in others and ours.get(key) != metric:
+                ours[key] = metric
                 layer.add_route(prefix, length, nic, gateway, metric, LEASED)
 
     def _put_mtu(self, mtu: int) -> None:

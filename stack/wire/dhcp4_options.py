@@ -203,11 +203,6 @@ def client_id(iaid: bytes, duid: bytes) -> bytes:
     return b"\xff" + iaid + duid
 
 
-def encode_addresses(found: list[bytes]) -> bytes:
-    """The value of a list of addresses."""
-    return b"".join(found)
-
-
 def encode_routes(routes: list[tuple[bytes, int, bytes]]) -> bytes:
     """The value of option 121."""
     return b"".join(

@@ -14,11 +14,14 @@ from scapy.layers.l2 import Ether
 from stack import Config
 from stack.base import addr, status
 from stack.base.units import MS, SECOND
+from stack.services.autoconf4 import Autoconf4
 from stack.transport.seam import SHARE_EXCLUSIVE
 from stack.wire import dhcp4
 from stack.wire import dhcp4_options as opt
 from stack.wire.dhcp4 import Message
-from tests.services.dhcp4_kit import LEASE, Heard, scene
+from tap.memory import wire
+from tests.harness import Host, Peer
+from tests.services.dhcp4_kit import LEASE, Heard, Scene, Server, scene
 
 
 def gaps(log: list[Heard]) -> list[float]:
@@ -499,18 +502,59 @@ def test_the_port_is_ours_while_dhcp_runs() -> None:
     assert it.state() == "stopped"
 
 
-def test_answers_on_another_interface_are_not_heard() -> None:
-    """Two interfaces, two clients, one port: each hears its own wire."""
+def second_wire(it: Scene) -> tuple[Server, Autoconf4]:
+    """Another interface of the same host, with a server of its own."""
+    port, far = wire(b"\2\0\0\0\1\1", b"\2\0\0\0\1\2", 1500, False)
+    stack = it.host.stack
+    nic = stack.add_nic(port, "second")
+    it.world.loop.add(stack, nic, port)
+    host = Host(stack, nic, port)
+    server = Server(it.world, host, Peer(it.world, far, host, 2), "198.51.100.1")
+    server.yiaddr = addr.parse("198.51.100.50")
+    server.options[opt.ROUTER] = server.address
+    return server, stack.autoconf4(nic)
+
+
+def test_two_interfaces_share_the_port_and_nothing_else() -> None:
     it = scene()
-    host = it.host
-    ports = it.world.pair()[1].port
-    second = host.stack.add_nic(ports, "second")
-    host.stack.autoconf4(second).start()
+    server, auto = second_wire(it)
+    assert it.auto.client.client_id != auto.client.client_id
+    assert it.auto.start() == auto.start() == status.OK
+    for _ in range(5):
+        it.server.run(SECOND)
+        server.run(0)
+    assert it.auto.state()["address"] == "192.0.2.50/24"
+    assert auto.state()["address"] == "198.51.100.50/24"
+    for _ in range(LEASE // 2):  # both renew by unicast
+        it.server.run(SECOND)
+        server.run(0)
+    assert it.server.kinds() == server.kinds() == ["discover", "request", "request"]
+    assert it.server.log[-1].dst == it.server.address
+    assert server.log[-1].dst == server.address
+    auto.stop()
+    it.server.run(SECOND)
+    assert it.state() == "bound"
+    assert auto.state()["state"] == "stopped"
+    assert it.routes() == {("192.0.2.0/24", ""), ("0.0.0.0/0", "192.0.2.1")}
+
+
+def test_an_answer_on_the_wrong_interface_is_ignored() -> None:
+    it = scene()
+    server, auto = second_wire(it)
     it.server.offers = False
     it.auto.start()
     discover = it.server.run_until("discover").message
-    it.server.offer(discover)
-    it.server.run(0)
-    assert it.state() == "bound"
-    assert host.stack.autoconf4(second).state()["state"] != "bound"
-    assert host.stack.autoconf4(second).client.client_id != it.auto.client.client_id
+    server.offer(discover)
+    assert it.dhcp_drops() == {"dhcp4_not_for_us": 1}
+    auto.start()
+    server.offer(discover)
+    assert it.dhcp_drops() == {"dhcp4_not_for_us": 2}
+    assert it.state() == "selecting"
+
+
+@pytest.mark.parametrize("text", ["::1", "192.0.2", "toaster"])
+def test_a_wish_that_is_no_address(text: str) -> None:
+    it = scene()
+    with pytest.raises(ValueError):
+        it.auto.start(text)
+    assert it.state() == "stopped"

@@ -64,6 +64,15 @@ def test_routers_are_taken_in_order_of_preference() -> None:
     assert route.gateway == R2
 
 
+def test_the_order_of_routers_may_change() -> None:
+    it = bound({opt.ROUTER: R2 + R1})
+    it.server.options[opt.ROUTER] = R1 + R2
+    it.server.run(1800 * SECOND)
+    route = it.host.stack.host.routes.lookup(addr.parse("8.8.8.8"))
+    assert route is not None
+    assert route.gateway == R1
+
+
 def test_no_more_than_four_routers() -> None:
     it = bound({opt.ROUTER: b"".join(bytes((192, 0, 2, n)) for n in range(1, 40))})
     assert len(it.routes()) == 1 + 4
