@@ -20,8 +20,9 @@ IPv4 addresses from the network:
     dhcp4_compose   what a client says
     dhcp4_port      the UDP port that the clients of all interfaces share
     dhcp4_lease     what a server grants
-    dhcp4_apply     routes, name servers and MTU put into the host's tables
+    dhcp4_apply     address, routes, name servers and MTU put into the host's tables
     dhcp4_talk      transactions and patience
+    dhcp4_states    where a client can stand
     dhcp4           the client of one interface
     dhcp4_inform    parameters without a lease
     linklocal4      an address of one's own choice

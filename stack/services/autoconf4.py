@@ -22,7 +22,7 @@ from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.seam import Attendant
 from stack.link.nic import Nic
-from stack.services import dhcp4, dhcp4_inform, linklocal4
+from stack.services import dhcp4_inform, dhcp4_states, linklocal4
 from stack.services.dhcp4 import Dhcp4Client
 from stack.services.dhcp4_inform import Dhcp4Inform
 from stack.services.dhcp4_lease import Parameters
@@ -76,7 +76,7 @@ class Autoconf4(Attendant, TimerOwner):
     def inform(self, address: str) -> int:
         """Ask for parameters only.  OK, STATE (DHCP runs), NOT_LOCAL, IN_USE; ValueError for what
         is no address."""
-        if self.client.state != dhcp4.STOPPED:
+        if self.client.state != dhcp4_states.STOPPED:
             return status.STATE
         self.informer.stop()
         return self.informer.start(addr.parse(address))
@@ -87,7 +87,7 @@ class Autoconf4(Attendant, TimerOwner):
         client, lease = self.client, self.client.lease
         shown: dict[str, Any] = {
             "interface": self._nic.name,
-            "state": dhcp4.STATE_NAMES[client.state],
+            "state": dhcp4_states.STATE_NAMES[client.state],
             "link_local": linklocal4.STATE_NAMES[self.link_local.state],
             "link_local_address": "",
             "inform": dhcp4_inform.STATE_NAMES[self.informer.state],

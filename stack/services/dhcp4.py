@@ -26,47 +26,29 @@ from typing import Final
 from stack.base import addr, fate, status
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MS, SECOND
-from stack.ip.addrconf import DHCP, DUPLICATED, LocalAddress
+from stack.ip.addrconf import DUPLICATED, LocalAddress
 from stack.ip.host import IpHost
 from stack.link.nic import Nic
 from stack.services.dhcp4_lease import Lease, read
 from stack.services.dhcp4_port import Dhcp4Port
+from stack.services.dhcp4_states import (
+    BOUND,
+    CHECKING,
+    DECLINING,
+    INIT,
+    INIT_REBOOT,
+    REBINDING,
+    REBOOTING,
+    RELEASING,
+    RENEWING,
+    REQUESTING,
+    SELECTING,
+    STOPPED,
+    WAITING,
+)
 from stack.services.dhcp4_talk import PATIENCE, Talker
 from stack.wire import dhcp4_options as opt
 from stack.wire.dhcp4 import Message
-
-STOPPED: Final = 0
-INIT: Final = 1
-SELECTING: Final = 2
-REQUESTING: Final = 3
-CHECKING: Final = 4
-BOUND: Final = 5
-RENEWING: Final = 6
-REBINDING: Final = 7
-INIT_REBOOT: Final = 8
-REBOOTING: Final = 9
-DECLINING: Final = 10
-RELEASING: Final = 11
-
-STATE_NAMES: Final = (
-    "stopped",
-    "init",
-    "selecting",
-    "requesting",
-    "checking",
-    "bound",
-    "renewing",
-    "rebinding",
-    "init-reboot",
-    "rebooting",
-    "declining",
-    "releasing",
-)
-HOLDING: Final = frozenset((BOUND, RENEWING, REBINDING))
-"""States in which there is an address to be used for everything."""
-
-_WAITING: Final = frozenset((REQUESTING, REBOOTING, RENEWING, REBINDING))
-"""States in which a request is out."""
 
 _PHASE: Final = 1
 _EXPIRY: Final = 2
@@ -82,7 +64,6 @@ class Dhcp4Client(Talker):
     """One interface's client.  `changed` is called after every change of state."""
 
     __slots__ = (
-        "_busy",
         "_changed",
         "_expiry",
         "_offer",
@@ -103,7 +84,6 @@ class Dhcp4Client(Talker):
         self.state = STOPPED
         self.lease: Lease | None = None
         """What a server granted us, until it ends or is lost."""
-        self._busy = False  # we are changing addresses ourselves
         self._changed = changed
         self._phase = Timer(self, _PHASE)
         self._expiry = Timer(self, _EXPIRY)
@@ -142,7 +122,7 @@ class Dhcp4Client(Talker):
         lease = self.lease
         if self.state in (STOPPED, RELEASING):
             return
-        if not release or lease is None or not self._owns(lease) or not self._nic.up:
+        if not release or lease is None or not self._applied.owns(lease) or not self._nic.up:
             self._leave()
             return
         self._quiet()
@@ -178,7 +158,7 @@ class Dhcp4Client(Talker):
     def address_changed(self, entry: LocalAddress) -> None:
         """`entry`, of this interface, is in another state."""
         lease = self.lease
-        if self._busy or lease is None or entry.address != lease.address:
+        if self._applied.busy or lease is None or entry.address != lease.address:
             return
         if self.state in (RELEASING, DECLINING):
             return
@@ -298,7 +278,7 @@ class Dhcp4Client(Talker):
         """The server granted it: put the address there."""
         old = self.lease
         if old is not None and old.prefix_length != lease.prefix_length:
-            self._remove_address(old)
+            self._applied.drop(old)
         lease.loosen(self._env)
         self.lease = lease
         self._offer = None
@@ -306,18 +286,13 @@ class Dhcp4Client(Talker):
         self._wish = lease.address
         self._quiet()
         self._arm(self._expiry, lease.expires)
-        left = self._left(lease)
-        self._busy = True
-        self._layer.add_address(
-            self._nic, lease.address, lease.prefix_length, preferred=left, valid=left, origin=DHCP
-        )
-        self._busy = False
+        self._applied.take(lease)
         self._check()
 
     def _check(self) -> None:
         """Use the lease once nobody else has its address (4.4.1, RFC 5227 2.1)."""
         assert self.lease is not None
-        if self._owns(self.lease):
+        if self._applied.owns(self.lease):
             self._bind()
         else:
             self._quiet()
@@ -329,7 +304,7 @@ class Dhcp4Client(Talker):
         lease = self.lease
         assert lease is not None
         self._quiet()
-        self._applied.put(lease.parameters, self._left(lease))
+        self._applied.put(lease.parameters, lease.left(self._env.now))
         self._arm(self._phase, lease.renews)
         self._enter(BOUND)
 
@@ -407,14 +382,7 @@ class Dhcp4Client(Talker):
         self._expiry.disarm()
         self._applied.clear()
         if lease is not None:
-            self._remove_address(lease)
-
-    def _remove_address(self, lease: Lease) -> None:
-        entry = self._layer.addresses.all.get(lease.address)
-        if entry is not None and entry.nic is self._nic and entry.origin == DHCP:
-            self._busy = True
-            self._layer.remove_address(entry.address)
-            self._busy = False
+            self._applied.drop(lease)
 
     # Hearing.
 
@@ -424,7 +392,7 @@ class Dhcp4Client(Talker):
         kind, state = message.type, self.state
         if kind == opt.OFFER and state == SELECTING:
             return self._offered(message)
-        if kind == opt.OFFER or state not in _WAITING:
+        if kind == opt.OFFER or state not in WAITING:
             return fate.DHCP4_UNEXPECTED
         if kind == opt.NAK:
             return self._judge_nak(message)
@@ -454,15 +422,6 @@ class Dhcp4Client(Talker):
         return self._offer is None or server == self._offer.server
 
     # Small change.
-
-    def _owns(self, lease: Lease) -> bool:
-        """The lease's address is one of the interface's, and checked."""
-        entry = self._layer.local.get(lease.address)
-        return entry is not None and entry.nic is self._nic
-
-    def _left(self, lease: Lease) -> int:
-        """ns until it expires."""
-        return NEVER if lease.expires >= NEVER else max(lease.expires - self._env.now, 0)
 
     def _pause(self, span: int) -> None:
         self._timers.arm(self._retry, self._env.now + span)

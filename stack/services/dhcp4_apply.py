@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: MIT
 """Floor 6: what a lease says, put into the host's tables and taken out of them again.
 
-The address itself is `dhcp4`'s, which has to wait for its probing; here are the routes, name
-servers, search domains and the MTU of one interface.  A route that is there already, from
-whomever, is left alone: it is not ours to take back.
+The address goes first, and what comes with it once nobody else turned out to have it: routes, name
+servers, search domains and the MTU of one interface.  An address or route that is there already,
+from whomever, is left alone: it is not ours to take back.
+
+Used by `dhcp4` and `dhcp4_inform`.
 """
 
 from __future__ import annotations
 
 from stack.base import addr
 from stack.base.timers import NEVER
+from stack.ip.addrconf import DHCP
 from stack.ip.host import IpHost
 from stack.ip.routes import LEASED
 from stack.link.nic import Nic
-from stack.services.dhcp4_lease import Parameters
+from stack.services.dhcp4_lease import Lease, Parameters
 
 _Key = tuple[bytes, int, bytes]
 
 
 class Applied:
-    """The traces of one interface's DHCP."""
+    """The traces of one interface's DHCP.
 
-    __slots__ = ("_host", "_layer", "_nic", "_routes", "_sized")
+    busy    we are changing the address ourselves: what is heard of it meanwhile is no news
+    """
+
+    __slots__ = ("_host", "_layer", "_nic", "_routes", "_sized", "busy")
 
     def __init__(self, host: IpHost, nic: Nic) -> None:
         self._host = host
@@ -29,6 +35,33 @@ class Applied:
         self._nic = nic
         self._routes: dict[_Key, int] = {}  # with their metrics
         self._sized = False
+        self.busy = False
+
+    # The address.
+
+    def take(self, lease: Lease) -> None:
+        """Put the address there, to be probed, or give it new lifetimes."""
+        left = lease.left(self._host.env.now)
+        self.busy = True
+        self._layer.add_address(
+            self._nic, lease.address, lease.prefix_length, preferred=left, valid=left, origin=DHCP
+        )
+        self.busy = False
+
+    def owns(self, lease: Lease) -> bool:
+        """The address is one of the interface's, and probed."""
+        entry = self._layer.local.get(lease.address)
+        return entry is not None and entry.nic is self._nic
+
+    def drop(self, lease: Lease) -> None:
+        """Take it away, unless it was given by hand."""
+        entry = self._layer.addresses.all.get(lease.address)
+        if entry is not None and entry.nic is self._nic and entry.origin == DHCP:
+            self.busy = True
+            self._layer.remove_address(entry.address)
+            self.busy = False
+
+    # What comes with it.
 
     def put(self, parameters: Parameters, lifetime: int = NEVER, routes: bool = True) -> None:
         """Let `parameters` hold, for `lifetime` ns from now, and nothing that held before.

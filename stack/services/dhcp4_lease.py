@@ -95,6 +95,10 @@ class Lease:
         """When the address must not be used any more."""
         return _sum(self.since, self.duration)
 
+    def left(self, now: int) -> int:
+        """ns until then."""
+        return NEVER if self.expires >= NEVER else max(self.expires - now, 0)
+
     def loosen(self, env: Env) -> None:
         """Move T1 and T2 forward by up to a twentieth, so that hosts which were switched on
         together do not renew together (RFC 2131 4.4.5)."""

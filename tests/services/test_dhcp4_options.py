@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stack.base import addr, status
 from stack.base.units import MINUTE, SECOND
-from stack.services import dhcp4 as machine
+from stack.services.dhcp4_states import HOLDING
 from stack.wire import dhcp4
 from stack.wire import dhcp4_options as opt
 from stack.wire.dhcp4 import Message
@@ -379,7 +379,7 @@ def test_whatever_a_server_says_the_machine_stays_sound(
         it.server.run(5 * SECOND)
         held = it.auto.client.lease is not None
         assert bool(it.address()) == held
-        assert not held or it.auto.client.state in machine.HOLDING
+        assert not held or it.auto.client.state in HOLDING
     it.auto.stop()
     it.server.run(SECOND)
     assert it.address() == b""
