@@ -35,6 +35,8 @@ from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
 
 if TYPE_CHECKING:
+    from stack.services.autoconf4 import Autoconf4
+    from stack.services.dhcp4_port import Dhcp4Port
     from stack.services.resolver import Resolver
 
 
@@ -69,6 +71,8 @@ class Compartment:
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
         self._resolver: Resolver | None = None
+        self._dhcp4: Dhcp4Port | None = None
+        self._autoconf4: dict[int, Autoconf4] = {}
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
@@ -131,6 +135,18 @@ class Compartment:
 
             self._resolver = Resolver(self.host, self.udp, self.tcp)
         return self._resolver
+
+    def autoconf4(self, nic: Nic) -> Autoconf4:
+        """DHCP, and link-local addresses without it, for `nic`.  Does nothing before `start`."""
+        made = self._autoconf4.get(nic.index)
+        if made is None:
+            from stack.services.autoconf4 import Autoconf4
+            from stack.services.dhcp4_port import Dhcp4Port
+
+            if self._dhcp4 is None:
+                self._dhcp4 = Dhcp4Port(self.host, self.udp)
+            made = self._autoconf4[nic.index] = Autoconf4(self.host, self._dhcp4, nic)
+        return made
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -197,6 +213,8 @@ class Compartment:
         shot = {name: block.snapshot() for name, block in blocks.items()}
         if self._resolver is not None:
             shot["names"] = self._resolver.counters.snapshot()
+        if self._dhcp4 is not None:
+            shot["dhcp4"] = self._dhcp4.counters.snapshot()
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

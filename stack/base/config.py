@@ -126,6 +126,28 @@ class Config:
     dns_failure_ttl         nor "nobody answers" (RFC 9520 3.2: 1 s at least)
     dns_cache_limit         answers kept; the oldest gives way
     dns_lookup_limit        lookups of all users at once
+
+    Addresses from the network (`Compartment.autoconf4`)
+
+    dhcp_duid               who this host is to DHCP servers of both families (RFC 8415 11), 3 to
+                            130 octets; empty: made of the first interface's hardware address
+    dhcp4_client_id         the client identifier instead of RFC 4361's, 2 to 255 octets.  One for
+                            all interfaces: only for hosts that have but one
+    dhcp4_hostname          a name for the server to know this host by (option 12), 63 octets at
+                            most; empty: none is sent
+    dhcp4_initial_delay     the longest random wait before the first message, the shortest is a
+                            tenth of it.  RFC 2131 4.4.1 wants 1 to 10 s; we take a second, since
+                            the storms after a power cut that it fears come from many hosts
+    dhcp4_offer_wait        how long offers of other servers are waited for after the first one;
+                            0 takes the first
+    dhcp4_lease_min         a lease of less is not taken
+    dhcp4_decline_wait      pause after an address turned out to be taken (RFC 2131 3.1.5: 10 s at
+                            least)
+    dhcp4_mtu_min           a server's interface MTU below this is not believed.  RFC 2132 5.1
+                            allows 68; less than 576 (RFC 791) is likelier a mistake, or a trick
+    linklocal4              take a link-local address (RFC 3927) while there is no other
+    linklocal4_delay        after so long without one
+    linklocal4_linger       it stays so long, deprecated, once there is another (RFC 3927 1.9)
     """
 
     hop_limit: int = 64
@@ -212,6 +234,18 @@ class Config:
     dns_cache_limit: int = 1024
     dns_lookup_limit: int = 256
 
+    dhcp_duid: bytes = b""
+    dhcp4_client_id: bytes = b""
+    dhcp4_hostname: str = ""
+    dhcp4_initial_delay: int = 1 * SECOND
+    dhcp4_offer_wait: int = 0
+    dhcp4_lease_min: int = 10 * SECOND
+    dhcp4_decline_wait: int = 10 * SECOND
+    dhcp4_mtu_min: int = 576
+    linklocal4: bool = True
+    linklocal4_delay: int = 20 * SECOND
+    linklocal4_linger: int = 60 * SECOND
+
     def __post_init__(self) -> None:
         """Refuse what could not work, naming the field."""
         for field, low, high in _BOUNDS:
@@ -232,6 +266,12 @@ class Config:
                 addr.parse(server)
             except ValueError:
                 raise ValueError(f"Config.dns_servers: {server!r} is no address") from None
+        for field, least, most in _IDENTITIES:
+            size = len(getattr(self, field))
+            if size and not least <= size <= most:
+                raise ValueError(f"Config.{field} has {size} octets: {least} .. {most}, or none")
+        if not self.dhcp4_hostname.isascii() or not self.dhcp4_hostname.isprintable():
+            raise ValueError(f"Config.dhcp4_hostname: {self.dhcp4_hostname!r} is no host name")
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
@@ -249,6 +289,7 @@ AUTOTUNING: Final = {
 """The most that a receive window grows to, by level: what its field can say with a scale of 2, 4,
 8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
+_IDENTITIES = (("dhcp_duid", 3, 130), ("dhcp4_client_id", 2, 255), ("dhcp4_hostname", 1, 63))
 _NAMES = (
     ("tcp_ecn", ECN),
     ("tcp_mtu_probing", ("off", "black-hole", "always")),
@@ -290,4 +331,11 @@ _BOUNDS = (
     ("dns_failure_ttl", 1 * SECOND, 300 * SECOND),
     ("dns_cache_limit", 1, 1 << 20),
     ("dns_lookup_limit", 1, 1 << 16),
+    ("dhcp4_initial_delay", 0, 60 * SECOND),
+    ("dhcp4_offer_wait", 0, 10 * SECOND),
+    ("dhcp4_lease_min", 1 * SECOND, 3600 * SECOND),
+    ("dhcp4_decline_wait", 10 * SECOND, 3600 * SECOND),
+    ("dhcp4_mtu_min", 68, 1500),
+    ("linklocal4_delay", 0, 3600 * SECOND),
+    ("linklocal4_linger", 0, 86400 * SECOND),
 )

@@ -121,6 +121,12 @@ TCP_TIME_WAIT: Final = _reason("tcp_time_wait")
 TCP_SILENT: Final = _reason("tcp_silent")  # the user silenced the connection
 TCP_MEMORY: Final = _reason("tcp_memory")  # the connection table is full
 
+# services
+DHCP4_MALFORMED: Final = _reason("dhcp4_malformed")  # no DHCP reply at all
+DHCP4_NOT_FOR_US: Final = _reason("dhcp4_not_for_us")  # another client's, or transaction's
+DHCP4_UNEXPECTED: Final = _reason("dhcp4_unexpected")  # not in this state, not of this server
+DHCP4_INVALID: Final = _reason("dhcp4_invalid")  # without what it must have, or nonsensical
+
 NAMES: Final = tuple(_names)
 
 

@@ -138,6 +138,8 @@ class Outbound(NetworkLayer):
             src = chosen.address
         elif src not in self.local:
             return None
+        if gateway and self.size == 4 and (addr.is_link_local(src) or addr.is_link_local(dst)):
+            gateway = b""  # RFC 3927 2.6.2: never through a router
         neighbor = self._neighbor(nic, gateway or dst)
         mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
         return self.make_path(nic, src, dst, neighbor, mtu)

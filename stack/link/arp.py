@@ -57,7 +57,9 @@ class ArpResolver(NetworkLayer, Resolver):
             return
         if message.operation == arp.REQUEST:
             reply = arp.build(arp.REPLY, nic.mac, tpa, sha, spa)
-            nic.send_raw(sha, ethernet.TYPE_ARP, reply)
+            # RFC 3927 2.5: so that everybody who has the same link-local address hears it.
+            target = addr.MAC_BROADCAST if addr.is_link_local(tpa) else sha
+            nic.send_raw(target, ethernet.TYPE_ARP, reply)
 
     def _merge(self, nic: Nic, message: arp.Arp) -> None:
         cache = nic.neighbors
@@ -70,6 +72,8 @@ class ArpResolver(NetworkLayer, Resolver):
 
     def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
         source = self._layer.source_for(nic, target)
+        if addr.is_link_local(source):
+            lladdr = addr.MAC_BROADCAST  # RFC 3927 2.5
         request = arp.build(arp.REQUEST, nic.mac, source, addr.MAC_NONE, target)
         nic.send_raw(lladdr or addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 

@@ -14,6 +14,20 @@ The name service, in reading order:
     lookup          one user's wish: search list, A and AAAA together
     resolver        the `NameService` of the transport seam
 
+IPv4 addresses from the network:
+
+    duid            who this host is to DHCP servers
+    dhcp4_compose   what a client says
+    dhcp4_port      the UDP port that the clients of all interfaces share
+    dhcp4_lease     what a server grants
+    dhcp4_apply     address, routes, name servers and MTU put into the host's tables
+    dhcp4_talk      transactions and patience
+    dhcp4_states    where a client can stand
+    dhcp4           the client of one interface
+    dhcp4_inform    parameters without a lease
+    linklocal4      an address of one's own choice
+    autoconf4       which of them it is to be
+
 `core` makes a resolver when somebody asks for it; dnspython is imported with the first question
 that has a server to go to.
 """

@@ -42,6 +42,14 @@ class HostPaths:
         """The way to `dst`; `scope` names an interface for link-local destinations."""
         return self._host.layers[len(dst)].path(dst, src, self.interface(scope))
 
+    def unnumbered_path(self, index: int, dst: bytes) -> Path | None:
+        """The way to a group or to everybody on an interface, with no source address; None if
+        there is no such interface, or it leads nowhere."""
+        nic = self.interface(index)
+        if nic is None or nic.is_loopback:
+            return None
+        return self._host.layers[len(dst)].unnumbered_path(nic, dst)
+
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""
         return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)

@@ -96,7 +96,9 @@ class Outgoing:
     __slots__ = ("ecn", "fragment", "hops", "interface", "source", "tos")
 
     def __init__(self) -> None:
-        self.source = b""  # empty: the endpoint's, or by the routes
+        # Empty: the endpoint's, or by the routes.  0.0.0.0 to 255.255.255.255 on `interface`:
+        # there is none yet, as DHCP has it.
+        self.source = b""
         self.interface = 0  # 0: the endpoint's, or by the routes
         self.hops = -1  # negative: the endpoint's
         self.tos = -1  # the whole octet; negative: the endpoint's

@@ -382,6 +382,14 @@ class UdpEndpoint(Workable, Datagram):
             self._queue = batch[taken:] + self._queue
             self._paused = True
 
+    def _unnumbered(self, index: int) -> tuple[int, Path | None]:
+        """The way to everybody on an interface, for those who have no address there yet: DHCP
+        (RFC 1122 3.2.1.3 a)."""
+        path = self._protocol.unnumbered_path(index, addr.BROADCAST4)
+        if path is None:
+            return status.NOT_LOCAL, None
+        return (status.OK, path) if self._broadcast else (status.ACCESS, None)
+
     def _choose(
         self, address: bytes, scope: int, how: Outgoing | None, way: Way
     ) -> tuple[int, Path | None]:
@@ -394,6 +402,8 @@ class UdpEndpoint(Workable, Datagram):
         if how is not None:
             fixed = scope or how.interface
             if how.source:
+                if addr.is_unspecified(how.source) and address == addr.BROADCAST4:
+                    return self._unnumbered(fixed)
                 if not protocol.may_bind(how.source, addr.family(address)):
                     return status.NOT_LOCAL, None
                 src = how.source

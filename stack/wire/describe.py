@@ -6,8 +6,12 @@ Never on the packet path.  Total: any octets give a line.
 
 from __future__ import annotations
 
+from typing import Final
+
 from stack.base import addr
-from stack.wire import arp, ethernet, ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp
+from stack.wire import arp, dhcp4, ethernet, ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp
+
+_DHCP4: Final = {dhcp4.SERVER_PORT, dhcp4.CLIENT_PORT}
 
 
 def frame(data: bytes, start: int = 0) -> str:
@@ -64,9 +68,16 @@ def _transport(data: bytes, proto: int, l4: int, end: int) -> str:
     if proto == ipv4.PROTO_TCP:
         return tcp.describe(data, l4, end)
     if proto == ipv4.PROTO_UDP:
-        return udp.describe(data, l4, end)
+        return _datagram(data, l4, end)
     if proto == ipv4.PROTO_ICMP:
         return icmp4.describe(data, l4, end)
     if proto == icmp6.PROTO:
         return icmp6.describe(data, l4, end)
     return f"protocol {proto}"
+
+
+def _datagram(data: bytes, l4: int, end: int) -> str:
+    line = udp.describe(data, l4, end)
+    if end - l4 >= udp.LENGTH and {*udp.HEADER.unpack_from(data, l4)[:2]} <= _DHCP4:
+        line += ": " + dhcp4.describe(data, l4 + udp.LENGTH, end)
+    return line
