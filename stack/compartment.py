@@ -35,6 +35,7 @@ from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
 
 if TYPE_CHECKING:
+    from stack.services.dhcp6 import Dhcp6
     from stack.services.resolver import Resolver
 
 
@@ -69,12 +70,15 @@ class Compartment:
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
         self._resolver: Resolver | None = None
+        self._dhcp6: Dhcp6 | None = None
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
             layer.loopback = self._loopback_nic
             layer.add_address(self._loopback_nic, addr.parse(text), length)
+        if config.dhcp6 in ("stateless", "stateful"):
+            self._make_dhcp6()
 
     # Setting up.
 
@@ -131,6 +135,18 @@ class Compartment:
 
             self._resolver = Resolver(self.host, self.udp, self.tcp)
         return self._resolver
+
+    @property
+    def dhcp6(self) -> Dhcp6:
+        """DHCPv6: its clients do nothing until they are started, by configuration, by router
+        advertisements or by hand."""
+        return self._dhcp6 or self._make_dhcp6()
+
+    def _make_dhcp6(self) -> Dhcp6:
+        from stack.services.dhcp6 import Dhcp6  # not before somebody wants it
+
+        self._dhcp6 = Dhcp6(self.host, self.udp)
+        return self._dhcp6
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -197,6 +213,8 @@ class Compartment:
         shot = {name: block.snapshot() for name, block in blocks.items()}
         if self._resolver is not None:
             shot["names"] = self._resolver.counters.snapshot()
+        if self._dhcp6 is not None:
+            shot["dhcp6"] = self._dhcp6.counters.snapshot()
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

@@ -14,6 +14,8 @@ The name service, in reading order:
     lookup          one user's wish: search list, A and AAAA together
     resolver        the `NameService` of the transport seam
 
+DHCPv6, a client per interface, has its reading order in `dhcp6`.
+
 `core` makes a resolver when somebody asks for it; dnspython is imported with the first question
 that has a server to go to.
 """
