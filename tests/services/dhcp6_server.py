@@ -19,6 +19,7 @@ SERVER = bytes.fromhex("000300010200000000aa")
 OTHER = bytes.fromhex("000300010200000000bb")
 HOUR = 3600
 LEASED = "2001:db8:77::100"
+SECOND_ADDRESS = "2001:db8:77::200"
 ALL_SERVERS = addr.parse("ff02::1:2")
 
 
@@ -157,6 +158,13 @@ class Scene:
         self.grant(request, **fields)
         assert self.at() == "bound"
         return request
+
+    def flap(self, span: float = 1) -> None:
+        """The link goes down, and comes up again."""
+        self.stack.set_link(self.host.nic, False)
+        assert self.at() == "waiting"
+        self.pause(span)
+        self.stack.set_link(self.host.nic, True)
 
     # Looking.
 

@@ -95,8 +95,7 @@ def test_confirm(seeded: World) -> None:
     """First after 0 .. 1 s; 1 s, at most 4 s, 10 s in all."""
     scene = Scene(seeded)
     scene.bind()
-    scene.stack.set_link(scene.host.nic, False)
-    scene.stack.set_link(scene.host.nic, True)
+    scene.flap(0)
     up = scene.world.now
     heard = scene.all(20 * SECOND)
     assert {h.kind for h in heard} == {"confirm"}
@@ -111,8 +110,7 @@ def test_confirm(seeded: World) -> None:
 def test_the_duration_of_confirm_ends_the_last_time_out() -> None:
     scene = Scene()
     scene.bind()
-    scene.stack.set_link(scene.host.nic, False)
-    scene.stack.set_link(scene.host.nic, True)
+    scene.flap(0)
     first = scene.next("confirm")
     scene.world.run(first.when + 10 * SECOND - 1 - scene.world.now)
     assert scene.at() == "confirming"
