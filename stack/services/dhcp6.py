@@ -88,9 +88,11 @@ class Dhcp6(Attendant, DatagramSink):
         return self._duid
 
     def _iaid(self, nic: Nic) -> int:
-        wanted = int.from_bytes(nic.mac[2:], "big")
+        iaid = int.from_bytes(nic.mac[2:], "big")
         taken = {client.lease.iaid for client in self.clients.values()}
-        return nic.index if wanted in taken else wanted
+        while iaid in taken:
+            iaid = (iaid + 1) & 0xFFFFFFFF
+        return iaid
 
     # Attendant.
 

@@ -216,7 +216,6 @@ class Association(ExchangeOwner, TimerOwner):
         self._not_on_link = False
         message = self._message(dhcp6.CONFIRM)
         message.associations = [self.lease.ask()]
-        self._arm(T_EXPIRE, self.lease.next_expiry())
         self._run(CONFIRMING, message, schedules.CONFIRM).start_after(schedules.CONFIRM.delay)
 
     def _extend(self, phase: int, kind: int, schedule: schedules.Schedule) -> None:
@@ -240,7 +239,7 @@ class Association(ExchangeOwner, TimerOwner):
 
     def _decline(self) -> None:
         """18.2.8: duplicate address detection has found out."""
-        addresses = [a for a in self._duplicates if a in self.lease.addresses]
+        addresses = [a for a in dict.fromkeys(self._duplicates) if a in self.lease.addresses]
         self._duplicates = []
         if not addresses:
             return

@@ -7,7 +7,6 @@ is probed (`Config.dad`) but where a duplicate is the point.
 
 from __future__ import annotations
 
-import ipaddress
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from tests.kernel.lan import Lan, lan, wants
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
 
-RANGE = (ipaddress.ip_address("fd77::100"), ipaddress.ip_address("fd77::1ff"))
+RANGE = (addr.parse("fd77::100"), addr.parse("fd77::1ff"))
 
 
 class Served:
@@ -143,7 +142,7 @@ def test_a_lease_and_everything_with_it(served: Served) -> None:
     served.obtain()
     state = served.state()
     address = served.address()
-    assert RANGE[0] <= ipaddress.ip_address(address) <= RANGE[1]
+    assert RANGE[0] <= addr.parse(address) <= RANGE[1]
     (lease,) = state["addresses"]
     assert 115 < lease["valid"] <= 120
     assert 55 < state["t1"] <= 60

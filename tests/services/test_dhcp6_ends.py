@@ -62,6 +62,30 @@ def test_release_goes_on_beside_a_new_discovery() -> None:
     assert scene.at() == "soliciting"
 
 
+def test_releases_nobody_answers_do_not_pile_up() -> None:
+    scene = Scene(dhcp6_rapid_commit=True)
+    for _ in range(12):
+        while scene.at() != "bound":
+            heard = scene.next()
+            if heard.kind == "solicit":
+                scene.grant(heard, rapid_commit=True)
+        scene.client.stop()
+        scene.client.start(stateful=True)
+    mine = [t for t in scene.stack.timers.armed() if "exchange" in type(t.owner).__module__]
+    assert len(mine) <= 8
+
+
+def test_a_link_that_goes_down_ends_a_release() -> None:
+    scene = Scene()
+    scene.bind()
+    scene.client.stop()
+    scene.next("release")
+    scene.stack.set_link(scene.host.nic, False)
+    assert scene.stack.udp.ports.in_use() == 0
+    scene.stack.set_link(scene.host.nic, True)
+    scene.silent(100 * SECOND)
+
+
 # Decline (18.2.8).
 
 

@@ -210,6 +210,7 @@ def test_no_addrs_avail_sends_to_the_next_server() -> None:
         {"addresses": [], "ia_status": dhcp6.NO_BINDING},
         {"addresses": [], "ia_status": dhcp6.NOT_ON_LINK},
         {"status": dhcp6.NOT_ON_LINK},
+        {"addresses": [(LEASED, 9, 9)], "ia_status": 0, "status": dhcp6.NO_ADDRS_AVAIL},
         {"addresses": []},
         {"addresses": [(LEASED, 0, 0)]},
     ],

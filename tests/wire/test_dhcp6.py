@@ -158,6 +158,20 @@ def test_what_only_informs_is_passed_over(
     assert message.server == SERVER
 
 
+@pytest.mark.parametrize(
+    ("last", "fits"),
+    [(b"a" * 61, True), (b"a" * 62, False), (b"!~", True), (b"\x7f", False), (b" ", False)],
+)
+def test_how_long_a_name_is_and_of_what(last: bytes, fits: bool) -> None:
+    """RFC 1035 3.1: 255 octets at most, its lengths and its end included."""
+    labels = [b"b" * 63] * 3 + [last]
+    wire = b"".join(bytes((len(one),)) + one for one in labels) + b"\0"
+    data = b"\7\0\0\1" + option(24, wire + b"\1z\0")
+    message = parse(data, 0, len(data))
+    assert message is not None
+    assert message.domains == ([b".".join(labels).decode(), "z"] if fits else [])
+
+
 def test_unknown_options_are_ignored_and_the_first_of_a_kind_counts() -> None:
     """RFC 8415 16: unknown ones are no reason to discard."""
     other = bytes.fromhex("00030001020000000009")
