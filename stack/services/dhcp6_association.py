@@ -298,6 +298,8 @@ class Association(ExchangeOwner, TimerOwner):
         self._arm(T_RENEW, self.lease.t1)
         self._arm(T_REBIND, self.lease.t2)
         self._arm(T_EXPIRE, self.lease.next_expiry())
+        if self._duplicates:
+            self._arm(T_DECLINE, self._means.env.now)  # the link went down before it was told
 
     def _expire(self) -> None:
         """Addresses have come to the end of their valid lifetime."""

@@ -148,6 +148,15 @@ def test_duplicates_found_at_once_are_declined_together() -> None:
     assert decline.addresses == [LEASED, SECOND_ADDRESS]
 
 
+def test_a_duplicate_is_declined_after_the_link_was_down() -> None:
+    scene = Scene(dad=True)
+    scene.bind()
+    scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+    scene.flap()
+    scene.reply(scene.next("confirm"))
+    assert scene.next("decline").addresses == [LEASED]
+
+
 def test_a_probed_address_is_not_probed_again_when_it_is_renewed() -> None:
     scene = Scene(dad=True)
     scene.bind()

@@ -377,7 +377,7 @@ def test_an_association_with_t1_after_t2_is_not_there() -> None:
     """21.4."""
     scene = Scene()
     solicit = scene.next("solicit")
-    scene.advertise(solicit, t1=20, t2=10)
+    scene.advertise(solicit, t1=2, t2=1)
     assert scene.drops() == {"dhcp6_no_addresses": 1}
     scene.advertise(solicit, t1=20, t2=0, preference=255)
     request = scene.next("request")
