@@ -37,6 +37,7 @@ from stack.wire import ethernet, icmp6, ipv4
 if TYPE_CHECKING:
     from stack.services.autoconf4 import Autoconf4
     from stack.services.dhcp4_port import Dhcp4Port
+    from stack.services.dhcp6 import Dhcp6
     from stack.services.resolver import Resolver
 
 
@@ -73,12 +74,15 @@ class Compartment:
         self._resolver: Resolver | None = None
         self._dhcp4: Dhcp4Port | None = None
         self._autoconf4: dict[int, Autoconf4] = {}
+        self._dhcp6: Dhcp6 | None = None
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
             layer.loopback = self._loopback_nic
             layer.add_address(self._loopback_nic, addr.parse(text), length)
+        if config.dhcp6 in ("stateless", "stateful"):
+            self._make_dhcp6()
 
     # Setting up.
 
@@ -147,6 +151,17 @@ class Compartment:
                 self._dhcp4 = Dhcp4Port(self.host, self.udp)
             made = self._autoconf4[nic.index] = Autoconf4(self.host, self._dhcp4, nic)
         return made
+    @property
+    def dhcp6(self) -> Dhcp6:
+        """DHCPv6: its clients do nothing until they are started, by configuration, by router
+        advertisements or by hand."""
+        return self._dhcp6 or self._make_dhcp6()
+
+    def _make_dhcp6(self) -> Dhcp6:
+        from stack.services.dhcp6 import Dhcp6  # not before somebody wants it
+
+        self._dhcp6 = Dhcp6(self.host, self.udp)
+        return self._dhcp6
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -215,6 +230,8 @@ class Compartment:
             shot["names"] = self._resolver.counters.snapshot()
         if self._dhcp4 is not None:
             shot["dhcp4"] = self._dhcp4.counters.snapshot()
+        if self._dhcp6 is not None:
+            shot["dhcp6"] = self._dhcp6.counters.snapshot()
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

@@ -148,6 +148,18 @@ class Config:
     linklocal4              take a link-local address (RFC 3927) while there is no other
     linklocal4_delay        after so long without one
     linklocal4_linger       it stays so long, deprecated, once there is another (RFC 3927 1.9)
+    Configuration from servers
+
+    dhcp6                   DHCPv6 (RFC 8415): "auto" does what the M and O flags of router
+                            advertisements hint at, "stateful" asks for addresses and everything
+                            else, "stateless" for everything else, "off" nothing
+    dhcp6_rapid_commit      offer to take addresses in two messages instead of four (RFC 8415
+                            18.2.1): good where there is one server
+    dhcp6_reconfigure       let a server that gave us a key tell us to ask again (RFC 8415 20.4)
+    dhcp6_refresh_max       what was got without addresses is asked for again after so long at the
+                            latest, whatever the server says (RFC 8415 21.23): 600 s at least
+    dhcp6_uuid              sixteen octets in hexadecimal, dashes or none, by which servers know
+                            this host (RFC 6355); empty: by its first interface's address
     """
 
     hop_limit: int = 64
@@ -245,6 +257,11 @@ class Config:
     linklocal4: bool = True
     linklocal4_delay: int = 20 * SECOND
     linklocal4_linger: int = 60 * SECOND
+    dhcp6: str = "auto"
+    dhcp6_rapid_commit: bool = False
+    dhcp6_reconfigure: bool = True
+    dhcp6_refresh_max: int = 7 * 86400 * SECOND
+    dhcp6_uuid: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not work, naming the field."""
@@ -261,6 +278,8 @@ class Config:
                 raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
+        if self.dhcp6_uuid and not _is_uuid(self.dhcp6_uuid):
+            raise ValueError(f"Config.dhcp6_uuid: {self.dhcp6_uuid!r} is no UUID")
         for server in self.dns_servers:
             try:
                 addr.parse(server)
@@ -275,6 +294,12 @@ class Config:
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
+
+
+def _is_uuid(text: str) -> bool:
+    """Sixteen octets in hexadecimal, however they are grouped by dashes."""
+    digits = text.replace("-", "")
+    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 ECN: Final = ("off", "passive", "on", "accurate")
@@ -294,6 +319,7 @@ _NAMES = (
     ("tcp_ecn", ECN),
     ("tcp_mtu_probing", ("off", "black-hole", "always")),
     ("tcp_connect_errors", ("none", "hard", "all")),
+    ("dhcp6", ("off", "auto", "stateless", "stateful")),
 )
 _BOUNDS = (
     ("tcp_mss_clamp", 48, 0xFFFF),
@@ -338,4 +364,5 @@ _BOUNDS = (
     ("dhcp4_mtu_min", 68, 1500),
     ("linklocal4_delay", 0, 3600 * SECOND),
     ("linklocal4_linger", 0, 86400 * SECOND),
+    ("dhcp6_refresh_max", 600 * SECOND, 1 << 62),
 )

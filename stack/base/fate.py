@@ -126,6 +126,19 @@ DHCP4_MALFORMED: Final = _reason("dhcp4_malformed")  # no DHCP reply at all
 DHCP4_NOT_FOR_US: Final = _reason("dhcp4_not_for_us")  # another client's, or transaction's
 DHCP4_UNEXPECTED: Final = _reason("dhcp4_unexpected")  # not in this state, not of this server
 DHCP4_INVALID: Final = _reason("dhcp4_invalid")  # without what it must have, or nonsensical
+DHCP6_NO_CLIENT: Final = _reason("dhcp6_no_client")  # on the interface it came in on
+DHCP6_NOT_UNICAST: Final = _reason("dhcp6_not_unicast")
+DHCP6_MALFORMED: Final = _reason("dhcp6_malformed")
+DHCP6_KIND: Final = _reason("dhcp6_kind")  # not one that servers send to clients
+DHCP6_SERVER_ID: Final = _reason("dhcp6_server_id")  # there is none
+DHCP6_CLIENT_ID: Final = _reason("dhcp6_client_id")  # there is none, or it is another's
+DHCP6_TRANSACTION: Final = _reason("dhcp6_transaction")  # it answers nothing that was asked
+DHCP6_RAPID_COMMIT: Final = _reason("dhcp6_rapid_commit")  # a Reply to Solicit without
+DHCP6_NO_ADDRESSES: Final = _reason("dhcp6_no_addresses")  # an Advertise that offers nothing
+DHCP6_NO_ASSOCIATION: Final = _reason("dhcp6_no_association")  # a Reply without ours
+DHCP6_RECONFIGURE: Final = _reason("dhcp6_reconfigure")  # to something that cannot be
+DHCP6_BUSY: Final = _reason("dhcp6_busy")  # Reconfigure during an exchange
+DHCP6_AUTHENTICATION: Final = _reason("dhcp6_authentication")  # none, wrong, or an old one
 
 NAMES: Final = tuple(_names)
 

@@ -27,6 +27,7 @@ IPv4 addresses from the network:
     dhcp4_inform    parameters without a lease
     linklocal4      an address of one's own choice
     autoconf4       which of them it is to be
+DHCPv6, a client per interface, has its reading order in `dhcp6`.
 
 `core` makes a resolver when somebody asks for it; dnspython is imported with the first question
 that has a server to go to.

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Floor 6: DHCPv6 for one host: a client per interface behind one endpoint on port 546.
+
+In reading order:
+
+    wire/dhcp6          messages as octets
+    dhcp6_retransmit    when something is said again
+    dhcp6_lease         what a server has lent
+    dhcp6_offers        which server to take
+    dhcp6_auth          who may ask to reconfigure
+    dhcp6_means         what a client works with
+    dhcp6_exchange      one message until it is answered
+    dhcp6_association   the speaking half of a client
+    dhcp6_client        the hearing half
+
+The host has one DUID: of its first interface's link-layer address (RFC 8415 11.4), or of
+`Config.dhcp6_uuid` (11.5); an interface's IAID are the last four octets of its own address, so both
+are the same after a restart (12).  Not done: DUID-LLT, which needs a place to be kept.
+
+Made by `compartment`; `on_router_flags` is for whoever reads router advertisements.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base import addr, fate, status
+from stack.ip.addrconf import LocalAddress
+from stack.ip.host import IpHost
+from stack.ip.seam import Attendant
+from stack.link.nic import Nic
+from stack.services.dhcp6_client import Client
+from stack.services.dhcp6_means import Dhcp6Counters, Means, link_local
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.options import Outgoing
+from stack.transport.seam import SHARE_EXCLUSIVE, Provider
+
+CLIENT_PORT: Final = 546
+SERVER_PORT: Final = 547
+ALL_SERVERS: Final = addr.parse("ff02::1:2")
+
+_DUID_LL: Final = b"\0\3\0\1"  # of Ethernet
+_DUID_UUID: Final = b"\0\4"
+_MIN_MTU: Final = 1280
+
+
+class Dhcp6(Attendant, DatagramSink):
+    """All clients of a host."""
+
+    def __init__(self, host: IpHost, udp: Provider) -> None:
+        self.counters = Dhcp6Counters()
+        self.clients: dict[int, Client] = {}
+        self._host = host
+        self._udp = udp
+        self._duid = b""
+        self._socket: Datagram | None = None
+        host.attendants.append(self)
+        for nic in host.nics:
+            self.nic_up(nic)
+
+    def client(self, nic: Nic) -> Client | None:
+        """The client of an interface, None where IPv6 cannot be."""
+        known = self.clients.get(nic.index)
+        if known is None and not nic.is_loopback and nic.mtu >= _MIN_MTU:
+            means = Means(
+                self._host, nic, self._own_duid(nic), self.counters, self._send, self._finished
+            )
+            known = self.clients[nic.index] = Client(means, self._iaid(nic))
+        return known
+
+    def on_router_flags(self, nic: Nic, managed: bool, other: bool) -> None:
+        """A router advertisement on `nic` says M and O (RFC 4861 4.2)."""
+        client = self.client(nic)
+        if client is not None:
+            client.on_router_flags(managed, other)
+
+    def state(self) -> list[dict[str, object]]:
+        """Every client, for people and tools."""
+        return [client.state() for client in self.clients.values()]
+
+    def _own_duid(self, nic: Nic) -> bytes:
+        uuid = self._host.config.dhcp6_uuid
+        if uuid:
+            return _DUID_UUID + bytes.fromhex(uuid.replace("-", ""))
+        if not self._duid:
+            first = next((one for one in self._host.nics if not one.is_loopback), nic)
+            self._duid = _DUID_LL + first.mac
+        return self._duid
+
+    def _iaid(self, nic: Nic) -> int:
+        iaid = int.from_bytes(nic.mac[2:], "big")
+        taken = {client.lease.iaid for client in self.clients.values()}
+        while iaid in taken:
+            iaid = (iaid + 1) & 0xFFFFFFFF
+        return iaid
+
+    # Attendant.
+
+    def nic_up(self, nic: Nic) -> None:
+        client = self.client(nic)
+        if client is not None:
+            client.nic_up()
+            mode = self._host.config.dhcp6
+            if mode in ("stateless", "stateful"):
+                client.start(mode == "stateful")
+
+    def nic_down(self, nic: Nic) -> None:
+        client = self.clients.get(nic.index)
+        if client is not None:
+            client.nic_down()
+
+    def address_changed(self, entry: LocalAddress) -> None:
+        client = self.clients.get(entry.nic.index)
+        if client is not None:
+            client.address_changed(entry)
+
+    # The way out and in.
+
+    def _send(self, nic: Nic, wire: bytes) -> int:
+        source = link_local(self._host, nic)
+        if not source:
+            return status.NOT_LOCAL
+        if self._socket is None:
+            result = self._open()
+            if result != status.OK:
+                return result
+        assert self._socket is not None
+        how = Outgoing()
+        how.source = source
+        return self._socket.send((wire,), len(wire), ALL_SERVERS, SERVER_PORT, nic.index, how)
+
+    def _open(self) -> int:
+        socket = self._udp.open_datagram(addr.V6)
+        if socket is None:
+            return status.NOT_SUPPORTED
+        socket.attach(self)
+        result = socket.bind(b"", CLIENT_PORT, SHARE_EXCLUSIVE)
+        if result == status.OK:
+            self._socket = socket
+        else:
+            socket.close()
+        return result
+
+    def _finished(self) -> None:
+        """A client has stopped; the last one leaves the port free."""
+        if self._socket is not None and not any(c.active for c in self.clients.values()):
+            self._socket.close()
+            self._socket = None
+
+    def received(self, batch: list[Received]) -> int:
+        socket = self._socket
+        if socket is not None:
+            socket.grant(sum(one.charge for one in batch))
+        for one in batch:
+            data = bytes(one.view)
+            client = self.clients.get(one.scope)
+            active = client is not None and client.active
+            reason = client.receive(one, data) if client and active else fate.DHCP6_NO_CLIENT
+            if reason:
+                self._host.door.drop_frame(data, reason)
+        return len(batch)
