@@ -93,6 +93,14 @@ class Compartment:
             self.v6.add_address(nic, addr.link_local(device.mac), 64, origin=LINK_LOCAL)
         return nic
 
+    def configure(self, nic: Nic) -> None:
+        """Let the network give `nic` its IPv4 addresses: DHCP, or link-local ones (`autoconf4`).
+
+        IPv6 needs nobody to start it: routers are asked and believed (`Config.accept_ra`), and say
+        whether there is DHCPv6 (`Config.dhcp6`).
+        """
+        self.autoconf4(nic).start()
+
     def add_address(self, nic: Nic, address: str, prefix_length: int) -> LocalAddress:
         """Give `nic` an address of either family.  It becomes usable at once, or after
         duplicate address detection if `Config.dad` says so."""
@@ -151,6 +159,7 @@ class Compartment:
                 self._dhcp4 = Dhcp4Port(self.host, self.udp)
             made = self._autoconf4[nic.index] = Autoconf4(self.host, self._dhcp4, nic)
         return made
+
     @property
     def dhcp6(self) -> Dhcp6:
         """DHCPv6: its clients do nothing until they are started, by configuration, by router

@@ -13,7 +13,9 @@ Every refusal keeps its reason and, where there is one, its cure.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,10 @@ class Wish:
     node     the device node
     mtu      of the wire
     offload  super-frames and unfinished checksums may cross
+    automatic  the network is to configure the stack: the kernel's side of a given TAP gets no
+             address either
+    mac      the stack's hardware address; empty: STACK_MAC, or on a network that others are on one
+             that is this machine's and this TAP's own
     """
 
     wire: str = ""
@@ -54,6 +60,8 @@ class Wish:
     node: str = NODE
     mtu: int = 1500
     offload: bool = True
+    automatic: bool = False
+    mac: bytes = b""
 
 
 @dataclass(slots=True)
@@ -65,6 +73,7 @@ class Attachment:
     port         the stack's end
     peer         the other end, on the memory rung
     pid          process whose namespaces hold the kernel's side; 0 if it is our own namespace
+    automatic    behind the wire is a network that configures its hosts
     """
 
     rung: str
@@ -72,6 +81,7 @@ class Attachment:
     port: FdPort | MemoryPort
     peer: MemoryPort | None = None
     pid: int = 0
+    automatic: bool = False
     refused: list[tuple[str, str]] = field(default_factory=list)
     _holder: Holder | None = None
 
@@ -99,6 +109,7 @@ def attach(wish: Wish) -> Attachment:
             refused.append((rung, str(why)))
         else:
             attachment.refused = refused
+            attachment.automatic |= wish.automatic and rung != "memory"
             return attachment
     raise AssertionError("the memory rung always works")
 
@@ -115,7 +126,7 @@ def _given(wish: Wish) -> Attachment:
             tap = adopt_tap(fd)
         except (OSError, ValueError) as error:
             raise Refused(f"descriptor {fd} is no usable TAP: {error}") from None
-        return _given_attachment(tap, f"wire: {tap.name}, by descriptor {fd}")
+        return _given_attachment(tap, f"wire: {tap.name}, by descriptor {fd}", wish)
     name = wish.tap or _own_tap()
     if not name:
         raise Refused("no TAP was given (--tap NAME, --fd N, or one of yours named wsk*)")
@@ -123,22 +134,42 @@ def _given(wish: Wish) -> Attachment:
         tap = open_tap(name, wish.node, wish.offload)
     except OSError as error:
         raise Refused(f"{name}: {_tap_reason(error, wish.node)}") from None
-    return _given_attachment(tap, f"wire: {name} (yours)")
+    return _given_attachment(tap, f"wire: {name} (yours)", wish)
 
 
-def _given_attachment(tap: OpenTap, line: str) -> Attachment:
-    """Configure the kernel's side if we may and nobody has."""
+def _given_attachment(tap: OpenTap, line: str, wish: Wish) -> Attachment:
+    """Configure the kernel's side if we may and nobody has; a bridge's port has no addresses."""
     mtu = 1500
+    bridged = Path(f"/sys/class/net/{tap.name}/brport").exists()
+    automatic = wish.automatic or bridged
+    if bridged:
+        line += ", a port of a bridge: the network there is to configure the stack"
     try:
         mtu = interface_mtu(tap.name)
-        kernel.configure(tap.name, mtu, KERNEL_ADDRESSES)
+        kernel.configure(tap.name, mtu, () if automatic else KERNEL_ADDRESSES)
     except OSError:
+        if automatic:
+            line += f"\n      set it up if it is not: sudo ip link set {tap.name} up"
+            mac = wish.mac or own_mac(tap.name)
+            return Attachment("given", line, _port(tap, mtu, mac), automatic=True)
         line += (
             f"\n      its kernel side is yours to set up: "
             f"sudo ip addr add 10.77.0.1/24 dev {tap.name}; "
             f"sudo ip addr add fd77::1/64 dev {tap.name}; sudo ip link set {tap.name} up"
         )
-    return Attachment("given", line, _port(tap, mtu))
+    mac = wish.mac or (own_mac(tap.name) if automatic else STACK_MAC)
+    return Attachment("given", line, _port(tap, mtu, mac), automatic=automatic)
+
+
+def own_mac(name: str) -> bytes:
+    """A locally administered address, the same whenever this machine opens the TAP `name`: leases
+    and addresses made of it stay the same too."""
+    try:
+        machine = Path("/etc/machine-id").read_bytes().strip()
+    except OSError:
+        machine = b""
+    machine = machine or socket.gethostname().encode()
+    return b"\x02\x77" + hashlib.sha256(b"wskstack %b %b" % (machine, name.encode())).digest()[:4]
 
 
 def _own_tap() -> str:
@@ -168,7 +199,7 @@ def _privileged(wish: Wish) -> Attachment:
         os.close(tap.fd)
         raise Refused(f"{tap.name} could not be configured: {error}") from None
     line = f"wire: {tap.name} (created, removed at exit)"
-    return Attachment("tap", line, _port(tap, wish.mtu))
+    return Attachment("tap", line, _port(tap, wish.mtu, wish.mac))
 
 
 def _has_net_admin() -> bool:
@@ -212,7 +243,7 @@ def _namespace(wish: Wish, kind: str) -> Attachment:
         line = f"wire: {holder.tap.name} in a private namespace, no root needed"
     else:
         line = "wire: a veth pair in a private namespace, no root needed"
-    port = _port(holder.tap, wish.mtu)
+    port = _port(holder.tap, wish.mtu, wish.mac)
     return Attachment(
         "userns" if kind == "tap" else "veth", line, port, pid=holder.pid, _holder=holder
     )
@@ -253,12 +284,12 @@ def _apparmor_restricts() -> bool:
 
 
 def _memory(wish: Wish) -> Attachment:
-    ours, theirs = wire(STACK_MAC, PEER_MAC, wish.mtu, wish.offload)
+    ours, theirs = wire(wish.mac or STACK_MAC, PEER_MAC, wish.mtu, wish.offload)
     return Attachment("memory", "wire: in memory, between two stacks", ours, peer=theirs)
 
 
-def _port(tap: OpenTap, mtu: int) -> FdPort:
-    return FdPort(tap.fd, STACK_MAC, mtu, tap.header, tap.features)
+def _port(tap: OpenTap, mtu: int, mac: bytes) -> FdPort:
+    return FdPort(tap.fd, mac or STACK_MAC, mtu, tap.header, tap.features)
 
 
 _BUILDERS: Final[dict[str, Callable[[Wish], Attachment]]] = {

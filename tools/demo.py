@@ -4,6 +4,7 @@
 tools/demo                     the best wire that works here
 tools/demo --check             bring it up, try everything against it, take it down
 tools/demo --wire userns       exactly this wire, or fail saying why
+tools/demo --tap NAME --auto   configured by the network that the TAP leads to
 tools/demo --pcap FILE         capture everything for Wireshark
 tools/demo --impair loss=1%,delay=20ms
 tools/demo --with examples/shout.py
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         fd=options.fd,
         mtu=options.mtu,
         offload=not options.no_offload and options.impair is None,
+        automatic=options.auto,
+        mac=options.mac,
     )
     try:
         attachment = attach(wish)
@@ -62,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
         # A wire that somebody gave us may lead to other stations: look before taking an address.
         config=Config(
-            dad=attachment.rung == "given",
+            dad=attachment.rung == "given" or attachment.automatic,
             dns_servers=tuple(options.dns),
             dns_hosts="\n".join(options.hosts),
         ),
@@ -70,7 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     tell_wire(attachment)
     try:
-        if attachment.rung == "given":
+        if attachment.automatic:
+            print("waiting for the network to give addresses (some seconds) ...")
+        elif attachment.rung == "given":
             print("asking whether anybody on this wire has our addresses (some seconds) ...")
         sys.stdout.flush()
         world.start()
@@ -101,6 +106,15 @@ def parser() -> argparse.ArgumentParser:
     )
     text.add_argument("--tap", default="", metavar="NAME", help="an existing TAP to use")
     text.add_argument("--fd", type=int, default=-1, metavar="N", help="an open TAP's descriptor")
+    text.add_argument(
+        "--auto",
+        action="store_true",
+        help="let the network configure the stack: router advertisements, DHCP, or link-local "
+        "addresses (the default on a TAP that is a bridge's port)",
+    )
+    text.add_argument(
+        "--mac", type=mac, default=b"", metavar="MAC", help="the stack's hardware address"
+    )
     text.add_argument("--mtu", type=mtu, default=1500, help="of the wire, 1280 to 65521")
     text.add_argument("--no-offload", action="store_true", help="plain frames, no super-frames")
     text.add_argument("--pcap", type=Path, metavar="FILE", help="capture to a pcapng file")
@@ -140,6 +154,17 @@ def mtu(text: str) -> int:
     value = int(text)
     if not 1280 <= value <= 65521:
         raise argparse.ArgumentTypeError("an MTU lies between 1280 (IPv6) and 65521 (a TAP)")
+    return value
+
+
+def mac(text: str) -> bytes:
+    """A hardware address that one station can have."""
+    try:
+        value = addr.parse_mac(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if value[0] & 1 or not any(value):
+        raise argparse.ArgumentTypeError(f"{text} is a group's address, or none")
     return value
 
 
@@ -206,8 +231,8 @@ def tell_wire(attachment: Attachment) -> None:
 def tell(world: DemoWorld, pcap: Path | None) -> None:
     """What is there, and what to type next."""
     if world.kernel_peer:
-        local = next(a.address for a in world.stack.v6.local.values() if a.address[0] == 0xFE)
-        print("kernel 10.77.0.1, fd77::1 | stack 10.77.0.2, fd77::2,", _text(local))
+        kernel = "" if world.attachment.automatic else "kernel 10.77.0.1, fd77::1 | "
+        print(f"{kernel}stack {', '.join(world.addresses())}")
     print("services: HTTP 80, echo 7 (TCP, UDP), discard 9, characters 19, WSK echo 40007")
     if pcap is not None:
         print(f"capturing to {pcap}")
@@ -215,10 +240,6 @@ def tell(world: DemoWorld, pcap: Path | None) -> None:
     for hint in world.hints():
         print(f"  {hint}")
     print("Ctrl-C ends it and leaves nothing behind.", flush=True)
-
-
-def _text(address: bytes) -> str:
-    return addr.text(address)
 
 
 if __name__ == "__main__":

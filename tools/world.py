@@ -20,6 +20,7 @@ from stack import Config, Stack, Trace
 from stack.base import addr
 from stack.base.units import SECOND
 from stack.ip.addrconf import TENTATIVE
+from stack.link.nic import Nic
 from tap.aio import AsyncioRuntime
 from tap.impair import ImpairedPort, Impairment
 from tap.ladder import KERNEL_ADDRESSES, STACK_ADDRESSES, Attachment
@@ -36,6 +37,9 @@ from wsk_api import Subsystem
 TCP_PORTS: Final = {80: 8080, 7: 8007, 9: 8009, 19: 8019, 40007: 40007}
 """Service ports and where the in-memory rung forwards them to."""
 UDP_PORTS: Final = {7: 8007}
+
+PATIENCE: Final = 15 * SECOND
+"""How long a network has to configure the stack before the demo goes on without."""
 
 Host = Callable[[str, int], tuple[str, int]]
 """(protocol, service port) -> (address, port) to use."""
@@ -84,10 +88,10 @@ class DemoWorld:
         self.stack = Stack(self.runtime.env, self._config)
         port = self.wrap(self.attachment.port, lambda: self.runtime.env.now)
         nic = self.stack.add_nic(port, "wsk0")
-        for address, length in STACK_ADDRESSES:
-            self.stack.add_address(nic, address, length)
-        self.stack.add_route("0.0.0.0", 0, nic, KERNEL_ADDRESSES[0][0])
-        self.stack.add_route("::", 0, nic, KERNEL_ADDRESSES[1][0])
+        if self.attachment.automatic:
+            self.stack.configure(nic)
+        else:
+            self._configure(nic)
         self.runtime.loop.add(self.stack, nic, port)
         self.runtime.start()
         self.await_addresses()
@@ -95,8 +99,21 @@ class DemoWorld:
         subsystem.attach(self.stack.providers, self.runtime, self.stack.names)
         self.start_services(subsystem)
 
+    def _configure(self, nic: Nic) -> None:
+        for address, length in STACK_ADDRESSES:
+            self.stack.add_address(nic, address, length)
+        self.stack.add_route("0.0.0.0", 0, nic, KERNEL_ADDRESSES[0][0])
+        self.stack.add_route("::", 0, nic, KERNEL_ADDRESSES[1][0])
+
     def await_addresses(self) -> None:
-        """Wait until nobody has objected to our addresses.  Raises AddressTaken."""
+        """Wait until nobody has objected to our addresses.  Raises AddressTaken.
+
+        Where the network is to give them: until it has given one of each family, or for some
+        seconds; what comes later is used just as well.
+        """
+        if self.attachment.automatic:
+            self.runtime.wait(lambda: len(self._routable()) == 2, PATIENCE)
+            return
         mine = [addr.parse(address) for address, _ in STACK_ADDRESSES]
         layers = [self.stack.v4 if len(address) == 4 else self.stack.v6 for address in mine]
         pairs = list(zip(mine, layers, strict=True))
@@ -110,6 +127,28 @@ class DemoWorld:
                 raise AddressTaken(
                     f"another station on this wire has {addr.text(own)}, which the stack wants"
                 )
+
+    def _routable(self) -> dict[int, str]:
+        """For each family an address that is good beyond the link, if there is one."""
+        found: dict[int, str] = {}
+        for family, layer in ((4, self.stack.v4), (6, self.stack.v6)):
+            for entry in layer.local.values():
+                if not entry.nic.is_loopback and not addr.is_link_local(entry.address):
+                    found.setdefault(family, addr.text(entry.address))
+        return found
+
+    def addresses(self) -> list[str]:
+        """What the stack can be reached by on its wire, the link-local addresses last."""
+        if not self.attachment.automatic:
+            own = [address for address, _ in STACK_ADDRESSES]
+        else:
+            own = list(self._routable().values())
+        return own + [
+            addr.text(entry.address)
+            for layer in (self.stack.v4, self.stack.v6)
+            for entry in layer.local.values()
+            if addr.is_link_local(entry.address)
+        ]
 
     def start_services(self, subsystem: Subsystem) -> None:
         """Every service, each a WSK client of its own."""
@@ -147,7 +186,7 @@ class DemoWorld:
 
     def hosts(self) -> Iterator[tuple[int, Host]]:
         """(4 or 6, where to find a service) for both families."""
-        for (address, _), family in zip(STACK_ADDRESSES, (4, 6), strict=True):
+        for family, address in self._routable().items():
             yield family, lambda protocol, port, at=address: (at, port)  # type: ignore[misc]
 
     def own_checks(self) -> Iterator[tuple[str, str]]:
@@ -161,9 +200,12 @@ class DemoWorld:
     def hints(self) -> Iterator[str]:
         """What to type next."""
         inside = "tools/wsk in " if self.attachment.pid else ""
-        yield f"{inside}ping -c3 10.77.0.2"
-        yield f"{inside}curl http://10.77.0.2/"
-        yield f"{inside}curl -g 'http://[fd77::2]/'"
+        found = self._routable()
+        if 4 in found:
+            yield f"{inside}ping -c3 {found[4]}"
+            yield f"{inside}curl http://{found[4]}/"
+        if 6 in found:
+            yield f"{inside}curl -g 'http://[{found[6]}]/'"
         if self.attachment.pid:
             yield "tools/wsk shell"
 
