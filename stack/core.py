@@ -6,139 +6,38 @@
     next_deadline()         when to come back if nothing else happens
 
 `Env.now` is set by whoever drives it.  A stack never waits, never reads a clock, and touches
-nothing but what it was given.
+nothing but what it was given.  It is its first compartment; `add_compartment` makes more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from stack.base import addr
 from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
-from stack.ip.addrconf import LocalAddress
-from stack.ip.icmp import Icmp
-from stack.ip.icmp4 import Icmp4
-from stack.ip.icmp6 import Icmp6
-from stack.ip.layer import IpHost
-from stack.ip.ndp import NdpResolver
-from stack.ip.v4 import V4Layer
-from stack.ip.v6 import V6Layer
-from stack.link.arp import ArpResolver
-from stack.link.loopback import LoopbackDevice
+from stack.compartment import Compartment
 from stack.link.nic import Nic
-from stack.link.seam import Device
-from stack.raw.protocol import RawProtocol
-from stack.tcp.protocol import TcpProtocol
-from stack.transport.naming import NameService
-from stack.transport.seam import Provider
-from stack.udp.protocol import UdpProtocol
-from stack.wire import ethernet, icmp6, ipv4
-
-if TYPE_CHECKING:
-    from stack.services.resolver import Resolver
 
 
-class Stack:
+class Stack(Compartment):
     """One host's TCP/IP."""
 
     def __init__(self, env: Env, config: Config | None = None) -> None:
-        self.env = env
-        self.config = config or Config()
         self.timers = TimerHeap()
         self.door = DropDoor(env)
-        self.host = IpHost(env, self.timers, self.door, self.config)
-        self.v4 = V4Layer(self.host)
-        self.v6 = V6Layer(self.host)
-        self.v4.icmp = Icmp4(self.v4)
-        self.v6.icmp = Icmp6(self.v6)
-        self._arp = ArpResolver(self.v4, self.door)
-        self._ndp = NdpResolver(self.v6)
-        self.v6.icmp.ndp = self._ndp
-        self.v4.addresses.serve(self._arp)
-        self.v6.addresses.serve(self._ndp)
-        self.tcp = TcpProtocol(self.host)
-        self.udp = UdpProtocol(self.host)
-        self.raw = RawProtocol(self.host)
-        self.v4.protocols.update(
-            {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, ipv4.PROTO_ICMP: self.v4.icmp}
+        self.compartments: list[Compartment] = [self]
+        super().__init__(1, env, self.timers, self.door, config or Config())
+
+    def add_compartment(self) -> Compartment:
+        """A further compartment, with nothing but a loopback interface.
+
+        Its `providers` and `names` are attached to a WSK subsystem of their own.
+        """
+        made = Compartment(
+            len(self.compartments) + 1, self.env, self.timers, self.door, self.config
         )
-        self.v6.protocols.update(
-            {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
-        )
-        self._resolver: Resolver | None = None
-        self._loopback = LoopbackDevice()
-        self._loopback_nic = self._attach(self._loopback, "lo", is_loopback=True)
-        for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
-            layer.loopback = self._loopback_nic
-            layer.add_address(self._loopback_nic, addr.parse(text), length)
-
-    # Setting up.
-
-    def add_nic(self, device: Device, name: str = "") -> Nic:
-        """Attach a device.  It has no address yet but its IPv6 link-local one."""
-        nic = self._attach(device, name or f"nic{len(self.host.nics)}")
-        if device.mtu >= 1280:
-            self.v6.add_address(nic, addr.link_local(device.mac), 64)
-        return nic
-
-    def add_address(self, nic: Nic, address: str, prefix_length: int) -> LocalAddress:
-        """Give `nic` an address of either family.  It becomes usable at once, or after
-        duplicate address detection if `Config.dad` says so."""
-        packed = addr.parse(address)
-        return self.host.layers[len(packed)].add_address(nic, packed, prefix_length)
-
-    def add_route(self, prefix: str, length: int, nic: Nic, gateway: str, metric: int = 0) -> None:
-        """Reach a prefix through a gateway on `nic`'s link ("0.0.0.0", 0 for the default)."""
-        packed = addr.parse(prefix)
-        layer = self.host.layers[len(packed)]
-        layer.add_route(packed, length, nic, addr.parse(gateway) if gateway else b"", metric)
-
-    @property
-    def providers(self) -> list[Provider]:
-        """The transports, for WSK."""
-        return [self.tcp, self.udp, self.raw]
-
-    @property
-    def names(self) -> NameService:
-        """The name service, for WSK.  Made when it is first asked for."""
-        return self.resolver
-
-    @property
-    def resolver(self) -> Resolver:
-        """The same, as the resolver it is."""
-        if self._resolver is None:
-            # Not before: whoever looks up no names should not pay for importing the means.
-            from stack.services.resolver import Resolver
-
-            self._resolver = Resolver(self.host, self.udp, self.tcp)
-        return self._resolver
-
-    def icmp_for(self, address: bytes) -> Icmp:
-        """The ICMP of an address's family, for those who ping."""
-        return self.v4.icmp if len(address) == 4 else self.v6.icmp
-
-    def _attach(self, device: Device, name: str, is_loopback: bool = False) -> Nic:
-        host = self.host
-        nic = Nic(
-            len(host.nics) + 1,
-            name,
-            device,
-            self.env,
-            self.timers,
-            self.door,
-            self.config.neighbor_limit,
-            is_loopback,
-        )
-        nic.attach(ethernet.TYPE_IPV4, self.v4)
-        nic.attach(ethernet.TYPE_IPV6, self.v6)
-        nic.attach(ethernet.TYPE_ARP, self._arp)
-        nic.neighbors.serve(4, self._arp, self.v4)
-        nic.neighbors.serve(16, self._ndp, self.v6)
-        host.nics.append(nic)
-        return nic
+        self.compartments.append(made)
+        return made
 
     # Being driven.
 
@@ -151,27 +50,13 @@ class Stack:
         timers = self.timers
         if timers.next_deadline() <= self.env.now:
             timers.run(self.env.now)
-        if self._loopback.waiting():
-            for frame in self._loopback.drain():
-                self._loopback_nic.receive(frame)
-        if self.raw.work:
-            self.raw.settle()
-        self.udp.settle()
-        if self._resolver is not None:
-            self._resolver.settle()
-        self.tcp.settle()
+        for compartment in self.compartments:
+            compartment.settle()
         return self.busy()
 
     def busy(self) -> bool:
         """Something waits for the next step."""
-        return bool(
-            self.tcp.work
-            or self.udp.work
-            or self.tcp.accepting
-            or self.raw.work
-            or self._loopback.waiting()
-            or (self._resolver is not None and self._resolver.work)
-        )
+        return any(compartment.waiting() for compartment in self.compartments)
 
     def next_deadline(self) -> int:
         """Nanoseconds on `Env.now`'s clock; no timer fires before.  May be early."""
@@ -180,20 +65,10 @@ class Stack:
     # Looking.
 
     def snapshot(self) -> dict[str, dict[str, int]]:
-        """Every counter, by block."""
-        blocks = {
-            "ip4": self.v4.counters,
-            "ip6": self.v6.counters,
-            "icmp4": self.v4.icmp.counters,
-            "icmp6": self.v6.icmp.counters,
-            "udp": self.udp.counters,
-            "raw": self.raw.counters,
-            "tcp": self.tcp.counters,
-        }
-        shot = {name: block.snapshot() for name, block in blocks.items()}
-        if self._resolver is not None:
-            shot["names"] = self._resolver.counters.snapshot()
-        for nic in self.host.nics:
-            shot[nic.name] = nic.counters.snapshot()
+        """Every counter, by block; those of further compartments with their number in front."""
+        shot = super().snapshot()
+        for compartment in self.compartments[1:]:
+            for name, block in compartment.snapshot().items():
+                shot[f"{compartment.number}:{name}"] = block
         shot["drops"] = self.door.snapshot()
         return shot

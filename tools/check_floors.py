@@ -26,13 +26,14 @@ FLOORS: Final = {
     "stack.raw": 6,
     "stack.tcp": 6,
     "stack.services": 6,
-    "stack.core": 7,
-    "stack": 8,  # the front door over core
-    "tap": 8,
-    "wsk_api": 8,
-    "wsk_api.facade": 9,
-    "tools": 10,
-    "tests": 11,
+    "stack.compartment": 7,
+    "stack.core": 8,
+    "stack": 9,  # the front door over core
+    "tap": 9,
+    "wsk_api": 9,
+    "wsk_api.facade": 10,
+    "tools": 11,
+    "tests": 12,
 }
 SANS_IO: Final = frozenset(
     (

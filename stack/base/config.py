@@ -23,8 +23,11 @@ class Config:
     hop_limit               TTL and hop limit of what we send, 1 .. 255 (RFC 1122 3.2.1.7)
     dad                     probe an address before using it (RFC 5227, RFC 4862 5.4).  Off
                             makes an address usable at once: right on a private wire
-    weak_host               accept packets for an address of another interface; off is the
-                            strong host model (RFC 1122 3.3.4.2)
+    weak_host               accept packets for an address of another interface, and send from one;
+                            off is the strong host model (RFC 1122 3.3.4.2).  Per interface:
+                            `IpInterface.weak_receive` and `weak_send`
+    forwarding              pass packets for others on (RFC 1812, RFC 8200); per interface:
+                            `IpInterface.forwarding`
     neighbor_limit          neighbours remembered per interface, 16 at least
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
@@ -128,6 +131,7 @@ class Config:
     hop_limit: int = 64
     dad: bool = True
     weak_host: bool = False
+    forwarding: bool = False
     neighbor_limit: int = 1024
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND

@@ -46,9 +46,21 @@ class Head:
                  the pseudo-header's sum so far, or NO_CHECKSUM when nothing is left to do
     gso_size     payload octets per wire segment, 0 if the packet leaves as it is
     gso_type     virtio-net segmentation type, set by the IP layer when gso_size is not 0
+    options      options for the IPv4 header of this packet, a multiple of four octets
     """
 
-    __slots__ = ("buf", "csum", "end", "gso_size", "gso_type", "l4", "net", "start", "view")
+    __slots__ = (
+        "buf",
+        "csum",
+        "end",
+        "gso_size",
+        "gso_type",
+        "l4",
+        "net",
+        "options",
+        "start",
+        "view",
+    )
 
     def __init__(self) -> None:
         self.buf = bytearray(SIZE)
@@ -60,6 +72,7 @@ class Head:
         self.csum = NO_CHECKSUM
         self.gso_size = 0
         self.gso_type = 0
+        self.options = b""
 
     def reset(self) -> None:
         """Start a new packet."""
@@ -67,6 +80,7 @@ class Head:
         self.csum = NO_CHECKSUM
         self.gso_size = 0
         self.gso_type = 0
+        self.options = b""
 
     def push(self, data: bytes) -> None:
         """Write `data` in front of what is there."""

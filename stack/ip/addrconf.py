@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from stack.base.seam import Env, TimerOwner
-from stack.base.timers import Timer, TimerHeap
+from stack.base.timers import NEVER, Timer, TimerHeap
 from stack.base.units import SECOND
 from stack.link.nic import Nic
 from stack.link.seam import Resolver
@@ -26,6 +26,15 @@ DEPRECATED: Final = 2
 DUPLICATED: Final = 3
 
 STATE_NAMES: Final = ("tentative", "preferred", "deprecated", "duplicated")
+
+# Who configured an address.
+MANUAL: Final = 0
+LINK_LOCAL: Final = 1
+SLAAC: Final = 2
+TEMPORARY: Final = 3
+DHCP: Final = 4
+
+ORIGIN_NAMES: Final = ("manual", "link-local", "slaac", "temporary", "dhcp")
 
 ANNOUNCE_COUNT: Final = 2  # RFC 5227 1.1
 ANNOUNCE_INTERVAL: Final = 2 * SECOND
@@ -56,10 +65,15 @@ class LocalAddress(TimerOwner):
         "conflicts",
         "manager",
         "nic",
+        "on_link",
+        "origin",
+        "preferred_until",
         "prefix_length",
+        "removed",
         "sent",
         "state",
         "timer",
+        "valid_until",
     )
 
     def __init__(
@@ -69,6 +83,11 @@ class LocalAddress(TimerOwner):
         self.nic = nic
         self.address = address
         self.prefix_length = prefix_length
+        self.origin = MANUAL
+        self.on_link = True
+        self.preferred_until = NEVER  # ns
+        self.valid_until = NEVER
+        self.removed = False
         self.state = TENTATIVE
         self.sent = 0
         self.conflicts = 0
@@ -103,9 +122,24 @@ class AddressManager:
         """Probe through `resolver`."""
         self._resolver = resolver
 
-    def add(self, nic: Nic, address: bytes, prefix_length: int, probe: bool) -> LocalAddress:
-        """Take `address`, at once or after probing."""
+    def add(
+        self,
+        nic: Nic,
+        address: bytes,
+        prefix_length: int,
+        probe: bool,
+        origin: int = MANUAL,
+        preferred: int = NEVER,
+        valid: int = NEVER,
+    ) -> LocalAddress:
+        """Take `address`, at once or after probing; `preferred` and `valid` are ns from now."""
+        known = self.all.get(address)
+        if known is not None and known.nic is nic and known.state != DUPLICATED:
+            self._set_lifetimes(known, preferred, valid)
+            return known
         entry = self.all[address] = LocalAddress(self, nic, address, prefix_length)
+        entry.origin = origin
+        self._set_lifetimes(entry, preferred, valid)
         if probe and self._resolver is not None and not nic.is_loopback:
             self._move(entry, TENTATIVE)
             delay = self._env.random_below(self._schedule.delay)
@@ -120,8 +154,14 @@ class AddressManager:
         if entry is not None:
             entry.timer.disarm()
             entry.state = DUPLICATED
+            entry.removed = True
             self._changed(entry)
         return entry
+
+    def _set_lifetimes(self, entry: LocalAddress, preferred: int, valid: int) -> None:
+        now = self._env.now
+        entry.preferred_until = NEVER if preferred >= NEVER else now + preferred
+        entry.valid_until = NEVER if valid >= NEVER else now + valid
 
     def step(self, entry: LocalAddress) -> None:
         """The next probe or announcement is due."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from stack.base import addr
 from stack.ip.addrconf import DEPRECATED
-from stack.ip.layer import IpHost
+from stack.ip.host import IpHost
 from stack.ip.policy import label, precedence, scope
 
 

@@ -8,21 +8,41 @@ Not done: dead gateway detection, router preferences (they come with router disc
 
 from __future__ import annotations
 
+from typing import Final
+
 from stack.base import addr
 from stack.link.nic import Nic
+
+# Who gave a route.
+CONNECTED: Final = 0
+STATIC: Final = 1
+ADVERTISED: Final = 2
+LEASED: Final = 3
+REDIRECTED: Final = 4
+
+ORIGIN_NAMES: Final = ("connected", "static", "ra", "dhcp", "redirect")
 
 
 class Route:
     """How to reach a prefix: over `nic`, straight or through `gateway` (empty: on-link)."""
 
-    __slots__ = ("gateway", "length", "metric", "nic", "prefix")
+    __slots__ = ("gateway", "length", "metric", "nic", "origin", "prefix")
 
-    def __init__(self, prefix: bytes, length: int, nic: Nic, gateway: bytes, metric: int) -> None:
+    def __init__(
+        self,
+        prefix: bytes,
+        length: int,
+        nic: Nic,
+        gateway: bytes,
+        metric: int,
+        origin: int = STATIC,
+    ) -> None:
         self.prefix = prefix
         self.length = length
         self.nic = nic
         self.gateway = gateway
         self.metric = metric
+        self.origin = origin
 
 
 class RouteTable:
@@ -44,12 +64,33 @@ class RouteTable:
         routes.append(route)
         routes.sort(key=lambda r: r.metric)
 
-    def remove(self, prefix: bytes, length: int, nic: Nic) -> bool:
-        """Remove the routes to a prefix over `nic`; False if there was none."""
-        routes = self._by_length.get((len(prefix), length), {}).get(prefix, [])
-        kept = [r for r in routes if r.nic is not nic]
+    def remove(
+        self,
+        prefix: bytes,
+        length: int,
+        nic: Nic,
+        gateway: bytes | None = None,
+        origin: int | None = None,
+    ) -> bool:
+        """Remove the routes to a prefix over `nic`, of one gateway and origin if those are given;
+        False if there was none."""
+        size = len(prefix)
+        table = self._by_length.get((size, length), {})
+        routes = table.get(prefix, [])
+        kept = [
+            route
+            for route in routes
+            if route.nic is not nic
+            or (gateway is not None and route.gateway != gateway)
+            or (origin is not None and route.origin != origin)
+        ]
         found = len(kept) < len(routes)
         routes[:] = kept
+        if found and not kept:
+            del table[prefix]
+            if not table:
+                del self._by_length[size, length]
+                self._lengths[size].remove(length)
         return found
 
     def lookup(self, dst: bytes, nic: Nic | None = None) -> Route | None:

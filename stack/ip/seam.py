@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4 seam: what the IP layer asks of a transport."""
+"""Floor 4 seam: what the IP layer asks of a transport, and whom it tells of its configuration."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stack.base.packet import Packet
+
+if TYPE_CHECKING:
+    from stack.ip.addrconf import LocalAddress
+    from stack.link.nic import Nic
 
 # Kinds of trouble a transport hears about (RFC 1122 3.2.2, RFC 4443 3).
 NET_UNREACHABLE: Final = 1
@@ -49,3 +53,21 @@ class TransportLayer:
         as came back: the transport checks that it really sent this (RFC 5927 4.1).  `mtu`
         is the reported one for TOO_BIG, else 0.
         """
+
+
+class Attendant:
+    """Somebody who configures the host, or announces what is configured.
+
+    Told on the stack's thread, from inside of whatever changed: a lot of work, and sending, waits
+    for a timer or the executor.
+    """
+
+    def nic_up(self, nic: Nic) -> None:
+        """`nic` was attached, or its link came up."""
+
+    def nic_down(self, nic: Nic) -> None:
+        """The link of `nic` went down."""
+
+    def address_changed(self, entry: LocalAddress) -> None:
+        """`entry` became tentative, preferred, deprecated or duplicated, or was removed
+        (`entry.removed`)."""

@@ -19,7 +19,8 @@ from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import LocalAddress
 from stack.ip.fragments import Datagram
-from stack.ip.layer import IpHost, IpLayer
+from stack.ip.host import IpHost
+from stack.ip.layer import IpLayer
 from stack.ip.path import Path
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
@@ -35,7 +36,7 @@ _pack_header: Final = ipv4.HEADER.pack_into
 class Path4(Path):
     """A path over IPv4."""
 
-    __slots__ = ("_base", "_ident", "_layer", "_ttl")
+    __slots__ = ("_base", "_counters", "_ident", "_layer", "_ttl")
 
     overhead = ipv4.LENGTH
 
@@ -44,7 +45,9 @@ class Path4(Path):
     ) -> None:
         super().__init__(nic, src, dst, neighbor, mtu)
         self._layer = layer
-        self._ttl = layer.config.hop_limit
+        interface = layer.interfaces[nic.index]
+        self._counters = interface.counters
+        self._ttl = interface.hop_limit
         self._base = self.address_sum + 0x4500
         self._ident = layer.env.random_below(0x10000)
 
@@ -59,6 +62,8 @@ class Path4(Path):
         label: int = 0,
         df: bool = True,
     ) -> int:
+        if head.options:
+            return self._send_optioned(head, views, length, proto, tos, ttl, df)
         total = length + 20
         gso = head.gso_size
         if total > self.mtu and not gso:
@@ -81,7 +86,38 @@ class Path4(Path):
         head.net = head.start = start
         if gso:
             head.gso_type = vnet.GSO_TCPV4
-        self._layer.counters.out_requests += 1
+        counters = self._counters
+        counters.out_requests += 1
+        counters.out_octets += length + 20
+        return OK if self.nic.send(self.neighbor, head, views) else NO_MEMORY
+
+    def _send_optioned(
+        self,
+        head: Head,
+        views: Sequence[View],
+        length: int,
+        proto: int,
+        tos: int,
+        ttl: int,
+        df: bool,
+    ) -> int:
+        """With options the header is longer, and the packet is never fragmented."""
+        options = head.options
+        total = ipv4.LENGTH + len(options) + length
+        if total > self.mtu:
+            return TOO_BIG
+        ident = 0
+        if not df:
+            self._ident = ident = (self._ident + 1) & 0xFFFF
+        frag = ipv4.DF if df else 0
+        head.push(
+            ipv4.build(
+                tos, total, ident, frag, ttl or self._ttl, proto, self.src, self.dst, options
+            )
+        )
+        head.net = head.start
+        self._counters.out_requests += 1
+        self._counters.out_octets += total
         return OK if self.nic.send(self.neighbor, head, views) else NO_MEMORY
 
     def _send_fragments(
@@ -94,8 +130,9 @@ class Path4(Path):
             finish_checksum(head, views)
         data = memoryview(b"".join((head.written(), *views)))
         self._ident = ident = (self._ident + 1) & 0xFFFF
-        counters = self._layer.counters
+        counters = self._counters
         counters.out_requests += 1
+        counters.out_frag_reqds += 1
         counters.out_frag_oks += 1
         step = self.room & ~7
         piece = Head()
@@ -145,7 +182,7 @@ class V4Layer(IpLayer):
         found = ipv4.options(pkt.frame, start, pkt.l4)
         if found is None:
             self.icmp.send_error(pkt, icmp4.PARAMETER_PROBLEM, 0, ipv4.LENGTH << 24)
-            self.counters.in_hdr_errors += 1
+            self.stats[pkt.nic.index].in_hdr_errors += 1
             self.door.drop(pkt, fate.IP_OPTION_MALFORMED)
             return False
         if any(kind in (ipv4.OPT_LSRR, ipv4.OPT_SSRR) for kind, _, _ in found):
@@ -198,7 +235,7 @@ class V4Layer(IpLayer):
         self.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.PORT, 0)
 
     def reassembly_expired(self, first: Packet) -> None:
-        self.counters.reasm_fails += 1
+        self.stats[first.nic.index].reasm_fails += 1
         self.icmp.send_error(first, icmp4.TIME_EXCEEDED, icmp4.REASSEMBLY_EXPIRED, 0)
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:

@@ -20,7 +20,8 @@ from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import LocalAddress
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
-from stack.ip.layer import IpHost, IpLayer
+from stack.ip.host import IpHost
+from stack.ip.layer import IpLayer
 from stack.ip.path import Path
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
@@ -46,7 +47,7 @@ _UPPER: Final = {
 class Path6(Path):
     """A path over IPv6."""
 
-    __slots__ = ("_hops", "_layer")
+    __slots__ = ("_counters", "_hops", "_layer")
 
     overhead = ipv6.LENGTH
 
@@ -55,7 +56,9 @@ class Path6(Path):
     ) -> None:
         super().__init__(nic, src, dst, neighbor, mtu)
         self._layer = layer
-        self._hops = layer.config.hop_limit
+        interface = layer.interfaces[nic.index]
+        self._counters = interface.counters
+        self._hops = interface.hop_limit
 
     def send(
         self,
@@ -87,7 +90,9 @@ class Path6(Path):
         head.net = head.start = start
         if gso:
             head.gso_type = vnet.GSO_TCPV6
-        self._layer.counters.out_requests += 1
+        counters = self._counters
+        counters.out_requests += 1
+        counters.out_octets += length + 40
         return OK if self.nic.send(self.neighbor, head, views) else NO_MEMORY
 
     def _send_fragments(
@@ -107,8 +112,9 @@ class Path6(Path):
             finish_checksum(head, views)
         data = memoryview(b"".join((head.written(), *views)))
         ident = int.from_bytes(self._layer.env.random(4), "big")
-        counters = self._layer.counters
+        counters = self._counters
         counters.out_requests += 1
+        counters.out_frag_reqds += 1
         counters.out_frag_oks += 1
         step = (self.room - ext6.FRAGMENT_LENGTH) & ~7
         piece = Head()
@@ -177,7 +183,7 @@ class V6Layer(IpLayer):
             else:
                 size = ext6.length(frame, at, pkt.end)
                 if not size:
-                    self.counters.in_hdr_errors += 1
+                    self.stats[pkt.nic.index].in_hdr_errors += 1
                     self.door.drop(pkt, fate.EXT_MALFORMED)
                     return False
                 if not self._accept_extension(pkt, proto, at, size):
@@ -204,7 +210,7 @@ class V6Layer(IpLayer):
         """RFC 8200 4.2: the two highest bits of an unknown option say what to do."""
         found = ext6.options(pkt.frame, start, end)
         if found is None:
-            self.counters.in_hdr_errors += 1
+            self.stats[pkt.nic.index].in_hdr_errors += 1
             self.door.drop(pkt, fate.EXT_MALFORMED)
             return False
         if len(found) > self.config.option_limit:
@@ -226,7 +232,7 @@ class V6Layer(IpLayer):
     def _fragment_header(self, pkt: Packet, at: int) -> bool:
         """Note what the fragment header says.  Atomic fragments stay whole (RFC 6946)."""
         if pkt.end - at < ext6.FRAGMENT_LENGTH:
-            self.counters.in_hdr_errors += 1
+            self.stats[pkt.nic.index].in_hdr_errors += 1
             self.door.drop(pkt, fate.FRAGMENT_MALFORMED)
             return False
         following, _, bits, ident = ext6.FRAGMENT_HEADER.unpack_from(pkt.frame, at)
@@ -264,7 +270,7 @@ class V6Layer(IpLayer):
         self, pkt: Packet, code: int, at: int, reason: int, group_ok: bool = False
     ) -> None:
         """A parameter problem that points at offset `at` of the frame, and the drop."""
-        self.counters.in_hdr_errors += 1
+        self.stats[pkt.nic.index].in_hdr_errors += 1
         pointer = at - pkt.net
         self.icmp.send_error(pkt, icmp6.PARAMETER_PROBLEM, code, pointer, group_ok)
         self.door.drop(pkt, reason)
@@ -325,7 +331,7 @@ class V6Layer(IpLayer):
         self.icmp.send_error(pkt, icmp6.UNREACHABLE, icmp6.PORT, 0)
 
     def reassembly_expired(self, first: Packet) -> None:
-        self.counters.reasm_fails += 1
+        self.stats[first.nic.index].reasm_fails += 1
         self.icmp.send_error(first, icmp6.TIME_EXCEEDED, icmp6.REASSEMBLY_EXPIRED, 0)
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:

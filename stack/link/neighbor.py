@@ -145,6 +145,12 @@ class NeighborCache:
         entry.state = REACHABLE
         return entry
 
+    def flush(self) -> None:
+        """The link is another one, or gone: nothing that is known holds any more."""
+        for entry in self.entries.values():
+            self._end(entry, fate.NEIGHBOR_FAILED)
+        self.entries.clear()
+
     # What the resolvers heard.
 
     def heard(self, address: bytes, lladdr: bytes, create: bool) -> None:
@@ -291,9 +297,12 @@ class NeighborCache:
             if count == _EVICTION_SCAN:
                 break
         if oldest is not None:
-            for parked in oldest.queue:
-                self.door.drop_frame(parked.headers, fate.NEIGHBOR_TABLE_FULL)
-            oldest.queue = []
-            oldest.state = GONE
-            oldest.timer.disarm()
+            self._end(oldest, fate.NEIGHBOR_TABLE_FULL)
             del self.entries[oldest.address]
+
+    def _end(self, entry: Neighbor, reason: int) -> None:
+        for parked in entry.queue:
+            self.door.drop_frame(parked.headers, reason)
+        entry.queue = []
+        entry.state = GONE
+        entry.timer.disarm()

@@ -55,6 +55,7 @@ class Nic(Interface):
         "mac",
         "mtu",
         "neighbors",
+        "up",
     )
 
     def __init__(
@@ -73,6 +74,7 @@ class Nic(Interface):
         self.mac = device.mac
         self.mtu = device.mtu
         self.is_loopback = is_loopback
+        self.up = True
         self.counters = NicCounters()
         self.neighbors = NeighborCache(self, env, timers, door, neighbor_limit)
         self._env = env

@@ -15,7 +15,7 @@ from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import Packet
 from stack.base.worklist import Worklist
-from stack.ip.layer import IpHost
+from stack.ip.host import IpHost
 from stack.ip.seam import RawTap
 from stack.raw.endpoint import RawEndpoint
 from stack.transport.hosting import HostPaths

@@ -57,12 +57,16 @@ class Server:
 
     __slots__ = ("address", "scope")
 
-    def __init__(self, text: str) -> None:
-        """Raises ValueError if `text` is no address."""
+    def __init__(self, address: bytes, scope: int = 0) -> None:
+        self.address = address
+        self.scope = scope
+
+    @classmethod
+    def read(cls, text: str) -> Server:
+        """The server that `text` names.  Raises ValueError if that is no address."""
         parsed = ipaddress.ip_address(text)
         zone = getattr(parsed, "scope_id", None)
-        self.address = parsed.packed
-        self.scope = int(zone) if zone else 0
+        return cls(parsed.packed, int(zone) if zone else 0)
 
 
 class Means:

@@ -2,8 +2,7 @@
 """Floor 6: the `NameService`: a stub resolver over this host's own UDP and TCP (RFC 1034 5.3.1).
 
 Done: RFC 1035 7, RFC 1123 6.1 for stubs, RFC 2308, 3596, 5452, 6724 6, 6761, 6891, 7766, 9520.
-Not done: iteration, DNSSEC, mDNS and LLMNR (RFC 6762, 4795), encrypted transports (RFC 7858, 8484),
-servers from DHCP and router advertisements (`use` is where they would go).
+Not done: iteration, DNSSEC, mDNS and LLMNR (RFC 6762, 4795), encrypted transports (RFC 7858, 8484).
 
 Everything goes on in `settle`, in the indicate phase: what arrives meanwhile only marks.  Made by
 `core`; asked by WSK through the seam.
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from stack.base import addr, status
 from stack.base.worklist import Worklist
 from stack.ip import destination
-from stack.ip.layer import IpHost
+from stack.ip.host import IpHost
 from stack.ip.policy import scope
 from stack.services import domain
 from stack.services.dns_cache import Cache, Outcome
@@ -53,13 +52,24 @@ class Resolver(NameService):
         )
         self.work: Worklist[Lookup | Question] = Worklist(host.env.executor)
         self.lookups: dict[Lookup, None] = {}
+        self._given: tuple[list[Server], list[str]] = ([], [])
+        host.name_servers.watchers.append(self._follow)
         self.use(config.dns_servers, config.dns_search)
 
     def use(self, servers: Sequence[str], search: Sequence[str] = ()) -> None:
-        """Ask these servers from now on, and try these domains.  Raises ValueError for a server
-        that is no address.  What older servers said is forgotten."""
-        self.means.servers = [Server(text) for text in servers][:8]
-        self._search = [name for name, _ in map(domain.read, search) if name][:16]
+        """Ask these servers from now on, and try these domains, before those that the network
+        names.  Raises ValueError for a server that is no address.  What older servers said is
+        forgotten."""
+        self._given = ([Server.read(text) for text in servers], list(search))
+        self._follow()
+
+    def _follow(self) -> None:
+        """Servers and domains are others: given ones first, then those of RAs and DHCP."""
+        servers, search = self._given
+        heard = self._host.name_servers
+        self.means.servers = [*servers, *(Server(*one) for one in heard.servers())][:8]
+        names = (name for name, _ in map(domain.read, [*search, *heard.search()]) if name)
+        self._search = list(dict.fromkeys(names))[:16]
         self.cache.clear()
 
     # NameService.

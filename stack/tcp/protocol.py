@@ -16,7 +16,8 @@ from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import UNICAST, Packet
 from stack.base.worklist import Worklist
-from stack.ip.layer import IpHost, IpLayer
+from stack.ip.host import IpHost
+from stack.ip.layer import IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
 from stack.tcp import ending, estats, handshake, info, input, path_mtu, reset, timeouts

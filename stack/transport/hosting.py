@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stack.ip import destination
-from stack.ip.layer import IpHost
+from stack.ip.host import IpHost
 from stack.ip.path import Path
 from stack.link.nic import Nic
 from stack.transport.options import Name

@@ -17,7 +17,7 @@ from stack.base.head import Head
 from stack.base.packet import MULTICAST, UNICAST, Packet
 from stack.base.status import HOST_UNREACHABLE
 from stack.base.worklist import Worklist
-from stack.ip.layer import IpHost
+from stack.ip.host import IpHost
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, TransportLayer
 from stack.transport.datagram_seam import Received

@@ -112,10 +112,19 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
 
 
 def build(
-    tos: int, total: int, ident: int, frag: int, ttl: int, proto: int, src: bytes, dst: bytes
+    tos: int,
+    total: int,
+    ident: int,
+    frag: int,
+    ttl: int,
+    proto: int,
+    src: bytes,
+    dst: bytes,
+    options: bytes = b"",
 ) -> bytes:
-    """A header without options, checksum included."""
-    bare = HEADER.pack(0x45, tos, total, ident, frag, ttl, proto, 0, src, dst)
+    """A header, checksum included; `options` are a multiple of four octets, 40 at most."""
+    first = 0x45 + len(options) // 4
+    bare = HEADER.pack(first, tos, total, ident, frag, ttl, proto, 0, src, dst) + options
     check = checksum.finish(_from_bytes(bare, "big"))
     return bare[:10] + check.to_bytes(2, "big") + bare[12:]
 
