@@ -34,7 +34,7 @@ class Query:
 
     version        1, 2 or 3 of IGMP, 1 or 2 of MLD
     group          the group asked about; empty in a general query
-    max_response   ns within which to answer, as the message says it (0 in IGMPv1)
+    max_response   ns within which to answer
     robustness     the querier's robustness variable; 0 if it does not say
     interval       the querier's query interval in ns; 0 if it does not say
     sources        the sources asked about; empty unless it is a group-and-source query

@@ -53,6 +53,7 @@ REPORT3: Final = 0x22
 
 _MANTISSA: Final = 4
 _TENTH: Final = 100 * MS
+_V1_RESPONSE: Final = 10 * SECOND
 _NAMES: Final = {REPORT1: "report v1", REPORT2: "report v2", LEAVE: "leave"}
 
 
@@ -68,7 +69,9 @@ def parse_query(frame: bytes, start: int, end: int) -> Query | None:
     _, code, _, group = HEADER.unpack_from(frame, start)
     if size == LENGTH:
         if code == 0:
-            return Query(1, b"", 0)  # its group field means nothing (RFC 1112 appendix I)
+            # Its group field means nothing (RFC 1112 appendix I), its time is fixed (RFC 3376
+            # 7.2.1).
+            return Query(1, b"", _V1_RESPONSE)
         return Query(2, b"" if group == addr.ANY4 else group, code * _TENTH)
     if size < QUERY3_LENGTH:
         return None

@@ -41,6 +41,8 @@ LENGTH: Final = MESSAGE.size  # 24
 QUERY2_LENGTH: Final = 28
 REPORT_LENGTH: Final = 8
 
+TYPES: Final = frozenset((MLD_QUERY, MLD_REPORT, MLD_DONE, MLD2_REPORT))
+
 _MANTISSA: Final = 12
 _QQIC_MANTISSA: Final = 4
 _NAMES: Final = {MLD_REPORT: "report v1", MLD_DONE: "done"}
