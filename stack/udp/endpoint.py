@@ -289,6 +289,8 @@ class UdpEndpoint(Workable, Datagram):
             return status.STATE
         if not addr.is_multicast(group) or not addr.family(group) & self._families:
             return status.INVALID
+        if source and (len(source) != len(group) or addr.is_multicast(source)):
+            return status.INVALID
         way = self._way4 if len(group) == 4 else self._way6
         nic = self._protocol.interface(interface or way.group_interface)
         if nic is None and not interface:
