@@ -142,7 +142,7 @@ class Groups:
         self._group_limit = group_limit
         self._source_limit = source_limit
         self._table: dict[tuple[int, bytes], Reception] = {}
-        self._sizes: dict[tuple[int, int], int] = {}  # groups per interface and length
+        self._sizes: dict[tuple[int, int], int] = {}  # endpoints' groups per interface and length
 
     def joined(self, index: int, group: bytes) -> bool:
         """Packets to `group` arriving on interface `index` are for us, from some source."""
@@ -158,19 +158,27 @@ class Groups:
         """
         wanted = Filter(include, sources)
         reception = self._table.get((nic.index, group))
-        if reception is None:
-            if not wanted.wanted:
-                return OK
-            if self._sizes.get((nic.index, len(group)), 0) >= self._group_limit:
+        if reception is None and not wanted.wanted:
+            return OK
+        key = (nic.index, len(group))
+        size = self._sizes.get(key, 0)
+        if (reception is None or not reception.users) and wanted.wanted:
+            if size >= self._group_limit:
                 return NO_MEMORY
-            reception = self._make(nic, group)
+            size += 1
+        if reception is None:
+            reception = self._table[(nic.index, group)] = Reception(nic)
+        before = len(reception.users)
         reception.set(holder, wanted)
+        self._sizes[key] = size - (before > 0 and not reception.users)
         self._merge(reception, group)
         return OK
 
     def join(self, nic: Nic, group: bytes) -> None:
         """One more user of everything that is sent to `group` on `nic`: the host itself."""
-        reception = self._table.get((nic.index, group)) or self._make(nic, group)
+        reception = self._table.get((nic.index, group))
+        if reception is None:
+            reception = self._table[(nic.index, group)] = Reception(nic)
         reception.anonymous += 1
         self._merge(reception, group)
 
@@ -197,19 +205,12 @@ class Groups:
                 found.append(Listed(group, users, reception.filter, due))
         return found
 
-    def _make(self, nic: Nic, group: bytes) -> Reception:
-        reception = self._table[(nic.index, group)] = Reception(nic)
-        key = (nic.index, len(group))
-        self._sizes[key] = self._sizes.get(key, 0) + 1
-        return reception
-
     def _merge(self, reception: Reception, group: bytes) -> None:
         """Find the filter anew, and tell of it if it is another."""
         before, nic = reception.filter, reception.nic
         after = reception.filter = reception.merged(self._source_limit)
         if not after.wanted:
             del self._table[(nic.index, group)]
-            self._sizes[(nic.index, len(group))] -= 1
         watcher = self.watchers.get(len(group))
         if watcher is not None and not before.same(after):
             watcher.changed(nic, group, before, after)
