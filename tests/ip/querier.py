@@ -12,7 +12,7 @@ from stack.base.addr import V4
 from stack.base.units import MS, SECOND
 from stack.ip.groups import Groups
 from stack.wire import ethernet, ext6, igmp, ipv4, ipv6, mld
-from stack.wire.groups import RECORD_NAMES
+from stack.wire.groups import RECORD_NAMES, shrink
 from tests.harness import Host, Peer, Seen, World, quiet
 
 SOLICITED = addr.solicited_node(addr.ANY6)[:13]
@@ -120,15 +120,17 @@ class Querier:
         version = version or self.newest
         listed = sorted(named)
         if self.family == V4:
-            code = 0 if version == 1 else int(seconds * 10)
+            code = 0 if version == 1 else round(seconds * 10)
             if version == 3:
+                code = shrink(code, 4)
                 message = igmp.build_query(name, code, robustness, qqic, listed)
             else:
                 message = igmp.build(igmp.QUERY, name, code)
         elif version == 2:
-            message = mld.build_query(name, int(seconds * 1000), robustness, qqic, listed)
+            code = shrink(round(seconds * 1000), 12)
+            message = mld.build_query(name, code, robustness, qqic, listed)
         else:
-            message = mld.build(130, name, int(seconds * 1000))
+            message = mld.build(130, name, round(seconds * 1000))
         self.sends(message, name or self.all_hosts, **packet)  # type: ignore[arg-type]
 
     def reports(self, name: bytes, version: int = 0) -> None:
@@ -175,8 +177,13 @@ class Querier:
 
     def heard(self, span: int = 0) -> list[Heard]:
         """The membership messages of the next `span` ns, and those nobody has looked at."""
-        self.world.run(span)
-        found = [self._read(seen) for seen in self.peer.received()]
+        world, end = self.world, self.world.now + span
+        world.run(0)
+        self.peer.received()  # notes the time of what it reads
+        while world.now < end:
+            world.loop.run(max(world.now, min(end, world.loop.deadline())))
+            self.peer.received()
+        found = [self._read(seen) for seen in self.peer.inbox]
         self.peer.inbox.clear()
         return [message for message in found if message is not None]
 
