@@ -7,6 +7,8 @@ they stand in messages.
 
 from __future__ import annotations
 
+from typing import Any
+
 from stack.base import addr
 from stack.base.addr import V4
 from stack.base.units import MS, SECOND
@@ -64,7 +66,7 @@ class Heard:
 class Querier:
     """The router, its wire and the stack."""
 
-    def __init__(self, world: World, family: int, mtu: int = 1500, **settings: object) -> None:
+    def __init__(self, world: World, family: int, mtu: int = 1500, **settings: Any) -> None:
         self.world = world
         self.family = family
         self.host: Host
