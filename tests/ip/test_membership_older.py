@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stack.base import addr
@@ -358,7 +360,8 @@ def test_a_flood_of_older_queries_is_answered_once(older: Querier) -> None:
 
 def forced(world: World, family: int, version: int) -> Querier:
     knob = "igmp_version" if family == addr.V4 else "mld_version"
-    return Querier(world, family, **{knob: str(version)})
+    settings: dict[str, Any] = {knob: str(version)}
+    return Querier(world, family, **settings)
 
 
 def test_the_newest_alone_heeds_no_older_query(world: World, family: int) -> None:
