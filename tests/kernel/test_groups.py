@@ -98,7 +98,7 @@ def test_a_snooping_switch_follows_us(switch: Switch) -> None:
 
     # It asks, and we answer, or it would have forgotten after three seconds.
     def asked() -> int:
-        shot = world.inside(stack.snapshot)
+        shot: dict[str, dict[str, int]] = world.inside(stack.snapshot)
         return min(
             sum(n for name, n in shot[block].items() if name.endswith("_queries"))
             for block in ("igmp", "mld")
