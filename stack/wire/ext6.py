@@ -85,3 +85,18 @@ def build_hop_by_hop(proto: int, options: bytes) -> bytes:
         b"\0" * missing if missing < 2 else bytes((OPT_PADN, missing - 2)) + bytes(missing - 2)
     )
     return bytes((proto, (2 + len(options) + missing) // 8 - 1)) + options + padding
+
+
+def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, int]:
+    """What lies behind a chain of headers that begins with `proto` at `at`: (protocol, offset,
+    fragment offset).  Stops where the chain does not fit, and at a later fragment's data."""
+    while proto in KNOWN and proto != NO_NEXT:
+        size = FRAGMENT_LENGTH if proto == FRAGMENT else length(frame, at, end)
+        if not size or at + size > end:
+            break
+        if proto == FRAGMENT:
+            offset = FRAGMENT_HEADER.unpack_from(frame, at)[2] & ~7
+            if offset:
+                return frame[at], at + size, offset
+        proto, at = frame[at], at + size
+    return proto, at, 0
