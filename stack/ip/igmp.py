@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: IGMP as a host speaks it (RFC 3376, obsoleted without change for hosts by RFC 9776; RFC
-2236 and RFC 1112 in their queriers' presence).
+"""Floor 4: IGMP as a host speaks it (RFC 3376, whose successor is RFC 9776; RFC 2236 and RFC 1112
+in their queriers' presence).
 
 What is sent has a TTL of 1, precedence of internetwork control and a router alert (RFC 3376 4),
 and a source of 0.0.0.0 while the interface has no address (4.2.13).  What is received must have a

@@ -184,8 +184,6 @@ class Listener(TimerOwner):
                 # Too many to keep apart: a filter-mode record says all of them at once.
                 interest.sources_left.clear()
                 interest.mode_left = again
-        if not after.wanted:
-            interest.timer.disarm()  # an answer needs something to be wanted
         interest.due = self._env.now
         self._arm(self._changes, interest.due)
 

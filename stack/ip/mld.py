@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: Multicast Listener Discovery as a host speaks it (RFC 3810, obsoleted without change for
-hosts by RFC 9777; RFC 2710 in its queriers' presence; RFC 3590).
+"""Floor 4: Multicast Listener Discovery as a host speaks it (RFC 3810, whose successor is RFC 9777;
+RFC 2710 in its queriers' presence; RFC 3590).
 
 What is sent has a hop limit of 1 and a router alert in a hop-by-hop options header.  Its source is
 a link-local address, or none while that one is being probed; then everything is said again once
@@ -8,7 +8,9 @@ there is one, because routers do not heed what has no source (RFC 3810 5.2.13). 
 must come from a link-local address with a hop limit of 1 and, if it is a query, a router alert
 (6.2).
 
-Called by `icmp6` with the four message types; the machine is `listener`.
+Called by `icmp6` with the four message types; the machine is `listener`.  Not done: the random
+delay of a tentative address's report (RFC 4862 5.4.2); its first probe is delayed, the report goes
+before it.
 """
 
 from __future__ import annotations

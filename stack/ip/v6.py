@@ -320,8 +320,6 @@ class V6Layer(IpLayer):
         after = None if owner is None else owner.nic
         if after is not None:
             self._solicited[entry.address] = after
-        if before is after:
-            return
         if after is not None:
             self.host.groups.join(after, group)
         if before is not None:
