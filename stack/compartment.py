@@ -20,6 +20,8 @@ from stack.ip.host import IpHost
 from stack.ip.icmp import Icmp
 from stack.ip.icmp4 import Icmp4
 from stack.ip.icmp6 import Icmp6
+from stack.ip.igmp import Igmp
+from stack.ip.mld import Mld
 from stack.ip.ndp import NdpResolver
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
@@ -60,13 +62,20 @@ class Compartment:
         self._arp = ArpResolver(self.v4, door)
         self._ndp = NdpResolver(self.v6)
         self.v6.icmp.ndp = self._ndp
+        self.igmp = Igmp(self.v4)
+        self.mld = self.v6.icmp.mld = Mld(self.v6, self.v6.icmp)
         self.v4.addresses.serve(self._arp)
         self.v6.addresses.serve(self._ndp)
         self.tcp = TcpProtocol(self.host)
         self.udp = UdpProtocol(self.host)
         self.raw = RawProtocol(self.host)
         self.v4.protocols.update(
-            {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, ipv4.PROTO_ICMP: self.v4.icmp}
+            {
+                ipv4.PROTO_TCP: self.tcp,
+                ipv4.PROTO_UDP: self.udp,
+                ipv4.PROTO_ICMP: self.v4.icmp,
+                ipv4.PROTO_IGMP: self.igmp,
+            }
         )
         self.v6.protocols.update(
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
@@ -230,6 +239,8 @@ class Compartment:
             "ip6": self.v6.counters,
             "icmp4": self.v4.icmp.counters,
             "icmp6": self.v6.icmp.counters,
+            "igmp": self.igmp.counters,
+            "mld": self.mld.counters,
             "udp": self.udp.counters,
             "raw": self.raw.counters,
             "tcp": self.tcp.counters,

@@ -37,6 +37,14 @@ class Config:
     icmp_error_burst        and how many at once
     icmp_host_rate          ICMP errors per second to one host
     icmp_host_burst         and how many at once
+    multicast_reports       tell routers and switches of the groups we listen to (IGMP, MLD)
+    igmp_version            "auto" follows the queriers (RFC 3376 7.2); "1", "2" or "3" is the only
+                            version spoken, and queries of older ones are not heeded (9.1)
+    mld_version             the same (RFC 3810 8.2): "auto", "1" or "2"
+    multicast_robustness    transmissions of a change until a querier says how many (RFC 3376 8.1)
+    multicast_group_limit   groups that endpoints may join per interface and family
+    multicast_source_limit  sources kept apart per group; beyond, everything sent to the group is
+                            asked for, and endpoints still hear only what they want
     extension_limit         IPv6 extension headers in one packet (RFC 8504 5.3)
     option_limit            options in one IPv6 options header (RFC 8504 5.3)
     echo_broadcast          answer echo requests to IPv4 broadcast and multicast (RFC 1122 3.2.2.6)
@@ -175,6 +183,12 @@ class Config:
     icmp_error_burst: int = 100
     icmp_host_rate: int = 20
     icmp_host_burst: int = 20
+    multicast_reports: bool = True
+    igmp_version: str = "auto"
+    mld_version: str = "auto"
+    multicast_robustness: int = 2
+    multicast_group_limit: int = 1024
+    multicast_source_limit: int = 256
     extension_limit: int = 8
     option_limit: int = 8
     echo_broadcast: bool = False
@@ -316,6 +330,8 @@ AUTOTUNING: Final = {
 
 _IDENTITIES = (("dhcp_duid", 3, 130), ("dhcp4_client_id", 2, 255), ("dhcp4_hostname", 1, 63))
 _NAMES = (
+    ("igmp_version", ("auto", "1", "2", "3")),
+    ("mld_version", ("auto", "1", "2")),
     ("tcp_ecn", ECN),
     ("tcp_mtu_probing", ("off", "black-hole", "always")),
     ("tcp_connect_errors", ("none", "hard", "all")),
@@ -329,6 +345,9 @@ _BOUNDS = (
     ("hop_limit", 1, 255),
     ("neighbor_limit", 16, 1 << 20),
     ("path_limit", 16, 1 << 20),
+    ("multicast_robustness", 1, 7),
+    ("multicast_group_limit", 1, 1 << 16),
+    ("multicast_source_limit", 1, 1 << 12),
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),
     ("reassembly_limit", 1, 1 << 20),

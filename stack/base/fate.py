@@ -86,7 +86,15 @@ NDP_NOT_FOR_US: Final = _reason("ndp_not_for_us")
 NDP_NOT_FOR_HOSTS: Final = _reason("ndp_not_for_hosts")
 NDP_UNKNOWN_NEIGHBOR: Final = _reason("ndp_unknown_neighbor")
 NDP_ROUTERS_NOT_DONE: Final = _reason("ndp_routers_not_done")
-MULTICAST_MEMBERSHIP: Final = _reason("multicast_membership")  # IGMP and MLD are not done
+MULTICAST_MEMBERSHIP: Final = _reason("multicast_membership")  # IGMP or MLD, which is off here
+MEMBERSHIP_MALFORMED: Final = _reason("membership_malformed")
+MEMBERSHIP_CHECKSUM: Final = _reason("membership_checksum")
+MEMBERSHIP_OFF_LINK: Final = _reason("membership_off_link")  # TTL not 1, not link-local
+MEMBERSHIP_NO_ALERT: Final = _reason("membership_no_alert")  # a query without router alert
+MEMBERSHIP_DESTINATION: Final = _reason("membership_destination")
+MEMBERSHIP_VERSION: Final = _reason("membership_version")  # older than the only one we speak
+MEMBERSHIP_NOT_FOR_HOSTS: Final = _reason("membership_not_for_hosts")
+MEMBERSHIP_TYPE: Final = _reason("membership_type")
 
 # transport
 UDP_SHORT: Final = _reason("udp_short")

@@ -41,7 +41,7 @@ class IpHost:
         self.attendants: list[Attendant] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
         self.routes = RouteTable()
-        self.groups = Groups()
+        self.groups = Groups(config.multicast_group_limit, config.multicast_source_limit)
         self.name_servers = NameServerTable(env, timers)
         self.pmtu = PathMtu(env, timers, config.pmtu_age, self._mtu_changed)
         self.gate = ErrorGate(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: ICMPv6 (RFC 4443), and the door to neighbour discovery.
+"""Floor 4: ICMPv6 (RFC 4443), and the door to neighbour discovery and to MLD.
 
 Done: echo (multicast requests too, answered from a unicast address), all four errors both
-ways.  Not done: MLD (RFC 3810) and router discovery; their messages meet a named drop.
+ways.  Not done: router discovery; its messages meet a named drop.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from stack.base.packet import UNICAST, Packet
 from stack.ip import seam
 from stack.ip.icmp import Icmp
 from stack.ip.path import Path
-from stack.wire import ext6, icmp6, ipv6
+from stack.wire import ext6, icmp6, ipv6, mld
 
 if TYPE_CHECKING:
+    from stack.ip.mld import Mld
     from stack.ip.ndp import NdpResolver
 
 _QUOTE: Final = ipv6.MIN_MTU - ipv6.LENGTH - icmp6.LENGTH  # RFC 4443 2.4 c
@@ -31,9 +32,6 @@ _UNREACHABLE: Final = {
     icmp6.REJECT_ROUTE: seam.PROHIBITED,
 }
 
-_MEMBERSHIP: Final = frozenset(
-    (icmp6.MLD_QUERY, icmp6.MLD_REPORT, icmp6.MLD_DONE, icmp6.MLD2_REPORT)
-)
 _NEIGHBOR: Final = frozenset((icmp6.NEIGHBOR_SOLICITATION, icmp6.NEIGHBOR_ADVERTISEMENT))
 _ROUTER: Final = frozenset((icmp6.ROUTER_ADVERTISEMENT, icmp6.REDIRECT))
 
@@ -46,6 +44,7 @@ class Icmp6(Icmp):
     echo_reply = icmp6.ECHO_REPLY
 
     ndp: NdpResolver
+    mld: Mld
 
     def is_error(self, kind: int) -> bool:
         return kind < icmp6.FIRST_INFORMATIONAL or kind == icmp6.REDIRECT
@@ -68,8 +67,8 @@ class Icmp6(Icmp):
             self.door.drop(pkt, fate.NDP_NOT_FOR_HOSTS)
         elif kind in _ROUTER:
             self.door.drop(pkt, fate.NDP_ROUTERS_NOT_DONE)
-        elif kind in _MEMBERSHIP:
-            self.door.drop(pkt, fate.MULTICAST_MEMBERSHIP)
+        elif kind in mld.TYPES:
+            self.mld.receive(pkt, kind)
         else:
             self.door.drop(pkt, fate.ICMP_TYPE_UNKNOWN)
 

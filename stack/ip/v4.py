@@ -194,6 +194,8 @@ class V4Layer(IpLayer):
 
     def bad_source(self, pkt: Packet) -> bool:
         src = pkt.src
+        if src == addr.ANY4 and pkt.proto == ipv4.PROTO_IGMP:
+            return False  # hosts and switches that have no address yet (RFC 3376 4.2.13, RFC 4541)
         return src[0] in (0, 127) or src[0] >= 224 or self.is_broadcast(pkt.nic.index, src)
 
     def is_broadcast(self, index: int, address: bytes) -> bool:

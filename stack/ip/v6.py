@@ -145,6 +145,7 @@ class V6Layer(IpLayer):
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
         self.icmp: Icmp6
+        self._solicited: dict[bytes, Nic] = {}  # where the group of an address is joined
         self.forwarder = Forwarder6(self)
 
     def read(self, pkt: Packet) -> int:
@@ -313,16 +314,16 @@ class V6Layer(IpLayer):
 
     def address_changed(self, entry: LocalAddress) -> None:
         """Listen to the solicited-node group from the first probe on (RFC 4862 5.4.2)."""
-        groups = self.host.groups
         group = addr.solicited_node(entry.address)
-        if entry.address in self.addresses.all:
-            if not groups.joined(entry.nic.index, group):
-                groups.join(entry.nic, group)
-        elif not any(
-            addr.solicited_node(other.address) == group and other.nic is entry.nic
-            for other in self.addresses.all.values()
-        ):
-            groups.leave(entry.nic, group)
+        owner = self.addresses.all.get(entry.address)
+        before = self._solicited.pop(entry.address, None)
+        after = None if owner is None else owner.nic
+        if after is not None:
+            self._solicited[entry.address] = after
+        if after is not None:
+            self.host.groups.join(after, group)
+        if before is not None:
+            self.host.groups.leave(before, group)
 
     def protocol_unknown(self, pkt: Packet) -> None:
         self._problem(

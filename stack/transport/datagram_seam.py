@@ -123,7 +123,8 @@ class Datagram:
         """Join or leave `group`, or change which sources it is heard from.
 
         OK, STATE (not bound), INVALID (no group, wrong kind of membership), NOT_LOCAL (no such
-        interface or membership), IN_USE (joined already).
+        interface or membership), IN_USE (joined already), NO_MEMORY (the limits
+        of `Config.multicast_group_limit` groups and 256 sources of each).
         """
         return NOT_SUPPORTED
 

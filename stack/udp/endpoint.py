@@ -20,7 +20,9 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.options import (
+    BLOCK,
     BOTH,
+    JOIN_SOURCE,
     OPTION_GROUP_HOPS,
     OPTION_GROUP_INTERFACE,
     OPTION_GROUP_LOOP,
@@ -288,6 +290,10 @@ class UdpEndpoint(Workable, Datagram):
         if self._binding is None:
             return status.STATE
         if not addr.is_multicast(group) or not addr.family(group) & self._families:
+            return status.INVALID
+        if source and len(source) != len(group):
+            return status.INVALID
+        if action in (JOIN_SOURCE, BLOCK) and addr.is_multicast(source):
             return status.INVALID
         way = self._way4 if len(group) == 4 else self._way6
         nic = self._protocol.interface(interface or way.group_interface)

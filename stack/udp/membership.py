@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Floor 6: which groups one endpoint has joined, and which sources it hears them from.
 
-RFC 3376 3.2's socket state: INCLUDE a list of sources, or EXCLUDE one, per interface and group.
-The filter works on what arrives at the endpoint; the host joins a group while one endpoint has
-it.  Not done: telling routers (IGMPv3, MLDv2), see `ip/groups`.
+RFC 3376 3.1's socket state: INCLUDE a list of sources, or EXCLUDE one, per interface and group.
+The filter works on what arrives at the endpoint; `ip/groups` merges it with those of other
+endpoints into what the host asks the routers for.
 
 Called by `endpoint` and by `protocol` for delivery.
 """
@@ -29,7 +29,7 @@ class Membership:
     def __init__(self, nic: Nic, include: bool) -> None:
         self.nic = nic
         self.include = include  # `sources` are the only ones heard; else those not heard
-        self.sources: set[bytes] = set()
+        self.sources: frozenset[bytes] = frozenset()
 
 
 class Memberships:
@@ -56,14 +56,14 @@ class Memberships:
         if found.include != (action in (JOIN_SOURCE, LEAVE_SOURCE)):
             return status.INVALID
         if action in (JOIN_SOURCE, BLOCK):
-            return _add(found, source)
+            return self._add(group, found, source)
         assert action in (LEAVE_SOURCE, UNBLOCK)
         if source not in found.sources:
             return status.NOT_LOCAL
-        found.sources.discard(source)
-        if found.include and not found.sources:
+        if found.include and len(found.sources) == 1:
             return self._leave(key, found)
-        return status.OK
+        found.sources -= {source}
+        return self._tell(group, found)
 
     def hears(self, index: int, group: bytes, source: bytes) -> bool:
         """A datagram from `source` to `group`, seen on interface `index`, is for the endpoint."""
@@ -80,22 +80,26 @@ class Memberships:
     def _join(
         self, key: tuple[int, bytes], nic: Nic, group: bytes, include: bool, source: bytes
     ) -> int:
-        found = self._joined[key] = Membership(nic, include)
+        made = Membership(nic, include)
         if include:
-            found.sources.add(source)
-        self._groups.join(nic, group)
-        return status.OK
+            made.sources = frozenset((source,))
+        result = self._tell(group, made)
+        if result == status.OK:
+            self._joined[key] = made
+        return result
 
     def _leave(self, key: tuple[int, bytes], found: Membership) -> int:
         del self._joined[key]
-        self._groups.leave(found.nic, key[1])
-        return status.OK
+        return self._groups.listen(self, found.nic, key[1], True, frozenset())
 
+    def _add(self, group: bytes, found: Membership, source: bytes) -> int:
+        if source in found.sources:
+            return status.IN_USE
+        if len(found.sources) >= _MOST_SOURCES:
+            return status.NO_MEMORY
+        found.sources |= {source}
+        return self._tell(group, found)
 
-def _add(found: Membership, source: bytes) -> int:
-    if source in found.sources:
-        return status.IN_USE
-    if len(found.sources) >= _MOST_SOURCES:
-        return status.NO_MEMORY
-    found.sources.add(source)
-    return status.OK
+    def _tell(self, group: bytes, found: Membership) -> int:
+        """What the host is to listen to for this endpoint."""
+        return self._groups.listen(self, found.nic, group, found.include, found.sources)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr
-from stack.wire import arp, dhcp4, ethernet, ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp
+from stack.wire import arp, dhcp4, ethernet, ext6, icmp4, icmp6, igmp, ipv4, ipv6, mld, tcp, udp
 
 _DHCP4: Final = {dhcp4.SERVER_PORT, dhcp4.CLIENT_PORT}
 
@@ -71,6 +71,10 @@ def _transport(data: bytes, proto: int, l4: int, end: int) -> str:
         return _datagram(data, l4, end)
     if proto == ipv4.PROTO_ICMP:
         return icmp4.describe(data, l4, end)
+    if proto == ipv4.PROTO_IGMP:
+        return igmp.describe(data, l4, end)
+    if proto == icmp6.PROTO and l4 < end and data[l4] in mld.TYPES:
+        return mld.describe(data, l4, end)
     if proto == icmp6.PROTO:
         return icmp6.describe(data, l4, end)
     return f"protocol {proto}"

@@ -12,7 +12,7 @@
     |                        identification                        |
     +--------------------------------------------------------------+
 
-Only reads; the walk and its judgements are in `ip/v6`.
+The walk over them and its judgements are in `ip/v6`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ FRAGMENT_LENGTH: Final = FRAGMENT_HEADER.size  # 8
 
 OPT_PAD1: Final = 0
 OPT_PADN: Final = 1
+OPT_ROUTER_ALERT: Final = 5
+
+ROUTER_ALERT_MLD: Final = bytes((OPT_ROUTER_ALERT, 2, 0, 0))
+"""Routers look at the packet, for it is MLD's (RFC 2711 2.1)."""
 
 
 def length(frame: bytes, at: int, end: int) -> int:
@@ -72,6 +76,15 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
 def build_fragment(proto: int, offset: int, more: bool, ident: int) -> bytes:
     """A fragment header; `offset` is a multiple of eight."""
     return FRAGMENT_HEADER.pack(proto, 0, offset | more, ident)
+
+
+def build_hop_by_hop(proto: int, options: bytes) -> bytes:
+    """A hop-by-hop options header, padded (RFC 8200 4.3)."""
+    missing = -(2 + len(options)) % 8
+    padding = (
+        b"\0" * missing if missing < 2 else bytes((OPT_PADN, missing - 2)) + bytes(missing - 2)
+    )
+    return bytes((proto, (2 + len(options) + missing) // 8 - 1)) + options + padding
 
 
 def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, int]:

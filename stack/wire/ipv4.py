@@ -43,6 +43,10 @@ OPT_END: Final = 0
 OPT_NOP: Final = 1
 OPT_LSRR: Final = 131
 OPT_SSRR: Final = 137
+OPT_ROUTER_ALERT: Final = 148
+
+ROUTER_ALERT: Final = bytes((OPT_ROUTER_ALERT, 4, 0, 0))
+"""The option that asks routers to look at the packet (RFC 2113 2.1)."""
 
 _unpack = HEADER.unpack_from
 _from_bytes = int.from_bytes

@@ -148,7 +148,8 @@ class Settings:
     def config(self) -> DrillConfig:
         """The stack's configuration before any sysctl."""
         policy = self.policy
-        return replace(DrillConfig(dad=False, opens_early=policy.opens_early), **policy.config)
+        quiet = DrillConfig(dad=False, multicast_reports=False, opens_early=policy.opens_early)
+        return replace(quiet, **policy.config)
 
     def told(self, options: list[tuple[int, str, str]]) -> Settings:
         """These settings and the options of a script."""

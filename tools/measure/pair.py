@@ -57,7 +57,7 @@ class Pair:
         ports = wire(bytes((2, 0, 0, 0, 0, 1)), bytes((2, 0, 0, 0, 0, 2)))
         self.clients = []
         for number, port in enumerate(ports, 1):
-            stack = Stack(env, Config(dad=False))
+            stack = Stack(env, Config(dad=False, multicast_reports=False))
             nic = stack.add_nic(port, f"wsk{number}")
             stack.add_address(nic, f"fd77::{number}", 64)
             self.loop.add(stack, nic, port)

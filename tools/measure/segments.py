@@ -68,6 +68,7 @@ class Bench:
         self.env = SystemEnv(VirtualExecutor())
         config = Config(
             dad=False,
+            multicast_reports=False,
             tcp_backlog=1 << 20,
             tcp_reorder_limit=1 << 16,
             tcp_initial_window=1000,

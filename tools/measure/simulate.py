@@ -137,7 +137,7 @@ class Bottleneck:
         listener.bind(b"", _PORT, 0)
 
     def _host(self, port: Port, address: str) -> Stack:
-        stack = Stack(self.env, Config(dad=False))
+        stack = Stack(self.env, Config(dad=False, multicast_reports=False))
         nic = stack.add_nic(port, "wsk0")
         stack.add_address(nic, address, 24)
         self.env.loop.add(stack, nic, port)

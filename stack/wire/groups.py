@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Floor 1: what IGMPv3 and MLDv2 messages have in common (RFC 3376 4, RFC 3810 5): queries,
+group records, and the floating point of their codes.
+
+    IGMP, eight bits     |1| exp | mant  |      value = (mant | 0x10)   << (exp + 3)
+    MLD, sixteen bits    |1| exp |      mant (12)     |   (mant | 0x1000) << (exp + 3)
+
+The two protocols differ in the width of addresses and of that field: `igmp` and `mld` read and
+write the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+# Types of group records (RFC 3376 4.2.12, RFC 3810 5.2.12).
+IS_INCLUDE: Final = 1
+IS_EXCLUDE: Final = 2
+TO_INCLUDE: Final = 3
+TO_EXCLUDE: Final = 4
+ALLOW: Final = 5
+BLOCK: Final = 6
+
+RECORD_NAMES: Final = ("", "IS_IN", "IS_EX", "TO_IN", "TO_EX", "ALLOW", "BLOCK")
+CURRENT: Final = frozenset((IS_INCLUDE, IS_EXCLUDE))
+"""Records that answer a query; the others report a change."""
+TRUNCATED: Final = frozenset((IS_EXCLUDE, TO_EXCLUDE))
+"""Records of which only as many sources are sent as fit (RFC 3376 4.2.16)."""
+
+
+class Query:
+    """A membership query, whatever its protocol and version.
+
+    version        1, 2 or 3 of IGMP, 1 or 2 of MLD
+    group          the group asked about; empty in a general query
+    max_response   ns within which to answer
+    robustness     the querier's robustness variable; 0 if it does not say
+    interval       the querier's query interval in ns; 0 if it does not say
+    sources        the sources asked about; empty unless it is a group-and-source query
+    """
+
+    __slots__ = ("group", "interval", "max_response", "robustness", "sources", "version")
+
+    def __init__(self, version: int, group: bytes, max_response: int) -> None:
+        self.version = version
+        self.group = group
+        self.max_response = max_response
+        self.robustness = 0
+        self.interval = 0
+        self.sources: tuple[bytes, ...] = ()
+
+
+class Record:
+    """One group record of a report: what is wanted, or no longer wanted, of one group."""
+
+    __slots__ = ("group", "kind", "sources")
+
+    def __init__(self, kind: int, group: bytes, sources: Iterable[bytes] = ()) -> None:
+        self.kind = kind
+        self.group = group
+        self.sources = tuple(sources)
+
+    def describe(self, text: Iterable[str]) -> str:
+        """The record for a trace; `text` spells the group and then the sources."""
+        group, *sources = text
+        name = RECORD_NAMES[self.kind] if self.kind <= BLOCK else f"record {self.kind}"
+        return f"{name}({group}{''.join(', ' + s for s in sources)})"
+
+
+def expand(code: int, mantissa: int) -> int:
+    """The number behind a code whose mantissa has so many bits (RFC 3376 4.1.1, 4.1.7,
+    RFC 3810 5.1.3, 5.1.9); codes below the top bit are the number itself."""
+    top = 1 << (mantissa + 3)
+    if code < top:
+        return code
+    low = code & (1 << mantissa) - 1
+    exponent = code >> mantissa & 7
+    return (low | 1 << mantissa) << (exponent + 3)
+
+
+def shrink(value: int, mantissa: int) -> int:
+    """The code of the largest number that is not above `value`: what a querier sends."""
+    top = 1 << (mantissa + 3)
+    if value < top:
+        return value
+    exponent = min(7, value.bit_length() - mantissa - 4)
+    low = min(value >> (exponent + 3), (2 << mantissa) - 1)
+    return top | exponent << mantissa | low & (1 << mantissa) - 1
+
+
+def addresses(frame: bytes, at: int, count: int, size: int) -> tuple[bytes, ...]:
+    """`count` addresses of `size` octets, from frame[at] on."""
+    return tuple([frame[i : i + size] for i in range(at, at + count * size, size)])
+
+
+def build_record(record: Record) -> bytes:
+    """One group record, without auxiliary data (RFC 3376 4.2.6: there is none)."""
+    head = bytes((record.kind, 0)) + len(record.sources).to_bytes(2, "big")
+    return b"".join((head, record.group, *record.sources))
+
+
+def parse_records(
+    frame: bytes, at: int, end: int, count: int, size: int
+) -> tuple[Record, ...] | None:
+    """`count` records of addresses of `size` octets; None if they run past the end.
+
+    Auxiliary data is passed over (RFC 3376 4.2.10).
+    """
+    found: list[Record] = []
+    for _ in range(count):
+        start = at + 4 + size
+        if start > end:
+            return None
+        sources = int.from_bytes(frame[at + 2 : at + 4], "big")
+        after = start + sources * size
+        if after > end:
+            return None
+        group = frame[at + 4 : start]
+        found.append(Record(frame[at], group, addresses(frame, start, sources, size)))
+        at = after + frame[at + 1] * 4
+        if at > end:
+            return None
+    return tuple(found)
