@@ -527,6 +527,15 @@ def test_a_flood_of_offers_is_bounded() -> None:
     assert len(set(requests)) == OFFER_LIMIT
 
 
+def test_what_was_heard_makes_room() -> None:
+    scene = Scene(udp_receive_buffer=1000)
+    solicit = scene.next("solicit")
+    for _ in range(100):
+        scene.send(b"nonsense")
+    scene.advertise(solicit, preference=255)
+    scene.next("request")
+
+
 noise = st.one_of(
     st.tuples(st.just("noise"), st.binary(max_size=120)),
     st.tuples(st.just("answer"), st.integers(0, 14), st.integers(-1, 7), st.integers(0, 3)),
