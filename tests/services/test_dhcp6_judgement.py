@@ -238,6 +238,21 @@ def test_discoveries_that_come_to_nothing_come_ever_later() -> None:
     assert max(delays) <= 128
 
 
+def test_a_lease_makes_the_next_discovery_prompt_again() -> None:
+    delays: list[int] = []
+    for seed in range(8):
+        scene = Scene(World(seed=seed))
+        for _ in range(3):
+            scene.advertise(scene.next("solicit"), preference=255)
+            scene.reply(scene.next("request"), status=dhcp6.NO_ADDRS_AVAIL)
+        scene.bind()
+        scene.client.stop(release=False)
+        scene.client.start(stateful=True)
+        began = scene.world.now
+        delays.append(scene.next("solicit").when - began)
+    assert max(delays) <= SECOND
+
+
 def test_unspec_fail_is_tried_again_at_the_normal_pace() -> None:
     """18.2.10: to the same server, and not for ever."""
     scene = Scene()
