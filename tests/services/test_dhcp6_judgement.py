@@ -110,7 +110,7 @@ def during(exchange: str) -> tuple[Scene, Heard]:
     elif exchange == "release":
         scene.client.stop()
     elif exchange == "decline":
-        scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+        scene.claim()
     heard = scene.next()
     while heard.kind != exchange:
         heard = scene.next()
@@ -591,7 +591,7 @@ def test_anything_may_happen_in_any_order(
         elif step[0] == "reconfigure":
             scene.send(signed(scene, step[1], replay=scene.world.now + step[2]))
         elif step[0] == "conflict":
-            scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+            scene.claim()
         said = scene.all(0)
         last = said[-1] if said else last
         lease = [addr.text(address) for address in scene.client.lease.addresses]
