@@ -9,7 +9,7 @@ from stack.base import addr
 from stack.base.units import SECOND
 from stack.ip import addrconf
 from stack.services.dhcp6_client import Client
-from stack.wire import dhcp6, ethernet, ipv6, udp
+from stack.wire import dhcp6, ethernet, icmp6, ipv6, ndp, udp
 from stack.wire.dhcp6 import ABSENT, Ia, IaAddress, Message
 from stack.wire.dhcp6_codec import build, parse
 from tests.harness import World, quiet
@@ -165,6 +165,14 @@ class Scene:
         assert self.at() == "waiting"
         self.pause(span)
         self.stack.set_link(self.host.nic, True)
+
+    def claim(self, text: str = LEASED) -> None:
+        """Another station has the address, and says so; time stands still."""
+        target, mac = addr.parse(text), self.peer.port.mac
+        body = ndp.build(icmp6.NEIGHBOR_ADVERTISEMENT, ndp.FLAG_OVERRIDE, target, 2, mac)
+        body = self.peer.checked(58, body, 2, target, addr.ALL_NODES)
+        kind, packet = self.peer.packet_bytes(58, body, target, addr.ALL_NODES, ttl=255)
+        self.stack.receive(self.host.nic, addr.multicast_mac(addr.ALL_NODES) + mac + kind + packet)
 
     # Looking.
 

@@ -89,24 +89,11 @@ def test_a_link_that_goes_down_ends_a_release() -> None:
 # Decline (18.2.8).
 
 
-def claim(scene: Scene, text: str) -> None:
-    """Another station has the address: an answer to the probe."""
-    from stack.wire import icmp6, ndp
-
-    target = addr.parse(text)
-    peer = scene.peer
-    body = ndp.build(icmp6.NEIGHBOR_ADVERTISEMENT, ndp.FLAG_OVERRIDE, target, 2, peer.port.mac)
-    body = peer.checked(58, body, 2, target, addr.ALL_NODES)
-    packet = peer.packet_bytes(58, body, src=target, dst=addr.ALL_NODES, ttl=255)
-    peer.frame(*packet, addr.multicast_mac(addr.ALL_NODES))
-    scene.world.run(0)
-
-
 def test_a_duplicate_is_declined_and_another_one_got() -> None:
     scene = Scene(dad=True)
     scene.bind()
     assert addr.parse(LEASED) not in scene.stack.v6.local  # being probed (18.2.10.1)
-    claim(scene, LEASED)
+    scene.claim()
     decline = scene.next("decline")
     assert decline.message.server == SERVER
     assert decline.addresses == [LEASED]
@@ -122,14 +109,14 @@ def test_a_duplicate_is_declined_and_another_one_got() -> None:
 def test_an_unanswered_decline_ends_after_four() -> None:
     scene = Scene(dad=True)
     scene.bind()
-    claim(scene, LEASED)
+    scene.claim()
     assert [scene.next().kind for _ in range(5)] == ["decline"] * 4 + ["solicit"]
 
 
 def test_only_the_duplicate_is_declined() -> None:
     scene = Scene(dad=True)
     scene.bind(addresses=[(LEASED, HOUR, HOUR), (SECOND_ADDRESS, HOUR, HOUR)])
-    claim(scene, SECOND_ADDRESS)
+    scene.claim(SECOND_ADDRESS)
     decline = scene.next("decline")
     assert decline.addresses == [SECOND_ADDRESS]
     scene.reply(decline)
@@ -141,9 +128,8 @@ def test_only_the_duplicate_is_declined() -> None:
 def test_duplicates_found_at_once_are_declined_together() -> None:
     scene = Scene(dad=True)
     scene.bind(addresses=[(LEASED, HOUR, HOUR), (SECOND_ADDRESS, HOUR, HOUR)])
-    manager = scene.stack.v6.addresses
     for text in (LEASED, SECOND_ADDRESS):
-        manager.conflict(scene.host.nic, addr.parse(text))
+        scene.claim(text)
     decline = scene.next("decline")
     assert decline.addresses == [LEASED, SECOND_ADDRESS]
 
@@ -151,7 +137,7 @@ def test_duplicates_found_at_once_are_declined_together() -> None:
 def test_a_duplicate_is_declined_after_the_link_was_down() -> None:
     scene = Scene(dad=True)
     scene.bind()
-    scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+    scene.claim()
     scene.flap()
     scene.reply(scene.next("confirm"))
     assert scene.next("decline").addresses == [LEASED]

@@ -126,6 +126,15 @@ def test_infinite_lifetimes() -> None:
     assert scene.leased() == [LEASED]
 
 
+def test_a_lease_becomes_infinite() -> None:
+    scene = Scene()
+    scene.bind()
+    forever = [(LEASED, INFINITY, INFINITY)]
+    scene.grant(scene.next("renew"), addresses=forever, t1=INFINITY, t2=INFINITY)
+    scene.silent(400 * 86400 * SECOND)
+    assert scene.leased() == [LEASED]
+
+
 def test_several_addresses() -> None:
     scene = Scene()
     scene.bind(addresses=[(LEASED, 100, 200), (SECOND_ADDRESS, 300, 400)])

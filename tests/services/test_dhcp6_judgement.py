@@ -110,7 +110,7 @@ def during(exchange: str) -> tuple[Scene, Heard]:
     elif exchange == "release":
         scene.client.stop()
     elif exchange == "decline":
-        scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+        scene.claim()
     heard = scene.next()
     while heard.kind != exchange:
         heard = scene.next()
@@ -236,6 +236,21 @@ def test_discoveries_that_come_to_nothing_come_ever_later() -> None:
         delays.append((scene.next("solicit").when - began) / SECOND)
     assert max(delays) > 30
     assert max(delays) <= 128
+
+
+def test_a_lease_makes_the_next_discovery_prompt_again() -> None:
+    delays: list[int] = []
+    for seed in range(8):
+        scene = Scene(World(seed=seed))
+        for _ in range(3):
+            scene.advertise(scene.next("solicit"), preference=255)
+            scene.reply(scene.next("request"), status=dhcp6.NO_ADDRS_AVAIL)
+        scene.bind()
+        scene.client.stop(release=False)
+        scene.client.start(stateful=True)
+        began = scene.world.now
+        delays.append(scene.next("solicit").when - began)
+    assert max(delays) <= SECOND
 
 
 def test_unspec_fail_is_tried_again_at_the_normal_pace() -> None:
@@ -527,6 +542,15 @@ def test_a_flood_of_offers_is_bounded() -> None:
     assert len(set(requests)) == OFFER_LIMIT
 
 
+def test_what_was_heard_makes_room() -> None:
+    scene = Scene(udp_receive_buffer=1000)
+    solicit = scene.next("solicit")
+    for _ in range(100):
+        scene.send(b"nonsense")
+    scene.advertise(solicit, preference=255)
+    scene.next("request")
+
+
 noise = st.one_of(
     st.tuples(st.just("noise"), st.binary(max_size=120)),
     st.tuples(st.just("answer"), st.integers(0, 14), st.integers(-1, 7), st.integers(0, 3)),
@@ -567,7 +591,7 @@ def test_anything_may_happen_in_any_order(
         elif step[0] == "reconfigure":
             scene.send(signed(scene, step[1], replay=scene.world.now + step[2]))
         elif step[0] == "conflict":
-            scene.stack.v6.addresses.conflict(scene.host.nic, addr.parse(LEASED))
+            scene.claim()
         said = scene.all(0)
         last = said[-1] if said else last
         lease = [addr.text(address) for address in scene.client.lease.addresses]

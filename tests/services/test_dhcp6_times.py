@@ -154,8 +154,7 @@ def test_release_and_decline(seeded: World, kind: str) -> None:
     if kind == "release":
         scene.client.stop()
     else:
-        (address,) = scene.client.lease.addresses
-        scene.stack.v6.addresses.conflict(scene.host.nic, address)
+        scene.claim()
     began = scene.world.now
     heard = [scene.next(kind) for _ in range(4)]
     assert heard[0].when == began
