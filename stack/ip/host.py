@@ -20,7 +20,7 @@ from stack.ip.groups import Groups
 from stack.ip.nameservers import NameServerTable
 from stack.ip.pmtu import PathMtu
 from stack.ip.routes import RouteTable
-from stack.ip.seam import Attendant
+from stack.ip.seam import Attendant, PrefixListener
 from stack.link.nic import Nic
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class IpHost:
         self.layers: dict[int, IpLayer] = {}
         self.nics: list[Nic] = []
         self.attendants: list[Attendant] = []
+        self.prefix_listeners: list[PrefixListener] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
         self.routes = RouteTable()
         self.groups = Groups()

@@ -61,18 +61,19 @@ class NdpResolver(Resolver):
         if probing and (pkt.dst != addr.solicited_node(target) or message.source_lladdr):
             self._door.drop(pkt, fate.NDP_MALFORMED)
             return
-        if probing and not self._is_echo(pkt, nic):
-            self._layer.claimed(nic, target, pkt.frame[pkt.net - 8 : pkt.net - 2])
+        if probing and (message.nonce or not self._is_echo(pkt, nic)):
+            lladdr = pkt.frame[pkt.net - 8 : pkt.net - 2]
+            self._layer.claimed(nic, target, lladdr, message.nonce)
         if not self._layer.answers_for(nic, target):
             self._door.drop(pkt, fate.NDP_NOT_FOR_US)
             return
         if probing:
-            self._advertise(nic, target, addr.ALL_NODES, solicited=False)
+            self._advertise(nic, target, addr.ALL_NODES, ndp.FLAG_OVERRIDE)
             return
         lladdr = message.source_lladdr
         if lladdr and not lladdr[0] & 1:
             nic.neighbors.heard(pkt.src, lladdr, create=True)
-        self._advertise(nic, target, pkt.src, solicited=True)
+        self._advertise(nic, target, pkt.src, ndp.FLAG_OVERRIDE | ndp.FLAG_SOLICITED)
 
     def _advertisement(self, pkt: Packet, nic: Nic, message: ndp.Message) -> None:
         """RFC 4861 7.2.5."""
@@ -98,7 +99,8 @@ class NdpResolver(Resolver):
 
     @staticmethod
     def _is_echo(pkt: Packet, nic: Nic) -> bool:
-        """Our own probe, looped back by the link (RFC 4862 5.4.3)."""
+        """Our own probe without a nonce, looped back by the link (RFC 4862 5.4.3).  One with a
+        nonce is known by that (RFC 7527 4.2)."""
         return pkt.frame[pkt.net - 8 : pkt.net - 2] == nic.mac
 
     # Sending.
@@ -108,42 +110,38 @@ class NdpResolver(Resolver):
         if src == addr.ANY6:
             return  # that would be a duplicate address probe, which this is not
         dst = target if lladdr else addr.solicited_node(target)
-        self._send(nic, src, dst, lladdr, icmp6.NEIGHBOR_SOLICITATION, 0, target)
+        option = ndp.OPT_SOURCE_LLADDR
+        body = ndp.build(icmp6.NEIGHBOR_SOLICITATION, 0, target, option, nic.mac)
+        self.send(nic, src, dst, lladdr, body)
 
-    def probe(self, nic: Nic, address: bytes) -> None:
+    def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:
         dst = addr.solicited_node(address)
-        self._send(nic, addr.ANY6, dst, b"", icmp6.NEIGHBOR_SOLICITATION, 0, address)
+        body = ndp.build(icmp6.NEIGHBOR_SOLICITATION, 0, address, 0, b"", nonce)
+        self.send(nic, addr.ANY6, dst, b"", body)
 
-    def announce(self, nic: Nic, address: bytes) -> None:
-        self._advertise(nic, address, addr.ALL_NODES, solicited=False)
+    def announce(self, nic: Nic, address: bytes, routers: bool = False) -> None:
+        """Tell everybody that `address` is ours; or, with `routers`, only them, and without
+        overriding what they know (RFC 9131 6.1)."""
+        if routers:
+            self._advertise(nic, address, addr.ALL_ROUTERS, 0)
+        else:
+            self._advertise(nic, address, addr.ALL_NODES, ndp.FLAG_OVERRIDE)
 
-    def _advertise(self, nic: Nic, target: bytes, dst: bytes, solicited: bool) -> None:
-        flags = ndp.FLAG_OVERRIDE | (ndp.FLAG_SOLICITED if solicited else 0)
-        self._send(nic, target, dst, b"", icmp6.NEIGHBOR_ADVERTISEMENT, flags, target)
-
-    def _send(
-        self,
-        nic: Nic,
-        src: bytes,
-        dst: bytes,
-        lladdr: bytes,
-        kind: int,
-        flags: int,
-        target: bytes,
-    ) -> None:
+    def _advertise(self, nic: Nic, target: bytes, dst: bytes, flags: int) -> None:
         option = ndp.OPT_TARGET_LLADDR
-        if kind == icmp6.NEIGHBOR_SOLICITATION:
-            option = ndp.OPT_SOURCE_LLADDR
-        own = nic.mac if src != addr.ANY6 else b""
-        body = bytearray(ndp.build(kind, flags, target, option, own))
+        body = ndp.build(icmp6.NEIGHBOR_ADVERTISEMENT, flags, target, option, nic.mac)
+        self.send(nic, target, dst, b"", body)
+
+    def send(self, nic: Nic, src: bytes, dst: bytes, lladdr: bytes, body: bytes) -> None:
+        """Send a message whose checksum field is zero: to `lladdr`, or wherever `dst` is."""
         path = self._layer.make_path(nic, src, dst, self._next_hop(nic, dst, lladdr), nic.mtu)
         total = data_sum(body) + path.address_sum + icmp6.PROTO + len(body)
-        body[2:4] = finish(total).to_bytes(2, "big")
+        body = body[:2] + finish(total).to_bytes(2, "big") + body[4:]
         # `begin` may be sending a packet of its own through the layer's head right now.
         head = self._head
         head.reset()
         self._layer.icmp.counters.out_msgs += 1
-        path.send(head, (bytes(body),), len(body), icmp6.PROTO, ttl=_HOPS)
+        path.send(head, (body,), len(body), icmp6.PROTO, ttl=_HOPS)
 
     @staticmethod
     def _next_hop(nic: Nic, dst: bytes, lladdr: bytes) -> Neighbor:

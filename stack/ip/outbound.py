@@ -304,7 +304,7 @@ class Outbound(NetworkLayer):
         entry = self.local.get(address)
         return entry is not None and entry.nic is nic
 
-    def claimed(self, nic: Nic, address: bytes, lladdr: bytes) -> None:
+    def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
         self.addresses.conflict(nic, address)
 
     def source_for(self, nic: Nic, target: bytes) -> bytes:

@@ -73,7 +73,7 @@ class ArpResolver(NetworkLayer, Resolver):
         request = arp.build(arp.REQUEST, nic.mac, source, addr.MAC_NONE, target)
         nic.send_raw(lladdr or addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 
-    def probe(self, nic: Nic, address: bytes) -> None:
+    def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:
         request = arp.build(arp.REQUEST, nic.mac, addr.ANY4, addr.MAC_NONE, address)
         nic.send_raw(addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 

@@ -65,8 +65,12 @@ class NetworkLayer:
         """We may tell the link that `address` is at `nic` (it is ours and not tentative)."""
         raise NotImplementedError
 
-    def claimed(self, nic: Nic, address: bytes, lladdr: bytes) -> None:
-        """A station with `lladdr` uses or probes `address`, which may be one of ours."""
+    def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
+        """A station with `lladdr` uses or probes `address`, which may be one of ours.
+
+        `nonce` is that of its probe, empty if it had none: our own probe may have come back to us
+        (RFC 7527).
+        """
         raise NotImplementedError
 
     def source_for(self, nic: Nic, target: bytes) -> bytes:
@@ -88,8 +92,12 @@ class Resolver:
         """Ask for `target`: by unicast to `lladdr`, or by broadcast/multicast if it is empty."""
         raise NotImplementedError
 
-    def probe(self, nic: Nic, address: bytes) -> None:
-        """Ask whether anybody has `address`, which is to become ours (RFC 5227, RFC 4862)."""
+    def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:
+        """Ask whether anybody has `address`, which is to become ours (RFC 5227, RFC 4862).
+
+        `nonce` marks the question as ours (RFC 7527), six octets or six more than a multiple of
+        eight; ARP has no place for it.
+        """
         raise NotImplementedError
 
     def announce(self, nic: Nic, address: bytes) -> None:
