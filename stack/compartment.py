@@ -15,12 +15,13 @@ from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
-from stack.ip.addrconf import LINK_LOCAL, LocalAddress
+from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.icmp import Icmp
 from stack.ip.icmp4 import Icmp4
 from stack.ip.icmp6 import Icmp6
 from stack.ip.ndp import NdpResolver
+from stack.ip.slaac import Autoconf
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
 from stack.link.arp import ArpResolver
@@ -59,6 +60,7 @@ class Compartment:
         self.v6.icmp.ndp = self._ndp
         self.v4.addresses.serve(self._arp)
         self.v6.addresses.serve(self._ndp)
+        self.autoconf = Autoconf(self.v6)
         self.tcp = TcpProtocol(self.host)
         self.udp = UdpProtocol(self.host)
         self.raw = RawProtocol(self.host)
@@ -80,10 +82,7 @@ class Compartment:
 
     def add_nic(self, device: Device, name: str = "") -> Nic:
         """Attach a device.  It has no address yet but its IPv6 link-local one."""
-        nic = self._attach(device, name or f"nic{len(self.host.nics)}")
-        if device.mtu >= 1280:
-            self.v6.add_address(nic, addr.link_local(device.mac), 64, origin=LINK_LOCAL)
-        return nic
+        return self._attach(device, name or f"nic{len(self.host.nics)}")
 
     def add_address(self, nic: Nic, address: str, prefix_length: int) -> LocalAddress:
         """Give `nic` an address of either family.  It becomes usable at once, or after
@@ -188,6 +187,8 @@ class Compartment:
         blocks = {
             "ip4": self.v4.counters,
             "ip6": self.v6.counters,
+            "addresses4": self.v4.addresses.counters,
+            "addresses6": self.v6.addresses.counters,
             "icmp4": self.v4.icmp.counters,
             "icmp6": self.v6.icmp.counters,
             "udp": self.udp.counters,

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from stack.base import addr
-from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
+from stack.base.units import DAY, KIB, MIB, MINUTE, MS, SECOND
+
+ADDRESS_POLICY: Final = (
+    ("::1", 128, 50, 0),
+    ("::", 0, 40, 1),
+    ("::ffff:0:0", 96, 35, 4),
+    ("2002::", 16, 30, 2),
+    ("2001::", 32, 5, 5),
+    ("fc00::", 7, 3, 13),
+    ("::", 96, 1, 3),
+    ("fec0::", 10, 1, 11),
+    ("3ffe::", 16, 1, 12),
+)
+"""RFC 6724 2.1: prefix, length, precedence, label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +36,30 @@ class Config:
     hop_limit               TTL and hop limit of what we send, 1 .. 255 (RFC 1122 3.2.1.7)
     dad                     probe an address before using it (RFC 5227, RFC 4862 5.4).  Off
                             makes an address usable at once: right on a private wire
+    dad_transmits           probes for an IPv6 address, 0 .. 16 (DupAddrDetectTransmits, RFC 4862
+                            5.1); 0 is as good as `dad` off, for IPv6
+    enhanced_dad            mark them, so that one that comes back is known (RFC 7527)
+    optimistic_dad          use an address that the host made up, or DHCPv6 gave, from the first
+                            probe on (RFC 4429)
+    conflict_policy         when another station uses an IPv4 address of ours (RFC 5227 2.4):
+                            "abandon" it (a), "defend" it, unless that was in vain within the last
+                            ten seconds (b), "insist" on it whatever happens (c)
+    slaac                   form addresses from advertised prefixes (RFC 4862 5.5)
+    slaac_ids               with "opaque" identifiers (RFC 7217, as RFC 8064 wants it), or such as
+                            show the MAC: "eui64"
+    slaac_limit             and from so many prefixes of an interface at most
+    link_local_ids          the same for link-local addresses, of which "eui64" ones are the ones
+                            that people expect to find
+    stable_secret           what opaque identifiers are made with, sixteen octets at least, so that
+                            they are the same next time (RFC 7217 5); empty for a random one
+    temporary_addresses     beside each, one that changes daily and is preferred (RFC 8981), as
+                            hosts of today have it; given addresses have none
+    temporary_exceptions    prefixes ("fd00::/8") for which the reverse of that holds
+                            (RFC 8981 3.7)
+    temporary_valid, temporary_preferred  TEMP_VALID_LIFETIME and TEMP_PREFERRED_LIFETIME, at most
+    prefer_temporary        as sources (RFC 6724 5 rule 7); off prefers public addresses
+    address_policy          RFC 6724 2.1's table: (prefix, length, precedence, label); ::/0 must be
+                            there, and IPv4 prefixes may
     weak_host               accept packets for an address of another interface, and send from one;
                             off is the strong host model (RFC 1122 3.3.4.2).  Per interface:
                             `IpInterface.weak_receive` and `weak_send`
@@ -130,6 +167,21 @@ class Config:
 
     hop_limit: int = 64
     dad: bool = True
+    dad_transmits: int = 1
+    enhanced_dad: bool = True
+    optimistic_dad: bool = False
+    conflict_policy: str = "defend"
+    slaac: bool = True
+    slaac_ids: str = "opaque"
+    slaac_limit: int = 16
+    link_local_ids: str = "eui64"
+    stable_secret: bytes = b""
+    temporary_addresses: bool = True
+    temporary_exceptions: tuple[str, ...] = ()
+    temporary_valid: int = 2 * DAY
+    temporary_preferred: int = 1 * DAY
+    prefer_temporary: bool = True
+    address_policy: tuple[tuple[str, int, int, int], ...] = ADDRESS_POLICY
     weak_host: bool = False
     forwarding: bool = False
     neighbor_limit: int = 1024
@@ -225,6 +277,7 @@ class Config:
             if getattr(self, field) not in names:
                 known = ", ".join(names)
                 raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
+        self._check_addresses()
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
         for server in self.dns_servers:
@@ -235,6 +288,30 @@ class Config:
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
+
+    def _check_addresses(self) -> None:
+        if 0 < len(self.stable_secret) < 16:
+            raise ValueError("Config.stable_secret is too short: sixteen octets at least")
+        if self.temporary_preferred >= self.temporary_valid:
+            raise ValueError("Config.temporary_preferred must be below Config.temporary_valid")
+        for text in self.temporary_exceptions:
+            base, _, length = text.partition("/")
+            _check_prefix("temporary_exceptions", base, int(length) if length.isdigit() else -1)
+        for text, number, precedence, label in self.address_policy:
+            _check_prefix("address_policy", text, number)
+            if not (0 <= precedence < 256 and 0 <= label < 256):
+                raise ValueError(f"Config.address_policy: {text}: numbers below 256, please")
+        if not any(addr.parse(row[0]) == addr.ANY6 and not row[1] for row in self.address_policy):
+            raise ValueError("Config.address_policy has no row for ::/0")
+
+
+def _check_prefix(field: str, text: str, length: int) -> None:
+    try:
+        packed = addr.parse(text)
+    except ValueError:
+        raise ValueError(f"Config.{field}: {text!r} is no address") from None
+    if not 0 <= length <= len(packed) * 8:
+        raise ValueError(f"Config.{field}: {text} has no prefix length of {length}")
 
 
 ECN: Final = ("off", "passive", "on", "accurate")
@@ -250,6 +327,9 @@ AUTOTUNING: Final = {
 8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
 _NAMES = (
+    ("conflict_policy", ("abandon", "defend", "insist")),
+    ("slaac_ids", ("opaque", "eui64")),
+    ("link_local_ids", ("opaque", "eui64")),
     ("tcp_ecn", ECN),
     ("tcp_mtu_probing", ("off", "black-hole", "always")),
     ("tcp_connect_errors", ("none", "hard", "all")),
@@ -260,6 +340,10 @@ _BOUNDS = (
     ("tcp_mtu_probe_floor", 48, 0xFFFF),
     ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("hop_limit", 1, 255),
+    ("dad_transmits", 0, 16),
+    ("slaac_limit", 0, 1024),
+    ("temporary_valid", SECOND, 1 << 61),
+    ("temporary_preferred", SECOND, 30 * DAY),
     ("neighbor_limit", 16, 1 << 20),
     ("path_limit", 16, 1 << 20),
     ("port_low", 1, 65535),

@@ -49,6 +49,7 @@ IP_SOURCE_INVALID: Final = _reason("ip_source_invalid")
 IP_DESTINATION_INVALID: Final = _reason("ip_destination_invalid")
 IP_NOT_LOCAL: Final = _reason("ip_not_local")
 IP_TENTATIVE: Final = _reason("ip_tentative")
+IP_DISABLED: Final = _reason("ip_disabled")  # RFC 4862 5.4.5
 IP_LINK_BROADCAST: Final = _reason("ip_link_broadcast")  # unicast IP in a broadcast frame
 IP_OPTION_MALFORMED: Final = _reason("ip_option_malformed")
 IP_SOURCE_ROUTE: Final = _reason("ip_source_route")

@@ -19,6 +19,7 @@ from stack.ip.fragments import Reassembler
 from stack.ip.groups import Groups
 from stack.ip.nameservers import NameServerTable
 from stack.ip.pmtu import PathMtu
+from stack.ip.policy import Policy
 from stack.ip.routes import RouteTable
 from stack.ip.seam import Attendant, PrefixListener
 from stack.link.nic import Nic
@@ -41,6 +42,7 @@ class IpHost:
         self.attendants: list[Attendant] = []
         self.prefix_listeners: list[PrefixListener] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
+        self.policy = Policy(config.address_policy)
         self.routes = RouteTable()
         self.groups = Groups()
         self.name_servers = NameServerTable(env, timers)

@@ -28,11 +28,13 @@ class IpInterface:
     forwarding       packets for others that come in here are passed on
     weak_send        packets may leave here with an address of another interface
     weak_receive     packets for an address of another interface are taken
+    disabled         nothing is sent or taken: the MAC is not unique (RFC 4862 5.4.5)
     metric           added to that of routes over this interface
     """
 
     __slots__ = (
         "counters",
+        "disabled",
         "forwarding",
         "hop_limit",
         "layer",
@@ -55,5 +57,6 @@ class IpInterface:
         self.forwarding = config.forwarding
         self.weak_send = config.weak_host
         self.weak_receive = config.weak_host
+        self.disabled = False
         self.metric = 0
         self.counters = counters

@@ -12,14 +12,15 @@ from stack.base import addr
 from stack.base.head import Head, Parked
 from stack.base.packet import UNICAST, Packet
 from stack.base.timers import NEVER
-from stack.ip.addrconf import MANUAL, SCHEDULE4, SCHEDULE6, AddressManager, LocalAddress
+from stack.ip.addrconf import DUPLICATED, MANUAL, OPTIMISTIC, AddressManager, LocalAddress
 from stack.ip.counters import IpCounters, total
+from stack.ip.dad import Acd, Dad
 from stack.ip.host import IpHost
 from stack.ip.interface import IpInterface
 from stack.ip.path import Path
 from stack.ip.routes import CONNECTED, STATIC, Route
 from stack.ip.seam import UNRESOLVED, TransportLayer
-from stack.ip.source import select
+from stack.ip.source import Advertised, Chooser, select
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
 from stack.link.seam import NetworkLayer
@@ -45,13 +46,15 @@ class Outbound(NetworkLayer):
         self.interfaces: dict[int, IpInterface] = {}
         self.protocols: dict[int, TransportLayer] = {}
         self.local: dict[bytes, LocalAddress] = {}
-        schedule = SCHEDULE4 if self.size == 4 else SCHEDULE6
-        self.addresses = AddressManager(host.env, host.timers, schedule, self._address_changed)
+        self.addresses = AddressManager(host.env, host.timers, self._address_changed)
+        self.addresses.prober = Acd(self) if self.size == 4 else Dad(self)
+        self.advertised = Advertised()
         self.head = Head()
         self.loopback: Nic | None = None
         self._paths: dict[bytes, Path] = {}
         self._known_sources: set[bytes] = set()
         host.layers[self.size] = self  # type: ignore[assignment]
+        host.attendants.append(self.addresses)
 
     # What a family must say.
 
@@ -125,8 +128,10 @@ class Outbound(NetworkLayer):
         if way is None:
             return None
         nic, gateway = way
+        if self.interfaces[nic.index].disabled:
+            return None
         if not src:
-            chosen = select((a for a in self.local.values() if a.nic is nic), dst)
+            chosen = self._choose(nic, dst, gateway)
             if chosen is None:
                 return None
             src = chosen.address
@@ -169,7 +174,24 @@ class Outbound(NetworkLayer):
         way = self._way(dst, b"", None)
         if way is None:
             return None
-        return select((a for a in self.local.values() if a.nic is way[0]), dst)
+        return self._choose(way[0], dst, way[1])
+
+    def _choose(self, nic: Nic, dst: bytes, gateway: bytes) -> LocalAddress | None:
+        """The source for `dst` over `nic`: of its own addresses, and of those of interfaces whose
+        packets may leave by another one."""
+        index = nic.index
+        candidates = list(self.addresses.usable(index))
+        if not addr.is_multicast(dst) and not addr.is_link_scope(dst):
+            for other in self.interfaces.values():
+                if other.weak_send and other.nic is not nic:
+                    candidates += (
+                        entry
+                        for entry in self.addresses.usable(other.nic.index)
+                        if not addr.is_loopback(entry.address)
+                    )
+        prefixes = self.advertised.by(index, gateway, self.env.now) if gateway else ()
+        prefer = self.config.prefer_temporary
+        return select(candidates, Chooser(dst, index, prefixes, self.host.policy, prefer))
 
     def _loopback_path(self, dst: bytes, src: bytes) -> Path | None:
         nic = self.loopback
@@ -215,13 +237,22 @@ class Outbound(NetworkLayer):
         preferred, valid  ns for which it is so, from now
         origin            who says so, one of `addrconf`'s
 
-        An address that is there already gets the new lifetimes and stays what it is.
+        An address that is there already gets the new lifetimes and prefix length, is given (MANUAL)
+        if it is now, and stays what it is otherwise.
         """
         if probe is None:
             probe = self.config.dad
+        known = self.addresses.all.get(address)
+        before = None if known is None else (known.prefix_length, known.on_link)
         entry = self.addresses.add(nic, address, prefix_length, probe, origin, preferred, valid)
+        if entry is known and before == (prefix_length, on_link):
+            return entry
+        if entry is known:
+            self._withdraw(entry)
+            entry.prefix_length = prefix_length
+            self.address_changed(entry)
         entry.on_link = on_link
-        if on_link and not nic.is_loopback:
+        if on_link and not nic.is_loopback and not entry.removed:
             prefix = addr.mask(address, prefix_length)
             self.host.routes.add(Route(prefix, prefix_length, nic, b"", 0, CONNECTED))
         self.invalidate()
@@ -230,24 +261,24 @@ class Outbound(NetworkLayer):
     def remove_address(self, address: bytes) -> bool:
         """Give an address up, and the route to its prefix unless another one needs it.
 
-        False if it is not ours.
+        Connections from it are reset.  False if it is not ours.
         """
-        entry = self.addresses.remove(address)
-        if entry is None:
-            return False
+        return self.addresses.remove(address) is not None
+
+    def _withdraw(self, entry: LocalAddress) -> None:
+        """Take back the route to the prefix of `entry` unless another address needs it."""
         length, nic = entry.prefix_length, entry.nic
-        prefix = addr.mask(address, length)
+        prefix = addr.mask(entry.address, length)
         needed = any(
-            other.nic is nic
+            other is not entry
             and other.on_link
+            and other.state != DUPLICATED
             and other.prefix_length == length
             and addr.mask(other.address, length) == prefix
-            for other in self.addresses.all.values()
+            for other in self.addresses.on(nic.index)
         )
-        if entry.on_link and not needed:
+        if entry.on_link and not needed and not nic.is_loopback:
             self.host.routes.remove(prefix, length, nic, b"", CONNECTED)
-        self.invalidate()
-        return True
 
     def add_route(
         self,
@@ -288,15 +319,30 @@ class Outbound(NetworkLayer):
 
     def _address_changed(self, entry: LocalAddress) -> None:
         before = self.local.get(entry.address)
+        gone = entry.removed or entry.state == DUPLICATED
         if entry.usable:
             self.local[entry.address] = entry
-        else:
-            self.local.pop(entry.address, None)
+        elif before is entry:
+            if gone:
+                self._lose(entry)
+            del self.local[entry.address]
+        if gone:
+            self._withdraw(entry)
         self.address_changed(entry)
-        self.invalidate()
+        if entry.usable or before is entry or gone:
+            self.invalidate()
         if self.local.get(entry.address) is not before:
             self.host.addresses_changed(self.mask)
         self.host.address_changed(entry)
+
+    def _lose(self, entry: LocalAddress) -> None:
+        """Tell the transports, who may say goodbye unless IPv6 forbids it: an address that is
+        invalid (RFC 4862 5.5.4) or was another's all along (RFC 4429 3.3) sends nothing."""
+        farewell = self.size == 4 or entry.state != DUPLICATED
+        if entry.valid_until <= self.env.now:
+            farewell = False
+        for handler in self.protocols.values():
+            handler.address_lost(entry.address, farewell)
 
     # NetworkLayer, as the link sees us.
 
@@ -305,10 +351,13 @@ class Outbound(NetworkLayer):
         return entry is not None and entry.nic is nic
 
     def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
-        self.addresses.conflict(nic, address)
+        self.addresses.prober.heard(nic, address, lladdr, nonce)
 
     def source_for(self, nic: Nic, target: bytes) -> bytes:
-        chosen = select((a for a in self.local.values() if a.nic is nic), target)
+        """Not an optimistic address: neighbours would learn what may not be so (RFC 4429 3.2)."""
+        index = nic.index
+        sure = [entry for entry in self.addresses.usable(index) if entry.state != OPTIMISTIC]
+        chosen = select(sure, Chooser(target, index, (), self.host.policy))
         return self.any if chosen is None else chosen.address
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:

@@ -54,6 +54,13 @@ class TransportLayer:
         is the reported one for TOO_BIG, else 0.
         """
 
+    def address_lost(self, address: bytes, farewell: bool) -> None:
+        """`address` is about to be this host's no longer.
+
+        What talks from it ends; what merely is bound to it stays bound, to no avail until the
+        address is back.  With `farewell` the peers may still be told from there (RFC 5227 2.4).
+        """
+
 
 class Attendant:
     """Somebody who configures the host, or announces what is configured.
@@ -69,7 +76,7 @@ class Attendant:
         """The link of `nic` went down."""
 
     def address_changed(self, entry: LocalAddress) -> None:
-        """`entry` became tentative, preferred, deprecated or duplicated, or was removed
+        """`entry` became tentative, optimistic, preferred, deprecated or duplicated, or was removed
         (`entry.removed`)."""
 
 

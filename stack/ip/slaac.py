@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: addresses that the host makes up: stateless address autoconfiguration (RFC 4862 5.3-5.5).
+"""Floor 4: addresses that the host makes up: stateless autoconfiguration (RFC 4862 5.3-5.5).
 
 Done: a link-local address when an interface comes up (5.3); an address in every advertised prefix
 (5.5.3), stable and opaque (RFC 7217, the default of RFC 8064) or made from the MAC; the two-hour
@@ -58,6 +58,7 @@ class Formed(TimerOwner):
 
     stable      the stable address, None while there is none
     counter     DAD_Counter of RFC 7217: how many identifiers turned out to be taken
+    retries     of those since the link came up; `pending` while the next one waits for its moment
     preferred_until, valid_until  of the prefix, as last heard
     """
 
@@ -65,6 +66,7 @@ class Formed(TimerOwner):
         "autoconf",
         "counter",
         "nic",
+        "pending",
         "preferred_until",
         "prefix",
         "retries",
@@ -78,10 +80,11 @@ class Formed(TimerOwner):
         self.autoconf = autoconf
         self.nic = nic
         self.prefix = prefix
-        self.preferred_until = self.valid_until = NEVER
+        self.preferred_until = self.valid_until = autoconf.layer.env.now
         self.stable: LocalAddress | None = None
         self.counter = 0
         self.retries = 0
+        self.pending = False
         self.temporaries = Temporaries(autoconf.layer, nic, prefix)
         self.timer = Timer(self)
 
@@ -118,9 +121,11 @@ class Autoconf(Attendant, PrefixListener):
         for record in formed.values():
             record.retries = 0
             record.temporaries.reset()
+        self.layer.advertised.forget(nic.index)
         local = formed.get(_LINK_LOCAL)
         if local is None:
             local = formed[_LINK_LOCAL] = Formed(self, nic, _LINK_LOCAL)
+            local.preferred_until = local.valid_until = NEVER
         if local.stable is None:
             self._form(local)
 
@@ -174,20 +179,17 @@ class Autoconf(Attendant, PrefixListener):
 
     def _hear(self, record: Formed, valid: int, preferred: int) -> None:
         now = self._env.now
-        known = record.valid_until
-        if record.stable is None and not record.temporaries.entries and not record.retries:
-            known = now  # nothing was formed yet, or it was taken from us
-        lasting = renewed(NEVER if known >= NEVER else known - now, valid)
+        left = NEVER if record.valid_until >= NEVER else record.valid_until - now
+        lasting = renewed(left, valid)
         record.valid_until = min(now + lasting, NEVER)
         record.preferred_until = min(now + preferred, NEVER)
-        stable = record.stable
-        if stable is None:
-            if not record.retries and lasting:
-                self._form(record)
-        elif stable.state != DUPLICATED:
-            left = NEVER if stable.valid_until >= NEVER else stable.valid_until - now
-            self._addresses.renew(stable, preferred, renewed(left, valid))
-        record.temporaries.hear(valid, preferred, renewed)
+        if record.stable is None:
+            self._form(record)
+        elif record.stable.state != DUPLICATED:
+            self._addresses.renew(record.stable, preferred, lasting)
+        record.temporaries.hear(
+            record.preferred_until, record.valid_until, preferred, valid, renewed
+        )
         self._wait(record)
 
     # Forming.
@@ -198,16 +200,18 @@ class Autoconf(Attendant, PrefixListener):
         if address in self._addresses.all:
             return
         local = record.prefix == _LINK_LOCAL
-        now = self._env.now
         record.stable = self.layer.add_address(
             record.nic,
             address,
             _LENGTH,
-            preferred=min(record.preferred_until - now, NEVER) if not local else NEVER,
-            valid=min(record.valid_until - now, NEVER) if not local else NEVER,
+            preferred=self._left(record.preferred_until),
+            valid=self._left(record.valid_until),
             origin=LINK_LOCAL if local else SLAAC,
             on_link=local,
         )
+
+    def _left(self, deadline: int) -> int:
+        return NEVER if deadline >= NEVER else max(deadline - self._env.now, 0)
 
     def _identifier(self, record: Formed) -> bytes:
         config = self._config
@@ -245,11 +249,11 @@ class Autoconf(Attendant, PrefixListener):
         """RFC 7217 6: another identifier if this one is taken, after a random while."""
         if entry.removed:
             record.stable = None
-        elif entry.state == DUPLICATED and self._opaque(record):
-            if record.retries < IDGEN_RETRIES:
-                record.retries += 1
-                delay = self._env.random_below(IDGEN_DELAY)
-                self._timers.arm(record.timer, self._env.now + delay)
+        elif entry.state == DUPLICATED and self._opaque(record) and record.retries < IDGEN_RETRIES:
+            record.retries += 1
+            record.pending = True
+            delay = self._env.random_below(IDGEN_DELAY)
+            self._timers.arm(record.timer, self._env.now + delay)
 
     def due(self, record: Formed) -> None:
         """The timer of a prefix: another attempt, a temporary address, or its end."""
@@ -257,20 +261,18 @@ class Autoconf(Attendant, PrefixListener):
         if record.valid_until <= now:
             self._forget(record)
             return
-        stable = record.stable
-        if stable is not None and stable.state == DUPLICATED and record.retries:
-            record.stable = None
-            self._addresses.remove(stable.address)
-            record.counter += 1
-            self._form(record)
-        record.temporaries.tend()
+        if record.pending:
+            record.pending = False
+            if record.stable is not None and record.stable.state == DUPLICATED:
+                self.layer.remove_address(record.stable.address)
+                record.counter += 1
+                self._form(record)
+        if record.prefix != _LINK_LOCAL:
+            record.temporaries.tend()
         self._wait(record)
 
     def _wait(self, record: Formed) -> None:
-        stable = record.stable
-        if stable is not None and stable.state == DUPLICATED and record.timer.armed:
-            return  # for another attempt
-        if record.prefix == _LINK_LOCAL:
+        if record.pending or record.prefix == _LINK_LOCAL:
             return
         deadline = min(record.temporaries.due(), record.valid_until)
         if deadline >= NEVER:

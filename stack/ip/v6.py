@@ -18,7 +18,7 @@ from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, WHOLE, Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
-from stack.ip.addrconf import LocalAddress
+from stack.ip.addrconf import DUPLICATED, LocalAddress
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
@@ -144,6 +144,7 @@ class V6Layer(IpLayer):
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
         self.icmp: Icmp6
+        self._solicited: dict[bytes, Nic] = {}  # where the group of an address is joined
 
     def read(self, pkt: Packet) -> int:
         return ipv6.read(pkt)
@@ -311,16 +312,18 @@ class V6Layer(IpLayer):
 
     def address_changed(self, entry: LocalAddress) -> None:
         """Listen to the solicited-node group from the first probe on (RFC 4862 5.4.2)."""
-        groups = self.host.groups
         group = addr.solicited_node(entry.address)
-        if entry.address in self.addresses.all:
-            if not groups.joined(entry.nic.index, group):
-                groups.join(entry.nic, group)
-        elif not any(
-            addr.solicited_node(other.address) == group and other.nic is entry.nic
-            for other in self.addresses.all.values()
-        ):
-            groups.leave(entry.nic, group)
+        owner = self.addresses.all.get(entry.address)
+        before = self._solicited.pop(entry.address, None)
+        after = None if owner is None or owner.state == DUPLICATED else owner.nic
+        if after is not None:
+            self._solicited[entry.address] = after
+        if before is after:
+            return
+        if after is not None:
+            self.host.groups.join(after, group)
+        if before is not None:
+            self.host.groups.leave(before, group)
 
     def protocol_unknown(self, pkt: Packet) -> None:
         self._problem(

@@ -3,10 +3,8 @@
 
 Done: the reception algorithm with its merge, requests by broadcast and by unicast, probes
 and announcements in RFC 5227's form, replies only for addresses that are ours.
-Not done: defence of an address after it is in use (RFC 5227 2.4); a conflict is reported to
-the IP layer, which counts it.
 
-The probing schedule is in `ip/addrconf`; this file only knows messages.
+What to make of a conflict, and when to probe, is `ip/dad`'s; this file only knows messages.
 """
 
 from __future__ import annotations
@@ -40,8 +38,10 @@ class ArpResolver(NetworkLayer, Resolver):
             self._door.drop(pkt, fate.ARP_SENDER_INVALID)
             return
         if spa == addr.ANY4:
-            # A probe: somebody wants `tpa` (RFC 5227 2.1.1).  It carries no mapping.
-            self._layer.claimed(nic, tpa, sha)
+            # A probe: somebody wants `tpa`.  It carries no mapping, and is a conflict only while
+            # we want it too (RFC 5227 2.1.1); once it is ours, the answer says so.
+            if not self._layer.answers_for(nic, tpa):
+                self._layer.claimed(nic, tpa, sha)
         elif addr.is_multicast(spa) or addr.is_reserved4(spa) or addr.is_loopback(spa):
             self._door.drop(pkt, fate.ARP_SENDER_INVALID)
             return
