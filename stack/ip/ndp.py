@@ -128,6 +128,8 @@ class NdpResolver(Resolver):
             self._advertise(nic, address, addr.ALL_NODES, ndp.FLAG_OVERRIDE)
 
     def _advertise(self, nic: Nic, target: bytes, dst: bytes, flags: int) -> None:
+        if self._layer.is_optimistic(target):
+            flags &= ~ndp.FLAG_OVERRIDE  # RFC 4429 3.2
         option = ndp.OPT_TARGET_LLADDR
         body = ndp.build(icmp6.NEIGHBOR_ADVERTISEMENT, flags, target, option, nic.mac)
         self.send(nic, target, dst, b"", body)

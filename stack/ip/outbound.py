@@ -350,6 +350,11 @@ class Outbound(NetworkLayer):
         entry = self.local.get(address)
         return entry is not None and entry.nic is nic
 
+    def is_optimistic(self, address: bytes) -> bool:
+        """`address` is ours, and in use before that is certain (RFC 4429)."""
+        entry = self.local.get(address)
+        return entry is not None and entry.state == OPTIMISTIC
+
     def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
         self.addresses.prober.heard(nic, address, lladdr, nonce)
 
