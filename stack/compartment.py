@@ -145,7 +145,7 @@ class Compartment:
             self.env,
             self._timers,
             self._door,
-            self.config.neighbor_limit,
+            self.config,
             is_loopback,
         )
         nic.attach(ethernet.TYPE_IPV4, self.v4)

@@ -29,6 +29,14 @@ class Config:
     forwarding              pass packets for others on (RFC 1812, RFC 8200); per interface:
                             `IpInterface.forwarding`
     neighbor_limit          neighbours remembered per interface, 16 at least
+    neighbor_unresolved_limit  of these, how many may be in resolution at once (RFC 6583 7.1)
+    neighbor_rate           resolutions begun per second and interface, and as many at once
+    neighbor_queue          packets kept for a neighbour in resolution; the oldest gives way
+    neighbor_hold_off       packets to a neighbour that did not answer fail at once for so long,
+                            instead of asking again (RFC 1122 2.3.2.1)
+    neighbor_patience       a neighbour that has stopped answering is still sent to, and asked for
+                            ever more rarely, where there is no other way (RFC 7048); off forgets
+                            it at once (RFC 4861 7.3.3)
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
     reassembly_limit        incomplete datagrams held at once
@@ -133,6 +141,11 @@ class Config:
     weak_host: bool = False
     forwarding: bool = False
     neighbor_limit: int = 1024
+    neighbor_unresolved_limit: int = 256
+    neighbor_rate: int = 1000
+    neighbor_queue: int = 16
+    neighbor_hold_off: int = 1 * SECOND
+    neighbor_patience: bool = True
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND
     reassembly_limit: int = 256
@@ -261,6 +274,10 @@ _BOUNDS = (
     ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("hop_limit", 1, 255),
     ("neighbor_limit", 16, 1 << 20),
+    ("neighbor_unresolved_limit", 1, 1 << 20),
+    ("neighbor_rate", 1, SECOND),
+    ("neighbor_queue", 1, 1 << 16),
+    ("neighbor_hold_off", 0, MINUTE),
     ("path_limit", 16, 1 << 20),
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),

@@ -37,6 +37,7 @@ ARP_NOT_FOR_US: Final = _reason("arp_not_for_us")
 NEIGHBOR_QUEUE_FULL: Final = _reason("neighbor_queue_full")
 NEIGHBOR_FAILED: Final = _reason("neighbor_failed")
 NEIGHBOR_TABLE_FULL: Final = _reason("neighbor_table_full")
+NEIGHBOR_RATE: Final = _reason("neighbor_rate")  # too many to be resolved in a second
 DEVICE_FULL: Final = _reason("device_full")
 
 # network

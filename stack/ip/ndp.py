@@ -13,7 +13,7 @@ from typing import Final
 
 from stack.base import addr, fate
 from stack.base.checksum import data_sum, finish
-from stack.base.head import Head
+from stack.base.head import Head, Parked
 from stack.base.packet import Packet
 from stack.ip.v6 import V6Layer
 from stack.link.neighbor import Neighbor
@@ -105,8 +105,10 @@ class NdpResolver(Resolver):
 
     # Sending.
 
-    def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
-        src = self._layer.source_for(nic, target)
+    def solicit(
+        self, nic: Nic, target: bytes, lladdr: bytes, waiting: Parked | None = None
+    ) -> None:
+        src = self._layer.source_for(nic, target, waiting)
         if src == addr.ANY6:
             return  # that would be a duplicate address probe, which this is not
         dst = target if lladdr else addr.solicited_node(target)

@@ -307,9 +307,17 @@ class Outbound(NetworkLayer):
     def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
         self.addresses.conflict(nic, address)
 
-    def source_for(self, nic: Nic, target: bytes) -> bytes:
+    def source_for(self, nic: Nic, target: bytes, waiting: Parked | None = None) -> bytes:
+        if waiting is not None:
+            own = self.local.get(self.own_header(waiting)[0])
+            if own is not None and own.nic is nic:
+                return own.address
         chosen = select((a for a in self.local.values() if a.nic is nic), target)
         return self.any if chosen is None else chosen.address
+
+    def neighbor_times(self, nic: Nic) -> tuple[int, int]:
+        interface = self.interfaces[nic.index]
+        return interface.reachable_time, interface.retrans_timer
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:
