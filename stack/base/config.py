@@ -37,6 +37,15 @@ class Config:
     neighbor_patience       a neighbour that has stopped answering is still sent to, and asked for
                             ever more rarely, where there is no other way (RFC 7048); off forgets
                             it at once (RFC 4861 7.3.3)
+    accept_ra               heed router advertisements (RFC 4861 6.3.4); per interface:
+                            `IpInterface.accept_ra`.  An interface that forwards does not
+    router_solicitations    ask for them when a link comes up, until one comes (RFC 7559)
+    ra_router_limit         routers of which something is remembered, per interface
+    ra_prefix_limit         prefixes on the link, per interface
+    ra_route_limit          more specific routes (RFC 4191), per interface
+    accept_redirects        heed redirects (RFC 4861 8.3, RFC 1122 3.2.2.2); per interface likewise
+    redirect_limit          destinations of which a redirect is remembered; the oldest gives way
+    redirect_age            how long a redirect is heeded without being repeated
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
     reassembly_limit        incomplete datagrams held at once
@@ -146,6 +155,14 @@ class Config:
     neighbor_queue: int = 16
     neighbor_hold_off: int = 1 * SECOND
     neighbor_patience: bool = True
+    accept_ra: bool = True
+    router_solicitations: bool = True
+    ra_router_limit: int = 16
+    ra_prefix_limit: int = 64
+    ra_route_limit: int = 64
+    accept_redirects: bool = True
+    redirect_limit: int = 1024
+    redirect_age: int = 10 * MINUTE
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND
     reassembly_limit: int = 256
@@ -278,6 +295,11 @@ _BOUNDS = (
     ("neighbor_rate", 1, SECOND),
     ("neighbor_queue", 1, 1 << 16),
     ("neighbor_hold_off", 0, MINUTE),
+    ("ra_router_limit", 2, 256),
+    ("ra_prefix_limit", 1, 1 << 12),
+    ("ra_route_limit", 1, 1 << 12),
+    ("redirect_limit", 1, 1 << 20),
+    ("redirect_age", SECOND, 1 << 62),
     ("path_limit", 16, 1 << 20),
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),

@@ -3,7 +3,7 @@
 
 Done: RFC 4861 7.2.2-7.2.5, 7.3; RFC 7048 (after three unicast probes, multicast ones, ever more
 rarely); RFC 1122 2.3.2.1-2 (time-out, unicast poll, queueing while unresolved, no floods) for ARP
-through the same states; RFC 6583 6-7 (bounded and rated resolution, known neighbours before unknown ones).
+through the same states; RFC 6583 6-7 (bounded and rated resolution, known neighbours first).
 
 Called by `nic` for sending, by `arp` and `ip/ndp` for what they hear, by `ip/gateways` to ask after
 a router.  Bounded: the table, what is unresolved in it, the queue of each entry, and how many
@@ -132,6 +132,11 @@ class NeighborCache:
             entry.tries = MAX_SOLICIT - 1
             self._move(entry, INCOMPLETE)
             self._ask(entry)
+
+    def announce(self, address: bytes) -> None:
+        """Tell the link that `address`, one of ours, is here."""
+        resolver, _ = self._resolvers[len(address)]
+        resolver.announce(self.nic, address)
 
     # What the resolvers heard.
 

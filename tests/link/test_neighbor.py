@@ -48,8 +48,8 @@ def test_resolves_on_use_and_sends_what_waited(world: World, family: int) -> Non
 
 
 @pytest.mark.parametrize("limit", [1, 16])
-def test_queue_keeps_the_latest_and_counts_the_rest(family: int, limit: int) -> None:
-    host, peer = setup(World(), family, quiet(neighbor_queue=limit))
+def test_queue_keeps_the_latest_and_counts_the_rest(world: World, family: int, limit: int) -> None:
+    host, peer = setup(world, family, quiet(neighbor_queue=limit))
     peer.silent = True
     ping(host, peer, limit + 5)
     world.run(0)
