@@ -21,6 +21,7 @@ from stack.ip.icmp import Icmp
 from stack.ip.icmp4 import Icmp4
 from stack.ip.icmp6 import Icmp6
 from stack.ip.ndp import NdpResolver
+from stack.ip.routers import Routers
 from stack.ip.slaac import Autoconf
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
@@ -58,6 +59,9 @@ class Compartment:
         self._arp = ArpResolver(self.v4, door)
         self._ndp = NdpResolver(self.v6)
         self.v6.icmp.ndp = self._ndp
+        self.routers = Routers(self.host, self.v6, self._ndp)
+        self._ndp.routers = self.routers
+        self.host.attendants.append(self.routers)
         self.v4.addresses.serve(self._arp)
         self.v6.addresses.serve(self._ndp)
         self.autoconf = Autoconf(self.v6)
@@ -144,7 +148,7 @@ class Compartment:
             self.env,
             self._timers,
             self._door,
-            self.config.neighbor_limit,
+            self.config,
             is_loopback,
         )
         nic.attach(ethernet.TYPE_IPV4, self.v4)

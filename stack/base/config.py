@@ -66,6 +66,23 @@ class Config:
     forwarding              pass packets for others on (RFC 1812, RFC 8200); per interface:
                             `IpInterface.forwarding`
     neighbor_limit          neighbours remembered per interface, 16 at least
+    neighbor_unresolved_limit  of these, how many may be in resolution at once (RFC 6583 7.1)
+    neighbor_rate           resolutions begun per second and interface, and as many at once
+    neighbor_queue          packets kept for a neighbour in resolution; the oldest gives way
+    neighbor_hold_off       packets to a neighbour that did not answer fail at once for so long,
+                            instead of asking again (RFC 1122 2.3.2.1)
+    neighbor_patience       a neighbour that has stopped answering is still sent to, and asked for
+                            ever more rarely, where there is no other way (RFC 7048); off forgets
+                            it at once (RFC 4861 7.3.3)
+    accept_ra               heed router advertisements (RFC 4861 6.3.4); per interface:
+                            `IpInterface.accept_ra`.  An interface that forwards does not
+    router_solicitations    ask for them when a link comes up, until one comes (RFC 7559)
+    ra_router_limit         routers of which something is remembered, per interface
+    ra_prefix_limit         prefixes on the link, per interface
+    ra_route_limit          more specific routes (RFC 4191), per interface
+    accept_redirects        heed redirects (RFC 4861 8.3, RFC 1122 3.2.2.2); per interface likewise
+    redirect_limit          destinations of which a redirect is remembered; the oldest gives way
+    redirect_age            how long a redirect is heeded without being repeated
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
     reassembly_limit        incomplete datagrams held at once
@@ -185,6 +202,19 @@ class Config:
     weak_host: bool = False
     forwarding: bool = False
     neighbor_limit: int = 1024
+    neighbor_unresolved_limit: int = 256
+    neighbor_rate: int = 1000
+    neighbor_queue: int = 16
+    neighbor_hold_off: int = 1 * SECOND
+    neighbor_patience: bool = True
+    accept_ra: bool = True
+    router_solicitations: bool = True
+    ra_router_limit: int = 16
+    ra_prefix_limit: int = 64
+    ra_route_limit: int = 64
+    accept_redirects: bool = True
+    redirect_limit: int = 1024
+    redirect_age: int = 10 * MINUTE
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND
     reassembly_limit: int = 256
@@ -345,6 +375,15 @@ _BOUNDS = (
     ("temporary_valid", SECOND, 1 << 61),
     ("temporary_preferred", SECOND, 30 * DAY),
     ("neighbor_limit", 16, 1 << 20),
+    ("neighbor_unresolved_limit", 1, 1 << 20),
+    ("neighbor_rate", 1, SECOND),
+    ("neighbor_queue", 1, 1 << 16),
+    ("neighbor_hold_off", 0, MINUTE),
+    ("ra_router_limit", 2, 256),
+    ("ra_prefix_limit", 1, 1 << 12),
+    ("ra_route_limit", 1, 1 << 12),
+    ("redirect_limit", 1, 1 << 20),
+    ("redirect_age", SECOND, 1 << 62),
     ("path_limit", 16, 1 << 20),
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),

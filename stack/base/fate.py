@@ -37,6 +37,7 @@ ARP_NOT_FOR_US: Final = _reason("arp_not_for_us")
 NEIGHBOR_QUEUE_FULL: Final = _reason("neighbor_queue_full")
 NEIGHBOR_FAILED: Final = _reason("neighbor_failed")
 NEIGHBOR_TABLE_FULL: Final = _reason("neighbor_table_full")
+NEIGHBOR_RATE: Final = _reason("neighbor_rate")  # too many to be resolved in a second
 DEVICE_FULL: Final = _reason("device_full")
 
 # network
@@ -80,7 +81,15 @@ NDP_HOP_LIMIT: Final = _reason("ndp_hop_limit")
 NDP_NOT_FOR_US: Final = _reason("ndp_not_for_us")
 NDP_NOT_FOR_HOSTS: Final = _reason("ndp_not_for_hosts")
 NDP_UNKNOWN_NEIGHBOR: Final = _reason("ndp_unknown_neighbor")
-NDP_ROUTERS_NOT_DONE: Final = _reason("ndp_routers_not_done")
+NDP_OWN_LLADDR: Final = _reason("ndp_own_lladdr")  # somebody with our MAC address
+NDP_SOURCE: Final = _reason("ndp_source")  # no router's: not link-local
+RA_REFUSED: Final = _reason("ra_refused")  # not wanted on this interface
+RA_TOO_MANY_ROUTERS: Final = _reason("ra_too_many_routers")
+RA_TOO_MANY_PREFIXES: Final = _reason("ra_too_many_prefixes")  # some of them were taken
+RA_TOO_MANY_ROUTES: Final = _reason("ra_too_many_routes")  # likewise
+REDIRECT_REFUSED: Final = _reason("redirect_refused")  # not wanted on this interface
+REDIRECT_INVALID: Final = _reason("redirect_invalid")
+REDIRECT_NOT_FIRST_HOP: Final = _reason("redirect_not_first_hop")
 MULTICAST_MEMBERSHIP: Final = _reason("multicast_membership")  # IGMP and MLD are not done
 
 # transport

@@ -102,6 +102,7 @@ class LocalAddress(TimerOwner):
     origin           who configured it
     on_link          its prefix is reached straight over the interface
     preferred_until, valid_until  ns, NEVER for ever
+    probed           others are asked before it is used
     number           in order of configuration: what decides when nothing else does
     conflicts        how often another station claimed it
     removed          this host has it no longer
@@ -121,6 +122,7 @@ class LocalAddress(TimerOwner):
         "origin",
         "preferred_until",
         "prefix_length",
+        "probed",
         "removed",
         "sent",
         "state",
@@ -141,6 +143,7 @@ class LocalAddress(TimerOwner):
         self.on_link = True
         self.preferred_until = NEVER
         self.valid_until = NEVER
+        self.probed = False
         self.removed = False
         self.state = TENTATIVE
         self.sent = 0  # probes, then announcements
@@ -229,10 +232,11 @@ class AddressManager(Attendant):
         self._numbers += 1
         entry.number = self._numbers
         entry.origin = origin
+        entry.probed = probe and not nic.is_loopback
         self.all[address] = entry
         self._by_nic.setdefault(nic.index, {})[address] = entry
         self._set(entry, preferred, valid)
-        if probe and not nic.is_loopback:
+        if entry.probed:
             self.prober.begin(entry)
         else:
             self.settle(entry)

@@ -140,10 +140,9 @@ class Prober:
     def link_up(self, nic: Nic) -> None:
         """The link is there, for the first time or again: all addresses are in doubt."""
         self._quiet[nic.index] = nic.counters.out_packets
-        if not self.layer.config.dad or nic.is_loopback:
-            return
         for entry in list(self.addresses.on(nic.index)):
-            if entry.state != DUPLICATED or entry.origin in (MANUAL, LINK_LOCAL):
+            again = entry.state != DUPLICATED or entry.origin in (MANUAL, LINK_LOCAL)
+            if entry.probed and again:
                 self.begin(entry)
 
     def first(self, nic: Nic) -> bool:

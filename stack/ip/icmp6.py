@@ -2,7 +2,7 @@
 """Floor 4: ICMPv6 (RFC 4443), and the door to neighbour discovery.
 
 Done: echo (multicast requests too, answered from a unicast address), all four errors both
-ways.  Not done: MLD (RFC 3810) and router discovery; their messages meet a named drop.
+ways.  Not done: MLD (RFC 3810); its messages meet a named drop.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ _UNREACHABLE: Final = {
 _MEMBERSHIP: Final = frozenset(
     (icmp6.MLD_QUERY, icmp6.MLD_REPORT, icmp6.MLD_DONE, icmp6.MLD2_REPORT)
 )
-_NEIGHBOR: Final = frozenset((icmp6.NEIGHBOR_SOLICITATION, icmp6.NEIGHBOR_ADVERTISEMENT))
-_ROUTER: Final = frozenset((icmp6.ROUTER_ADVERTISEMENT, icmp6.REDIRECT))
+_DISCOVERY: Final = frozenset(
+    (
+        icmp6.NEIGHBOR_SOLICITATION,
+        icmp6.NEIGHBOR_ADVERTISEMENT,
+        icmp6.ROUTER_ADVERTISEMENT,
+        icmp6.REDIRECT,
+    )
+)
 
 
 class Icmp6(Icmp):
@@ -62,12 +68,10 @@ class Icmp6(Icmp):
     def message(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         if kind < icmp6.FIRST_INFORMATIONAL:
             self._error(pkt, kind, code, rest)
-        elif kind in _NEIGHBOR:
+        elif kind in _DISCOVERY:
             self.ndp.receive(pkt, kind)
         elif kind == icmp6.ROUTER_SOLICITATION:
             self.door.drop(pkt, fate.NDP_NOT_FOR_HOSTS)
-        elif kind in _ROUTER:
-            self.door.drop(pkt, fate.NDP_ROUTERS_NOT_DONE)
         elif kind in _MEMBERSHIP:
             self.door.drop(pkt, fate.MULTICAST_MEMBERSHIP)
         else:

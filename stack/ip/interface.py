@@ -30,9 +30,16 @@ class IpInterface:
     weak_receive     packets for an address of another interface are taken
     disabled         nothing is sent or taken: the MAC is not unique (RFC 4862 5.4.5)
     metric           added to that of routes over this interface
+    accept_ra        router advertisements are heeded, unless it forwards (RFC 4861 6.2.8 is for
+                     routers); with `accept_ra_forwarding` even then
+    solicit          router solicitations are sent when its link comes up
+    accept_redirects redirects are heeded, unless it forwards
     """
 
     __slots__ = (
+        "accept_ra",
+        "accept_ra_forwarding",
+        "accept_redirects",
         "counters",
         "disabled",
         "forwarding",
@@ -43,6 +50,7 @@ class IpInterface:
         "nic",
         "reachable_time",
         "retrans_timer",
+        "solicit",
         "weak_receive",
         "weak_send",
     )
@@ -59,4 +67,18 @@ class IpInterface:
         self.weak_receive = config.weak_host
         self.disabled = False
         self.metric = 0
+        self.accept_ra = config.accept_ra
+        self.accept_ra_forwarding = False
+        self.accept_redirects = config.accept_redirects
+        self.solicit = config.router_solicitations
         self.counters = counters
+
+    @property
+    def accepts_ra(self) -> bool:
+        """Router advertisements are heeded as things stand."""
+        return self.accept_ra and (self.accept_ra_forwarding or not self.forwarding)
+
+    @property
+    def accepts_redirects(self) -> bool:
+        """Redirects are."""
+        return self.accept_redirects and not self.forwarding

@@ -20,7 +20,7 @@ from stack.ip.interface import IpInterface
 from stack.ip.path import Path
 from stack.ip.routes import CONNECTED, STATIC, Route
 from stack.ip.seam import UNRESOLVED, TransportLayer
-from stack.ip.source import Advertised, Chooser, select
+from stack.ip.source import Chooser, select
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
 from stack.link.seam import NetworkLayer
@@ -48,7 +48,6 @@ class Outbound(NetworkLayer):
         self.local: dict[bytes, LocalAddress] = {}
         self.addresses = AddressManager(host.env, host.timers, self._address_changed)
         self.addresses.prober = Acd(self) if self.size == 4 else Dad(self)
-        self.advertised = Advertised()
         self.head = Head()
         self.loopback: Nic | None = None
         self._paths: dict[bytes, Path] = {}
@@ -124,10 +123,10 @@ class Outbound(NetworkLayer):
             return None
         if dst in self.local or (addr.is_loopback(dst) and src in (b"", *self.local)):
             return self._loopback_path(dst, src)
-        way = self._way(dst, src, nic)
+        way = self._way(dst, src, nic, sending=True)
         if way is None:
             return None
-        nic, gateway = way
+        nic, gateway, avoids = way
         if self.interfaces[nic.index].disabled:
             return None
         if not src:
@@ -138,24 +137,33 @@ class Outbound(NetworkLayer):
         elif src not in self.local:
             return None
         neighbor = self._neighbor(nic, gateway or dst)
+        if gateway:
+            neighbor.is_router = True
         mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
-        return self.make_path(nic, src, dst, neighbor, mtu)
+        path = self.make_path(nic, src, dst, neighbor, mtu)
+        path.avoids = avoids
+        return path
 
-    def _way(self, dst: bytes, src: bytes, nic: Nic | None) -> tuple[Nic, bytes] | None:
-        """The interface and gateway towards another host or a group."""
-        gateway = b""
+    def _way(
+        self, dst: bytes, src: bytes, nic: Nic | None, sending: bool = False
+    ) -> tuple[Nic, bytes, bool] | None:
+        """The interface and gateway towards another host or a group, and whether a better gateway
+        is avoided; with `sending` that one is asked after."""
+        gateway, avoids = b"", False
         if addr.is_multicast(dst) or self.is_broadcast_anywhere(dst):
             nic = nic or self._nic_of(src)
         else:
             if addr.is_link_scope(dst):
                 nic = nic or self._nic_of(src)
-            route = self.host.routes.lookup(dst, nic)
+            route, avoids = self.host.gateways.choose(self, dst, src, nic, sending)
             if route is None:
                 return None
             nic, gateway = route.nic, route.gateway
+            if gateway:
+                gateway = self.host.redirects.target(nic, dst, gateway)
         if nic is None or addr.is_loopback(dst):
             return None
-        return nic, gateway
+        return nic, gateway, avoids
 
     def unnumbered_path(self, nic: Nic, dst: bytes, src: bytes = b"") -> Path:
         """A path for a packet to a group or to everybody on `nic` that has no source address, or
@@ -189,9 +197,9 @@ class Outbound(NetworkLayer):
                         for entry in self.addresses.usable(other.nic.index)
                         if not addr.is_loopback(entry.address)
                     )
-        prefixes = self.advertised.by(index, gateway, self.env.now) if gateway else ()
+        router = self.host.gateways.get(nic, gateway) if gateway else None
         prefer = self.config.prefer_temporary
-        return select(candidates, Chooser(dst, index, prefixes, self.host.policy, prefer))
+        return select(candidates, Chooser(dst, index, router, self.host.policy, prefer))
 
     def _loopback_path(self, dst: bytes, src: bytes) -> Path | None:
         nic = self.loopback
@@ -311,6 +319,35 @@ class Outbound(NetworkLayer):
         self._paths.clear()
         self._known_sources.clear()
 
+    def reroute(self, nic: Nic, next_hop: bytes) -> None:
+        """Whatever goes through `next_hop` on `nic` must find its way anew (RFC 4861 6.3.5)."""
+        self._forget_paths(
+            [
+                key
+                for key, path in self._paths.items()
+                if path.neighbor.address == next_hop and path.nic is nic
+            ]
+        )
+
+    def redirect(self, dst: bytes) -> None:
+        """Another first hop leads to `dst` now."""
+        self._forget_paths([key for key, path in self._paths.items() if path.dst == dst])
+
+    def reconsider(self) -> None:
+        """A gateway that was avoided may be there again."""
+        self._forget_paths([key for key, path in self._paths.items() if path.avoids])
+
+    def _forget_paths(self, keys: list[bytes]) -> None:
+        for key in keys:
+            self._paths.pop(key).valid = False
+
+    def goes_through(self, nic: Nic, dst: bytes, next_hop: bytes) -> bool:
+        """`next_hop` is the current first hop of something we send to `dst` over `nic`."""
+        return any(
+            path.dst == dst and path.nic is nic and path.neighbor.address == next_hop
+            for path in self._paths.values()
+        )
+
     def mtu_changed(self, dst: bytes) -> None:
         """What we know about the path MTU to `dst` changed."""
         for path in self._paths.values():
@@ -358,12 +395,26 @@ class Outbound(NetworkLayer):
     def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
         self.addresses.prober.heard(nic, address, lladdr, nonce)
 
-    def source_for(self, nic: Nic, target: bytes) -> bytes:
+    def source_for(self, nic: Nic, target: bytes, waiting: Parked | None = None) -> bytes:
         """Not an optimistic address: neighbours would learn what may not be so (RFC 4429 3.2)."""
         index = nic.index
         sure = [entry for entry in self.addresses.usable(index) if entry.state != OPTIMISTIC]
-        chosen = select(sure, Chooser(target, index, (), self.host.policy))
+        if waiting is not None:
+            own = self.local.get(self.own_header(waiting)[0])
+            if own in sure:
+                return own.address
+        chosen = select(sure, Chooser(target, index, None, self.host.policy))
         return self.any if chosen is None else chosen.address
+
+    def neighbor_times(self, nic: Nic) -> tuple[int, int]:
+        interface = self.interfaces[nic.index]
+        return interface.reachable_time, interface.retrans_timer
+
+    def neighbor_failed(self, neighbor: Neighbor) -> None:
+        self.host.gateways.failed(neighbor)
+
+    def neighbor_answers(self, neighbor: Neighbor) -> None:
+        self.host.gateways.answers(neighbor)
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:

@@ -9,7 +9,7 @@ there names a prefix that is known (RFC 6059's idea); if none, what was formed b
 Not done: authenticated advertisements (5.5.3 e 2), Network_ID of RFC 7217.
 
 Told of prefixes by router discovery, of interfaces and addresses by `host`.  Bounded: prefixes per
-interface (`Config.slaac_limit`) and routers remembered for RFC 6724's rule 5.5.
+interface (`Config.slaac_limit`), temporary addresses of each.
 """
 
 from __future__ import annotations
@@ -121,7 +121,6 @@ class Autoconf(Attendant, PrefixListener):
         for record in formed.values():
             record.retries = 0
             record.temporaries.reset()
-        self.layer.advertised.forget(nic.index)
         local = formed.get(_LINK_LOCAL)
         if local is None:
             local = formed[_LINK_LOCAL] = Formed(self, nic, _LINK_LOCAL)
@@ -153,7 +152,6 @@ class Autoconf(Attendant, PrefixListener):
         router: bytes,
     ) -> None:
         """RFC 4862 5.5.3."""
-        self.layer.advertised.learn(nic.index, router, prefix, length, self._env.now + valid)
         if not autonomous or not self._config.slaac:
             return
         unfit = addr.is_link_scope(prefix) or addr.is_multicast(prefix) or length != _LENGTH

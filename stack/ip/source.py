@@ -14,51 +14,13 @@ Called by `outbound`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from stack.base import addr
 from stack.ip.addrconf import TEMPORARY, LocalAddress
+from stack.ip.gateways import Gateway
 from stack.ip.policy import DEFAULT, Policy, scope
 
 Rank = tuple[bool, bool, int, bool, bool, bool, bool, bool, int, int]
-
-_ROUTERS: Final = 64
-_PREFIXES: Final = 32
-
-
-class Advertised:
-    """Which router advertised which prefixes (RFC 6724 5.5), as long as they are valid.
-
-    Bounded: sixty-four routers, of which the oldest gives way, and thirty-two prefixes of each.
-    """
-
-    def __init__(self) -> None:
-        self._table: dict[tuple[int, bytes], dict[tuple[bytes, int], int]] = {}
-
-    def learn(self, index: int, router: bytes, prefix: bytes, length: int, until: int) -> None:
-        """`router` on interface `index` advertised a prefix, valid until `until` (ns)."""
-        found = self._table.get((index, router))
-        if found is None:
-            if len(self._table) >= _ROUTERS:
-                del self._table[next(iter(self._table))]
-            found = self._table[(index, router)] = {}
-        key = (addr.mask(prefix, length), length)
-        if key in found or len(found) < _PREFIXES:
-            found[key] = until
-
-    def by(self, index: int, router: bytes, now: int) -> tuple[tuple[bytes, int], ...]:
-        """The prefixes of one router that are valid at `now`."""
-        found = self._table.get((index, router))
-        if not found:
-            return ()
-        for key in [key for key, until in found.items() if until <= now]:
-            del found[key]
-        return tuple(found)
-
-    def forget(self, index: int) -> None:
-        """Another link: nothing of interface `index` holds."""
-        for key in [key for key in self._table if key[0] == index]:
-            del self._table[key]
 
 
 class Chooser:
@@ -66,23 +28,23 @@ class Chooser:
 
     dst         the destination
     index       of the outgoing interface
-    prefixes    what the next hop advertises
+    gateway     the next hop, None if the destination is on the link
     temporary   temporary addresses are preferred to public ones, not the reverse
     """
 
-    __slots__ = ("dst", "index", "label", "policy", "prefixes", "scope", "temporary")
+    __slots__ = ("dst", "gateway", "index", "label", "policy", "scope", "temporary")
 
     def __init__(
         self,
         dst: bytes,
         index: int = 0,
-        prefixes: tuple[tuple[bytes, int], ...] = (),
+        gateway: Gateway | None = None,
         policy: Policy = DEFAULT,
         temporary: bool = True,
     ) -> None:
         self.dst = dst
         self.index = index
-        self.prefixes = prefixes
+        self.gateway = gateway
         self.policy = policy
         self.temporary = temporary
         self.scope = scope(dst)
@@ -93,13 +55,14 @@ class Chooser:
         address = entry.address
         own = scope(address)
         wide = own >= self.scope
+        gateway = self.gateway
         return (
             address == self.dst,  # 1
             wide,  # 2: of those that reach as far the nearest, of the others the farthest
             -own if wide else own,
             not entry.shunned,  # 3
             entry.nic.index == self.index,  # 5
-            any(addr.mask(address, length) == prefix for prefix, length in self.prefixes),  # 5.5
+            gateway is not None and gateway.advertised(address),  # 5.5
             self.policy.find(address)[1] == self.label,  # 6
             (entry.origin == TEMPORARY) == self.temporary,  # 7
             min(addr.common_prefix(address, self.dst), entry.prefix_length),  # 8

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from stack.base import addr, fate
 from stack.base.fate import DropDoor
+from stack.base.head import Parked
 from stack.base.packet import Packet
 from stack.link.nic import Nic
 from stack.link.seam import NetworkLayer, Resolver
@@ -68,8 +69,10 @@ class ArpResolver(NetworkLayer, Resolver):
         else:
             cache.heard(spa, sha, create=for_us)
 
-    def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
-        source = self._layer.source_for(nic, target)
+    def solicit(
+        self, nic: Nic, target: bytes, lladdr: bytes, waiting: Parked | None = None
+    ) -> None:
+        source = self._layer.source_for(nic, target, waiting)
         request = arp.build(arp.REQUEST, nic.mac, source, addr.MAC_NONE, target)
         nic.send_raw(lladdr or addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 

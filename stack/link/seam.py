@@ -73,13 +73,26 @@ class NetworkLayer:
         """
         raise NotImplementedError
 
-    def source_for(self, nic: Nic, target: bytes) -> bytes:
-        """The own address to put into a solicitation for `target`; unspecified if none."""
+    def source_for(self, nic: Nic, target: bytes, waiting: Parked | None = None) -> bytes:
+        """The own address to put into a solicitation for `target`; unspecified if none.
+
+        That of `waiting`, the packet that asks for it, if `nic` has it (RFC 4861 7.2.2).
+        """
         raise NotImplementedError
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         """Resolution of `neighbor` failed; `packets` were waiting for it."""
         raise NotImplementedError
+
+    def neighbor_times(self, nic: Nic) -> tuple[int, int]:
+        """BaseReachableTime and RetransTimer on `nic`, ns (RFC 4861 6.3.2)."""
+        raise NotImplementedError
+
+    def neighbor_failed(self, neighbor: Neighbor) -> None:
+        """`neighbor` does not answer: who has another way takes it."""
+
+    def neighbor_answers(self, neighbor: Neighbor) -> None:
+        """`neighbor` was not known, or did not answer, and does now."""
 
 
 class Resolver:
@@ -88,8 +101,13 @@ class Resolver:
     ethertype: bytes
     """What packets to a resolved neighbour are labelled with."""
 
-    def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
-        """Ask for `target`: by unicast to `lladdr`, or by broadcast/multicast if it is empty."""
+    def solicit(
+        self, nic: Nic, target: bytes, lladdr: bytes, waiting: Parked | None = None
+    ) -> None:
+        """Ask for `target`: by unicast to `lladdr`, or by broadcast/multicast if it is empty.
+
+        `waiting` is a packet to it, if there is one.
+        """
         raise NotImplementedError
 
     def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:

@@ -24,7 +24,7 @@ from tap.memory import wire
 from tap.port import Port, Wrapper
 from tests.harness.peer import Peer
 
-QUIET = Config(dad=False)
+QUIET = Config(dad=False, router_solicitations=False)
 
 
 class Recorder(Trace):

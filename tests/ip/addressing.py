@@ -21,7 +21,6 @@ from scapy.packet import Packet, Raw
 from stack import Config
 from stack.base import addr
 from stack.base.head import Head
-from stack.base.timers import NEVER
 from stack.base.units import SECOND, View
 from stack.ip.addrconf import LocalAddress
 from stack.ip.seam import Attendant
@@ -31,7 +30,6 @@ from tests.harness import Host, World
 
 ROUTER = "fe80::5"
 OTHER_MAC = "02:00:00:00:00:99"
-STUB = True
 FOREVER = 0xFFFFFFFF
 
 
@@ -116,7 +114,8 @@ class Scene:
     def arp(self, op: int, psrc: str, pdst: str, hwsrc: str = OTHER_MAC) -> None:
         dst = "ff:ff:ff:ff:ff:ff" if op == 1 else self.mac
         self.inject(
-            Ether(src=hwsrc, dst=dst) / ARP(op=op, hwsrc=hwsrc, psrc=psrc, hwdst=self.mac, pdst=pdst)
+            Ether(src=hwsrc, dst=dst)
+            / ARP(op=op, hwsrc=hwsrc, psrc=psrc, hwdst=self.mac, pdst=pdst)
         )
 
     def solicit(
@@ -152,7 +151,9 @@ class Scene:
     ) -> None:
         """A router advertises a prefix, and `more` with the same lifetimes (seconds)."""
         ether = Ether(src="02:00:00:00:00:05", dst="33:33:00:00:00:01")
-        packet = ether / IPv6(src=router, dst="ff02::1", hlim=255) / ICMPv6ND_RA(routerlifetime=1800)
+        packet = (
+            ether / IPv6(src=router, dst="ff02::1", hlim=255) / ICMPv6ND_RA(routerlifetime=1800)
+        )
         for text in (prefix, *more):
             packet /= ICMPv6NDOptPrefixInfo(
                 prefix=text,
@@ -162,12 +163,6 @@ class Scene:
                 validlifetime=valid,
                 preferredlifetime=preferred,
             )
-        if STUB:
-            for text in (prefix, *more):
-                for l in self.stack.host.prefix_listeners:
-                    l.prefix(self.nic, addr.parse(text), length, NEVER if valid == FOREVER else valid * SECOND, NEVER if preferred == FOREVER else preferred * SECOND, autonomous, on_link, addr.parse(router))
-            self.world.run(0)
-            return
         self.inject(packet)
 
     # What the stack has.

@@ -16,37 +16,12 @@ from stack.base.units import SECOND
 from stack.ip.addrconf import DEPRECATED, DHCP, INVALID, MANUAL, PREFERRED, SLAAC
 from stack.ip.slaac import TWO_HOURS, renewed
 from stack.tcp.names import ESTABLISHED
-from stack.transport.datagram_seam import DatagramSink
-from stack.transport.seam import ListenerSink, Stream, StreamSink
 from stack.wire.tcp import ACK, SYN
 from tests.harness import quiet
 from tests.ip.addressing import FOREVER, Scene
+from tests.tcp.users import User, serve
 
 HOUR = 3600 * SECOND
-
-
-class Sink(StreamSink):
-    """What became of a connection."""
-
-    def __init__(self) -> None:
-        self.ended: list[int] = []
-
-    def received(self, views, n, flags):  # type: ignore[no-untyped-def]
-        return n
-
-    def disconnected(self, status: int) -> None:
-        self.ended.append(status)
-
-
-class Door(ListenerSink):
-    def __init__(self) -> None:
-        self.sinks: list[Sink] = []
-        self.streams: list[Stream] = []
-
-    def accepted(self, stream: Stream) -> Sink:
-        self.streams.append(stream)
-        self.sinks.append(Sink())
-        return self.sinks[-1]
 
 
 def text(family: int) -> str:
@@ -177,38 +152,38 @@ def test_a_deprecated_address_is_a_source_only_in_need(family: int) -> None:
     assert path is not None  # whoever asks for it gets it
 
 
-def connect(scene: Scene, family: int, own: str) -> Door:
-    """A connection from the peer to `own`, established."""
-    door = Door()
-    listener = scene.host.listener()
-    assert listener.bind(addr.parse(own), 80, 0) == status.OK
-    listener.listen(door)
+def reach(scene: Scene, family: int, own: str) -> list[User]:
+    """A connection from the peer to `own`, established; the list will have those that follow."""
+    acceptor = serve(scene.host)
     scene.peer.family = family
     if family == addr.V4:
         scene.host.v4 = addr.parse(own)
     else:
         scene.host.v6 = addr.parse(own)
+    again(scene)
+    assert len(acceptor.users) == 1
+    return acceptor.users
+
+
+def again(scene: Scene) -> None:
+    scene.peer.sport += 1
     scene.peer.handshake()
     scene.world.run(0)
-    assert len(door.sinks) == 1
-    return door
 
 
 def test_a_deprecated_address_goes_on_working(family: int) -> None:
     """For what has begun, and for what others begin."""
     scene = Scene(quiet())
     own = lend(scene, family, 10, 300)
-    door = connect(scene, family, own)
+    users = reach(scene, family, own)
     scene.run(20)
     assert scene.state(own) == DEPRECATED
     peer = scene.peer
     peer.sends(ACK, seq=101, ack=peer.iss + 1, data=b"hello")
     scene.run(1)
     assert peer.sees(ack=106).flags == ACK
-    peer.sport += 1
-    peer.handshake()
-    scene.world.run(0)
-    assert len(door.sinks) == 2
+    again(scene)
+    assert len(users) == 2
 
 
 # Invalid.
@@ -228,14 +203,14 @@ def test_connections_end_with_the_address(family: int, how: str) -> None:
     lifetime is over (RFC 4862 5.5.4)."""
     scene = Scene(quiet())
     own = lend(scene, family, 100, 300)
-    door = connect(scene, family, own)
+    (user,) = reach(scene, family, own)
     (tcb,) = scene.stack.tcp.connections()
     assert tcb.state == ESTABLISHED
-    stays = lambda: [p for _, p in scene.heard(TCP) if "R" in p[TCP].flags]  # noqa: E731
     lose(scene, own, how)
-    assert door.sinks[0].ended == [status.ABORTED]
+    assert user.final == "ABORTED"
     assert scene.stack.tcp.connections() == []
-    assert len(stays()) == (how == "removed")
+    resets = [p for _, p in scene.heard(TCP) if "R" in p[TCP].flags]
+    assert len(resets) == (how == "removed")
     assert not tcb.path.valid
     assert not any(timer.armed for timer in scene.host.tcp_timers())
 
@@ -245,32 +220,24 @@ def test_a_connection_that_is_being_opened_ends_too(family: int) -> None:
     own = lend(scene, family, 100, 300)
     scene.peer.silent = True
     stream = scene.host.stream()
-    sink = Opening()
+    user = User(stream)
+    stream.attach(user)
     assert stream.bind(addr.parse(own), 0, 0) == status.OK
-    stream.connect(addr.parse(far(family)), 80, 0, sink, "token")
+    assert stream.connect(addr.parse(far(family)), 80, 0, "connect") == status.PENDING
     scene.world.run(0)
     scene.stack.remove_address(own)
     scene.world.run(0)
-    assert sink.outcome == [("token", status.ABORTED)]
+    assert user.events[0] == ("connect", "ABORTED", 0)
     assert scene.stack.tcp.connections() == []
-
-
-class Opening(Sink):
-    def __init__(self) -> None:
-        super().__init__()
-        self.outcome: list[tuple[object, int]] = []
-
-    def connected(self, token, status):  # type: ignore[no-untyped-def]
-        self.outcome.append((token, status))
 
 
 def test_other_connections_notice_nothing(family: int) -> None:
     scene = Scene(quiet())
     own = addr.text(scene.host.address(family))
-    door = connect(scene, family, own)
+    (user,) = reach(scene, family, own)
     lend(scene, family, 100, 300)
     scene.run(301)
-    assert door.sinks[0].ended == []
+    assert user.final == ""
     peer = scene.peer
     peer.sends(ACK, seq=101, ack=peer.iss + 1, data=b"hello")
     scene.run(1)
@@ -280,24 +247,23 @@ def test_other_connections_notice_nothing(family: int) -> None:
 def test_a_listener_waits_for_its_address_to_come_back(family: int) -> None:
     scene = Scene(quiet())
     own = lend(scene, family, 100, 300)
-    door = connect(scene, family, own)
+    users = reach(scene, family, own)
     scene.run(301)
     peer = scene.peer
+    peer.received()
+    peer.inbox.clear()
     peer.sport += 1
     peer.sends(SYN, seq=100)
     peer.sees_nothing(SECOND)
     lend(scene, family, 100, 300)
-    peer.sport += 1
-    peer.handshake()
-    scene.world.run(0)
-    assert len(door.sinks) == 2
+    again(scene)
+    assert len(users) == 2
 
 
 def test_a_datagram_endpoint_stays_bound_to_no_avail(family: int) -> None:
     scene = Scene(quiet())
     own = lend(scene, family, 100, 300)
     endpoint = scene.host.datagram()
-    endpoint.open(DatagramSink()) if hasattr(endpoint, "open") else None
     assert endpoint.bind(addr.parse(own), 7, 0) == status.OK
     scene.run(301)
     packed = addr.parse(far(family))

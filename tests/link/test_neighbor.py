@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from stack import Config
 from stack.base import addr
 from stack.base.units import MS, SECOND
 from stack.link import neighbor
@@ -12,8 +15,8 @@ from stack.wire.tcp import ACK
 from tests.harness import Host, Peer, World, quiet
 
 
-def setup(world: World, family: int) -> tuple[Host, Peer]:
-    host, peer = world.host()
+def setup(world: World, family: int, config: Config | None = None) -> tuple[Host, Peer]:
+    host, peer = world.host(config)
     peer.family = family
     return host, peer
 
@@ -44,13 +47,14 @@ def test_resolves_on_use_and_sends_what_waited(world: World, family: int) -> Non
     assert entry(host, peer).state == neighbor.REACHABLE
 
 
-def test_queue_keeps_the_latest_and_counts_the_rest(world: World, family: int) -> None:
-    host, peer = setup(world, family)
+@pytest.mark.parametrize("limit", [1, 16])
+def test_queue_keeps_the_latest_and_counts_the_rest(world: World, family: int, limit: int) -> None:
+    host, peer = setup(world, family, quiet(neighbor_queue=limit))
     peer.silent = True
-    ping(host, peer, neighbor.QUEUE_LIMIT + 5)
+    ping(host, peer, limit + 5)
     world.run(0)
     assert host.drops() == {"neighbor_queue_full": 5}
-    assert len(entry(host, peer).queue) == neighbor.QUEUE_LIMIT
+    assert len(entry(host, peer).queue) == limit
 
 
 def test_gives_up_after_three_questions(world: World, family: int) -> None:
@@ -104,7 +108,8 @@ def test_stale_is_used_then_probed_by_unicast(world: World, family: int) -> None
 
 
 def test_probe_without_answer_ends_the_entry(world: World, family: int) -> None:
-    host, peer = setup(world, family)
+    """RFC 4861 7.3.3, to the letter."""
+    host, peer = setup(world, family, quiet(neighbor_patience=False))
     ping(host, peer)
     peer.received()
     peer.silent = True
