@@ -136,10 +136,17 @@ class World:
         return a, b
 
     def host(
-        self, config: Config | None = None, mtu: int = 1500, offload: bool = False
+        self,
+        config: Config | None = None,
+        mtu: int = 1500,
+        offload: bool = False,
+        wrap: Callable[[Port], Port] | None = None,
     ) -> tuple[Host, Peer]:
-        """One stack, and a peer made of nothing but frames at the other end of the wire."""
+        """One stack, and a peer made of nothing but frames at the other end of the wire; `wrap`
+        wraps the stack's end."""
         port_a, port_b = self._wire(mtu, offload, None, None)
+        if wrap is not None:
+            port_a = wrap(port_a)
         host = self._host(port_a, config or QUIET, 1)
         peer = Peer(self, port_b, host, 2)
         return host, peer

@@ -65,14 +65,16 @@ class Scene:
     def __init__(self, config: Config | None = None, seed: int = 1) -> None:
         self.world = World(seed)
         self.host: Host
-        self.host, self.peer = self.world.host(config or Config())
+        self.host, self.peer = self.world.host(config or Config(), wrap=self._listen)
         self.nic = self.host.nic
         self.stack = self.host.stack
-        self.ear = Ear(self.host.port, self.world)
-        self.nic.device = self.ear
         self.moves = Moves()
         self.stack.host.attendants.append(self.moves)
         self.mac = addr.mac_text(self.host.port.mac)
+
+    def _listen(self, port: Port) -> Port:
+        self.ear = Ear(port, self.world)
+        return self.ear
 
     # Time.
 
@@ -83,7 +85,7 @@ class Scene:
 
     def heard(self, kind: Any) -> list[tuple[int, Packet]]:
         """(ns, packet) of every packet of a scapy class that the stack has sent."""
-        found = []
+        found: list[tuple[int, Packet]] = []
         for when, frame in self.ear.frames:
             packet = Ether(frame)
             if kind in packet:

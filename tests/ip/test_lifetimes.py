@@ -16,7 +16,7 @@ from stack.base.units import SECOND
 from stack.ip.addrconf import DEPRECATED, DHCP, INVALID, MANUAL, PREFERRED, SLAAC
 from stack.ip.slaac import TWO_HOURS, renewed
 from stack.tcp.names import ESTABLISHED
-from stack.wire.tcp import ACK, SYN
+from stack.wire.tcp import ACK, RST, SYN
 from tests.harness import quiet
 from tests.ip.addressing import FOREVER, Scene
 from tests.tcp.users import User, serve
@@ -209,7 +209,7 @@ def test_connections_end_with_the_address(family: int, how: str) -> None:
     lose(scene, own, how)
     assert user.final == "ABORTED"
     assert scene.stack.tcp.connections() == []
-    resets = [p for _, p in scene.heard(TCP) if "R" in p[TCP].flags]
+    resets = [p for _, p in scene.heard(TCP) if int(p[TCP].flags) & RST]
     assert len(resets) == (how == "removed")
     assert not tcb.path.valid
     assert not any(timer.armed for timer in scene.host.tcp_timers())
