@@ -23,6 +23,7 @@ from stack.ip.addrconf import (
 )
 from tests.harness import quiet
 from tests.ip.addressing import Scene
+from tests.tcp.users import serve
 
 OURS = "fd77::1"
 LINK_LOCAL = "fe80::ff:fe00:1"
@@ -332,6 +333,35 @@ def test_a_link_that_comes_up_again_puts_all_in_doubt(family: int) -> None:
     scene.run(20)
     assert scene.state(text) == PREFERRED
     assert len(scene.probes(text)) == 2 * before
+
+
+def test_a_connection_outlives_the_doubt(family: int) -> None:
+    """Nothing is sent from a tentative address, but the connection is not lost with the link."""
+    scene = Scene(Config(router_solicitations=False))
+    scene.run(20)
+    acceptor = serve(scene.host)
+    peer = scene.peer
+    peer.family = family
+    peer.handshake()
+    scene.run(1)
+    (user,) = acceptor.users
+    scene.stack.set_link(scene.nic, False)
+    scene.run(5)
+    scene.stack.set_link(scene.nic, True)
+    start = scene.world.now
+    peer.received()
+    peer.inbox.clear()
+    user.send(b"still here")
+    for _ in range(100):
+        scene.run(0.2)
+        peer.received()
+    assert user.final == ""
+    seen = [found for found in peer.inbox if found.seg is not None]
+    assert seen[0].data == b"still here"
+    assert all(found.when >= start for found in seen)
+    text = addr.text(scene.host.address(family))
+    ready = scene.probes(text)[-1][0]
+    assert all(found.when > ready for found in seen)
 
 
 def test_an_address_given_while_the_link_is_down_waits(family: int) -> None:
