@@ -341,5 +341,6 @@ class V6Layer(IpLayer):
         header = parked.headers[net : net + ipv6.LENGTH]
         proto = header[6]
         if proto == ext6.FRAGMENT:
-            proto = parked.headers[net + ipv6.LENGTH]
+            # Of what we forward, extension headers are payload.
+            proto = (parked.headers[net + ipv6.LENGTH :] or parked.payload)[0]
         return header[8:24], header[24:40], proto
