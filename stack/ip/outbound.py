@@ -50,6 +50,8 @@ class Outbound(NetworkLayer):
         self.addresses.prober = Acd(self) if self.size == 4 else Dad(self)
         self.head = Head()
         self.loopback: Nic | None = None
+        self.generation = 0
+        """Another number whenever routes or addresses may have changed."""
         self._paths: dict[bytes, Path] = {}
         self._known_sources: set[bytes] = set()
         host.layers[self.size] = self  # type: ignore[assignment]
@@ -71,6 +73,10 @@ class Outbound(NetworkLayer):
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:
         """Source, destination and protocol of a packet we built ourselves."""
+        raise NotImplementedError
+
+    def forwarded_in_vain(self, parked: Parked) -> None:
+        """The next hop of a packet that we forwarded does not answer."""
         raise NotImplementedError
 
     # Interfaces.
@@ -113,9 +119,9 @@ class Outbound(NetworkLayer):
 
     def reply_path(self, pkt: Packet) -> Path | None:
         """The way back to whoever sent `pkt`, from the address it was sent to if we can."""
-        src = pkt.dst if pkt.group == UNICAST else b""
+        src = pkt.dst if pkt.group == UNICAST and pkt.dst in self.local else b""
         nic = pkt.nic
-        scoped = addr.is_link_scope(pkt.src) or not src
+        scoped = addr.is_link_scope(pkt.src) or pkt.group != UNICAST
         return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
@@ -136,9 +142,7 @@ class Outbound(NetworkLayer):
             src = chosen.address
         elif src not in self.local:
             return None
-        neighbor = self._neighbor(nic, gateway or dst)
-        if gateway:
-            neighbor.is_router = True
+        neighbor = self._first_hop(nic, gateway, dst)
         mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
         path = self.make_path(nic, src, dst, neighbor, mtu)
         path.avoids = avoids
@@ -155,6 +159,8 @@ class Outbound(NetworkLayer):
         else:
             if addr.is_link_scope(dst):
                 nic = nic or self._nic_of(src)
+            elif nic is None and src in self.local:
+                nic = self._strong_nic(src)
             route, avoids = self.host.gateways.choose(self, dst, src, nic, sending)
             if route is None:
                 return None
@@ -171,6 +177,18 @@ class Outbound(NetworkLayer):
         return self.make_path(
             nic, src or self.any, dst, self._neighbor(nic, dst), self.interfaces[nic.index].mtu
         )
+
+    def _strong_nic(self, src: bytes) -> Nic | None:
+        """The interface that packets from `src` must leave by in the strong host model (RFC 1122
+        3.3.4.2 b)."""
+        nic = self.local[src].nic
+        interface = self.interfaces[nic.index]
+        return None if interface.weak_send or interface.forwarding else nic
+
+    def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
+        """Where a packet for `dst`, which is another's, goes next; None without a route."""
+        way = self._way(dst, b"", None, sending=True)
+        return None if way is None else (way[0], self._first_hop(way[0], way[1], dst))
 
     def source_to(self, dst: bytes) -> LocalAddress | None:
         """The address `dst` would be written to from, None if it cannot be reached."""
@@ -217,6 +235,12 @@ class Outbound(NetworkLayer):
 
     def is_broadcast_anywhere(self, address: bytes) -> bool:
         return any(self.is_broadcast(nic.index, address) for nic in self.host.nics)
+
+    def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
+        neighbor = self._neighbor(nic, gateway or dst)
+        if gateway:
+            neighbor.is_router = True  # so nothing drives it out of the neighbour cache
+        return neighbor
 
     def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
         if addr.is_multicast(next_hop):
@@ -314,6 +338,7 @@ class Outbound(NetworkLayer):
 
     def invalidate(self) -> None:
         """Routes or addresses changed: every path must be found again."""
+        self.generation += 1
         for path in self._paths.values():
             path.valid = False
         self._paths.clear()
@@ -338,6 +363,7 @@ class Outbound(NetworkLayer):
         self._forget_paths([key for key, path in self._paths.items() if path.avoids])
 
     def _forget_paths(self, keys: list[bytes]) -> None:
+        self.generation += 1
         for key in keys:
             self._paths.pop(key).valid = False
 
@@ -419,6 +445,9 @@ class Outbound(NetworkLayer):
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:
             src, dst, proto = self.own_header(parked)
+            if src not in self.addresses.all and src != self.any:
+                self.forwarded_in_vain(parked)
+                continue
             handler = self.protocols.get(proto)
             self.stats[neighbor.cache.nic.index].out_discards += 1
             if handler is not None:

@@ -139,7 +139,8 @@ class Routers(Attendant, TimerOwner):
             return
         self._parameters(interface, message)
         self._neighbor(nic, pkt.src, message.source_lladdr)
-        full = self._routes(router, message) or self._prefixes(router, message)
+        no_room = self._routes(router, message)
+        no_room = self._prefixes(router, message) or no_room
         self._names(router, message)
         self._settle(router)
         if message.lifetime and nic.index in self._solicitors:
@@ -148,8 +149,8 @@ class Routers(Attendant, TimerOwner):
             listener.flags(
                 nic, bool(message.flags & ndp.FLAG_MANAGED), bool(message.flags & ndp.FLAG_OTHER)
             )
-        if full:
-            door.drop(pkt, full)
+        if no_room:
+            door.drop(pkt, no_room)
 
     def resigned(self, nic: Nic, address: bytes) -> None:
         """A neighbour that was a router says that it is none (RFC 4861 7.2.5)."""

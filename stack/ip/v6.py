@@ -19,6 +19,7 @@ from stack.base.packet import UNICAST, WHOLE, Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import DUPLICATED, LocalAddress
+from stack.ip.forward import Forwarder6
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
@@ -145,6 +146,7 @@ class V6Layer(IpLayer):
         super().__init__(host)
         self.icmp: Icmp6
         self._solicited: dict[bytes, Nic] = {}  # where the group of an address is joined
+        self.forwarder = Forwarder6(self)
 
     def read(self, pkt: Packet) -> int:
         return ipv6.read(pkt)
@@ -342,5 +344,6 @@ class V6Layer(IpLayer):
         header = parked.headers[net : net + ipv6.LENGTH]
         proto = header[6]
         if proto == ext6.FRAGMENT:
-            proto = parked.headers[net + ipv6.LENGTH]
+            # Of what we forward, extension headers are payload.
+            proto = (parked.headers[net + ipv6.LENGTH :] or parked.payload)[0]
         return header[8:24], header[24:40], proto
