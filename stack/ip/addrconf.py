@@ -218,6 +218,7 @@ class AddressManager(Attendant):
         origin: int = MANUAL,
         preferred: int = NEVER,
         valid: int = NEVER,
+        on_link: bool = True,
     ) -> LocalAddress:
         """Take `address`, at once or after probing; `preferred` and `valid` are ns from now."""
         known = self.all.get(address)
@@ -232,6 +233,7 @@ class AddressManager(Attendant):
         self._numbers += 1
         entry.number = self._numbers
         entry.origin = origin
+        entry.on_link = on_link
         entry.probed = probe and not nic.is_loopback
         self.all[address] = entry
         self._by_nic.setdefault(nic.index, {})[address] = entry

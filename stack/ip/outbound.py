@@ -276,18 +276,15 @@ class Outbound(NetworkLayer):
             probe = self.config.dad
         known = self.addresses.all.get(address)
         before = None if known is None else (known.prefix_length, known.on_link)
-        entry = self.addresses.add(nic, address, prefix_length, probe, origin, preferred, valid)
-        if entry is known and before == (prefix_length, on_link):
-            return entry
-        if entry is known:
+        entry = self.addresses.add(
+            nic, address, prefix_length, probe, origin, preferred, valid, on_link
+        )
+        if entry is known and before != (prefix_length, on_link) and not entry.removed:
             self._withdraw(entry)
-            entry.prefix_length = prefix_length
+            entry.prefix_length, entry.on_link = prefix_length, on_link
+            self._connect(entry)
             self.address_changed(entry)
-        entry.on_link = on_link
-        if on_link and not nic.is_loopback and not entry.removed:
-            prefix = addr.mask(address, prefix_length)
-            self.host.routes.add(Route(prefix, prefix_length, nic, b"", 0, CONNECTED))
-        self.invalidate()
+            self.invalidate()
         return entry
 
     def remove_address(self, address: bytes) -> bool:
@@ -296,6 +293,14 @@ class Outbound(NetworkLayer):
         Connections from it are reset.  False if it is not ours.
         """
         return self.addresses.remove(address) is not None
+
+    def _connect(self, entry: LocalAddress) -> None:
+        """A route to the prefix of `entry`, if it is on the link."""
+        nic, length = entry.nic, entry.prefix_length
+        if entry.on_link and not nic.is_loopback:
+            prefix = addr.mask(entry.address, length)
+            self.host.routes.add(Route(prefix, length, nic, b"", 0, CONNECTED))
+            self.invalidate()
 
     def _withdraw(self, entry: LocalAddress) -> None:
         """Take back the route to the prefix of `entry` unless another address needs it."""
@@ -391,6 +396,8 @@ class Outbound(NetworkLayer):
             del self.local[entry.address]
         if gone:
             self._withdraw(entry)
+        elif not entry.usable or before is None:
+            self._connect(entry)
         self.address_changed(entry)
         if entry.usable or before is entry or gone:
             self.invalidate()
