@@ -239,7 +239,7 @@ class Outbound(NetworkLayer):
     def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
         neighbor = self._neighbor(nic, gateway or dst)
         if gateway:
-            neighbor.is_router = True  # so nothing drives it out of the neighbour cache
+            neighbor.gateway = True  # so nothing drives it out of the neighbour cache
         return neighbor
 
     def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:

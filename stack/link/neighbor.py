@@ -67,7 +67,8 @@ MAX_RETRANS_TIMER: Final = 60 * SECOND
 class Neighbor(TimerOwner):
     """A next hop.  `header` is the finished Ethernet header for packets to it.
 
-    is_router   it says so (RFC 4861 7.2.5), or packets are routed through it; never evicted
+    gateway     packets are routed through it
+    is_router   it says that it is one (RFC 4861 7.2.5)
     permanent   configured: nothing heard changes it
     since       ns, when it entered its state
     used        UNREACHABLE: a packet was sent to it since it was asked for last
@@ -76,6 +77,7 @@ class Neighbor(TimerOwner):
     __slots__ = (
         "address",
         "cache",
+        "gateway",
         "header",
         "is_router",
         "lladdr",
@@ -95,7 +97,7 @@ class Neighbor(TimerOwner):
         self.state = GONE
         self.lladdr = b""
         self.header = b""
-        self.is_router = False
+        self.is_router = self.gateway = False
         self.permanent = False
         self.used = False
         self.queue: list[Parked] = []

@@ -390,7 +390,8 @@ class NeighborCache:
         for _ in range(min(_EVICTION_SCAN, len(entries))):
             address = next(iter(entries))
             entry = entries[address]
-            if entry.state in (STALE, UNREACHABLE) and not entry.is_router:
+            routes = entry.is_router or entry.gateway
+            if entry.state in (STALE, UNREACHABLE) and not routes:
                 return entry
             entries[address] = entries.pop(address)
         return None

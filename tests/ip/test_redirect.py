@@ -367,13 +367,10 @@ def test_what_scapy_sends(both: Both) -> None:
     ours = scene.segment.host.address(both.family)
     both.sends()
     if both.family == addr.V4:
-        inner = IP(src=addr.text(ours), dst=addr.text(FAR4)) / ICMP(id=7, seq=1)
-        packet = (
-            IP(src=addr.text(scene.x.v4), dst=addr.text(ours))
-            / ICMP(type=5, code=1, gw=addr.text(scene.y.v4))
-            / inner
-        )
-        scene.x.frame(ethernet.TYPE_IPV4, bytes(packet))
+        quoted = IP(src=addr.text(ours), dst=addr.text(FAR4)) / ICMP(id=7, seq=1)
+        message = ICMP(type=5, code=1, gw=addr.text(scene.y.v4)) / quoted
+        four = IP(src=addr.text(scene.x.v4), dst=addr.text(ours)) / message
+        scene.x.frame(ethernet.TYPE_IPV4, bytes(four))
     else:
         inner = IPv6(src=addr.text(ours), dst=addr.text(FAR6)) / bytes(30)
         packet = (
