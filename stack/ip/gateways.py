@@ -90,6 +90,10 @@ class Gateways(TimerOwner):
             known = self._known[key] = Gateway(nic, address)
         return known
 
+    def listing(self) -> list[Gateway]:
+        """Every gateway that was ever considered."""
+        return list(self._known.values())
+
     def advertised(self, nic: Nic, gateway: bytes, address: bytes) -> bool:
         """`address` belongs to a prefix that `gateway` advertised on `nic` (RFC 6724 5, 5.5)."""
         known = self._known.get((nic.index, gateway))

@@ -83,7 +83,10 @@ class Routers(Attendant, TimerOwner):
     # Attendant.
 
     def nic_up(self, nic: Nic) -> None:
-        if nic.is_loopback or nic.mtu < ipv6.MIN_MTU or not self._layer.interface(nic).solicit:
+        interface = self._layer.interface(nic)
+        if nic.is_loopback or nic.mtu < ipv6.MIN_MTU:
+            return
+        if not (interface.solicit and interface.accepts_ra):
             return
         solicitor = self._solicitors.get(nic.index)
         if solicitor is None:

@@ -14,7 +14,7 @@ from stack.base.units import MS, SECOND
 from stack.link import neighbor
 from stack.wire import ethernet, ipv6, ndp, ndp_options
 from stack.wire.ndp_options import INFINITY
-from tests.harness import World
+from tests.harness import World, quiet
 from tests.harness.segment import Station, checked
 from tests.ip.advertised import (
     FAR,
@@ -25,6 +25,7 @@ from tests.ip.advertised import (
     prefix,
     route,
 )
+from tests.tcp.users import serve
 
 
 @pytest.fixture
@@ -166,6 +167,25 @@ def test_the_mtu_is_taken_within_bounds(scene: Scene, said: int, taken: int) -> 
     assert path is not None
     assert path.mtu == taken
     assert scene.stack.v4.interface(scene.nic).mtu == 1500
+
+
+def test_a_connection_follows_the_mtu(world: World) -> None:
+    """The next segment is as small as the router wants it; the peer's MSS was larger."""
+    host, peer = world.host(quiet(tcp_timestamps=False))
+    peer.family = addr.V6
+    acceptor = serve(host)
+    peer.handshake(mss=1440)
+    router = addr.parse("fe80::8")
+    body = ndp.build_advertisement(134, 0, 0, 0, options=ndp_options.mtu(1300))
+    body = checked(58, body, 2, router, addr.ALL_NODES)
+    packet = peer.packet_bytes(58, body, src=router, dst=addr.ALL_NODES, ttl=255)
+    peer.frame(*packet, addr.multicast_mac(addr.ALL_NODES))
+    world.run(0)
+    acceptor.users[0].send(bytes(3000))
+    world.run(0)
+    first = peer.next_tcp()
+    assert first is not None
+    assert len(first.data) == 1300 - 60
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,13 @@ def test_without_a_link_local_address_it_asks_from_none(world: World) -> None:
     assert IRT <= asked(segment)[0] - began < IRT + SECOND
 
 
+@pytest.mark.parametrize("how", [{"forwarding": True}, {"accept_ra": False}])
+def test_who_would_not_listen_does_not_ask(world: World, how: dict[str, object]) -> None:
+    segment = asking(world, **how)
+    world.run(100 * SECOND)
+    assert asked(segment) == []
+
+
 @pytest.mark.parametrize("mtu", [1500, 1200])
 @pytest.mark.parametrize("on", [True, False])
 def test_only_where_it_makes_sense(world: World, on: bool, mtu: int) -> None:

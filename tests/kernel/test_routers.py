@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,9 @@ class Link:
         self.one.run("ip link set port1 master br0")
         two.run("ip addr add 10.77.0.9/24 dev eth0; ip addr add fd77::9/64 dev eth0 nodad")
         two.run("ip addr add fe80::9/64 dev eth0 nodad")
-        two.run(f"ip addr add {FAR[0]}/32 dev lo; ip addr add {FAR[1]}/128 dev lo")
+        two.run(f"ip addr add {FAR[0]}/32 dev lo; ip addr add {FAR[1]}/128 dev lo nodad")
         for place in (self.one, two):
-            place.run(f"ip addr add {NEAR[0]}/32 dev lo; ip addr add {NEAR[1]}/128 dev lo")
+            place.run(f"ip addr add {NEAR[0]}/32 dev lo; ip addr add {NEAR[1]}/128 dev lo nodad")
         return two
 
     def radvd(self, place: Place, interface: str, options: str) -> subprocess.Popen[bytes]:
@@ -109,10 +110,13 @@ class Link:
         got: list[int] = []
         self.runtime.submit(lambda: icmp.listen(77, lambda *reply: got.append(reply[1])))
         for number in range(count):
-            self.runtime.submit(lambda n=number: icmp.echo(packed, 77, n, b"data"))  # type: ignore[misc]
+            self.runtime.submit(partial(self._ping, packed, number))
             time.sleep(pause)
         self.runtime.wait(lambda: len(got) == count, SECOND)
         return len(got)
+
+    def _ping(self, target: bytes, number: int) -> None:
+        self.stack.icmp_for(target).echo(target, 77, number, b"data")
 
 
 @pytest.fixture
@@ -166,7 +170,7 @@ def test_the_stack_learns_what_radvd_says(link: Link) -> None:
     ]
     assert link.stack.host.name_servers.servers() == [(addr.parse("fd77::1"), 0)]
     assert link.stack.host.name_servers.search() == ["example.com"]
-    link.one.run(f"ip addr add {NEAR[1]}/128 dev lo")
+    link.one.run(f"ip addr add {NEAR[1]}/128 dev lo nodad")
     assert link.pings(NEAR[1], 3) == 3
     path = link.stack.v6.path(addr.parse(NEAR[1]))
     assert path is not None
@@ -209,9 +213,7 @@ def test_a_router_that_dies_and_one_that_does_not(link: Link, index: int) -> Non
     gateways = ("10.77.0.9", "10.77.0.1") if index == 0 else ("fd77::9", "fd77::1")
     any_ = ("0.0.0.0", "::")[index]
     for metric, gateway in enumerate(gateways):
-        link.runtime.submit(
-            lambda g=gateway, m=metric: link.stack.add_route(any_, 0, link.nic, g, m)  # type: ignore[misc]
-        )
+        link.runtime.submit(partial(link.stack.add_route, any_, 0, link.nic, gateway, metric))
     assert link.pings(NEAR[index], 3) == 3
     path = link.stack.host.layer_of(addr.parse(NEAR[index])).path(addr.parse(NEAR[index]))
     assert path is not None
