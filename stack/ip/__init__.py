@@ -6,6 +6,6 @@ really differs: the header, its options or extension headers, the fragments, the
 Tables are keyed by address bytes, so one table serves both families.
 
 Reading order: `seam`, `layer`, `v4`, `v6`, `path`, `routes`, `gateways`, `source`, `policy`,
-`addrconf`, `dad`, `slaac`, `temporary`, `interface_ids`, `groups`, `fragments`, `pmtu`, `errors`,
-`icmp`, `icmp4`, `icmp6`, `ndp`, `routers`.
+`holding`, `addrconf`, `dad`, `slaac`, `temporary`, `interface_ids`, `groups`, `fragments`, `pmtu`,
+`errors`, `icmp`, `icmp4`, `icmp6`, `ndp`, `routers`.
 """

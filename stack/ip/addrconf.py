@@ -13,7 +13,7 @@ Done: RFC 4862 5.5.4 (lifetimes) for addresses of every origin, in one index by 
 interface.  A tentative address is no source, receives nothing and answers nobody.  Finding out
 whether somebody has an address is `dad`'s, making them up is `slaac`'s.
 
-Owned by `outbound`, which hears of every move.
+Owned by `holding`, which hears of every move.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ to an address in use is counted and traced, no more: RFC 4862 has nothing agains
 `Acd`, IPv4: RFC 5227 2.1-2.4: probes, announcements, and the defence of an address in use.
 Not done: RFC 4429 3.2's way through the default router while a neighbour is unknown; packets wait.
 
-Called by `addrconf` when an address is new or a timer fires, by `outbound` with what `arp` and
+Called by `addrconf` when an address is new or a timer fires, by `holding` with what `arp` and
 `ndp` hear.  Messages go out through the `Resolver` seam.
 """
 
@@ -34,7 +34,7 @@ from stack.link.seam import NetworkLayer, Resolver
 from stack.wire import ethernet
 
 if TYPE_CHECKING:
-    from stack.ip.outbound import Outbound
+    from stack.ip.holding import Holding
 
 ANNOUNCE_COUNT: Final = 2  # RFC 5227 1.1
 ANNOUNCE_INTERVAL: Final = 2 * SECOND
@@ -60,7 +60,7 @@ _NONCES: Final = 8
 class Prober:
     """What both families do alike: so many probes, a wait after each, then announcements."""
 
-    def __init__(self, layer: Outbound) -> None:
+    def __init__(self, layer: Holding) -> None:
         self.layer = layer
         self.addresses = layer.addresses
         self.env = layer.env
@@ -227,7 +227,7 @@ class Dad(Prober):
 class Acd(Prober):
     """IPv4."""
 
-    def __init__(self, layer: Outbound) -> None:
+    def __init__(self, layer: Holding) -> None:
         super().__init__(layer)
         self._conflicts: dict[int, int] = {}  # by interface, since it came up
         self._attempt: dict[int, int] = {}  # when the last address was tried there, ns

@@ -8,7 +8,7 @@ configuration.  Rule 4 has no object here: no home addresses.  Not done: prefere
 sockets (RFC 5014); a socket that wants a public address binds to it.
 
 Every candidate has a `rank`, a tuple, and the greatest wins: the order is total by construction.
-Called by `outbound`.
+Called by `holding`.
 """
 
 from __future__ import annotations
