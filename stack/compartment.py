@@ -15,7 +15,7 @@ from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
-from stack.ip.addrconf import LINK_LOCAL, LocalAddress
+from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.icmp import Icmp
 from stack.ip.icmp4 import Icmp4
@@ -23,6 +23,8 @@ from stack.ip.icmp6 import Icmp6
 from stack.ip.igmp import Igmp
 from stack.ip.mld import Mld
 from stack.ip.ndp import NdpResolver
+from stack.ip.routers import Routers
+from stack.ip.slaac import Autoconf
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
 from stack.link.arp import ArpResolver
@@ -64,8 +66,12 @@ class Compartment:
         self.v6.icmp.ndp = self._ndp
         self.igmp = Igmp(self.v4)
         self.mld = self.v6.icmp.mld = Mld(self.v6, self.v6.icmp)
+        self.routers = Routers(self.host, self.v6, self._ndp)
+        self._ndp.routers = self.routers
+        self.host.attendants.append(self.routers)
         self.v4.addresses.serve(self._arp)
         self.v6.addresses.serve(self._ndp)
+        self.autoconf = Autoconf(self.v6)
         self.tcp = TcpProtocol(self.host)
         self.udp = UdpProtocol(self.host)
         self.raw = RawProtocol(self.host)
@@ -97,10 +103,7 @@ class Compartment:
 
     def add_nic(self, device: Device, name: str = "") -> Nic:
         """Attach a device.  It has no address yet but its IPv6 link-local one."""
-        nic = self._attach(device, name or f"nic{len(self.host.nics)}")
-        if device.mtu >= 1280:
-            self.v6.add_address(nic, addr.link_local(device.mac), 64, origin=LINK_LOCAL)
-        return nic
+        return self._attach(device, name or f"nic{len(self.host.nics)}")
 
     def configure(self, nic: Nic) -> None:
         """Let the network give `nic` its IPv4 addresses: DHCP, or link-local ones (`autoconf4`).
@@ -194,7 +197,7 @@ class Compartment:
             self.env,
             self._timers,
             self._door,
-            self.config.neighbor_limit,
+            self.config,
             is_loopback,
         )
         nic.attach(ethernet.TYPE_IPV4, self.v4)
@@ -237,6 +240,8 @@ class Compartment:
         blocks = {
             "ip4": self.v4.counters,
             "ip6": self.v6.counters,
+            "addresses4": self.v4.addresses.counters,
+            "addresses6": self.v6.addresses.counters,
             "icmp4": self.v4.icmp.counters,
             "icmp6": self.v6.icmp.counters,
             "igmp": self.igmp.counters,

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from stack.base import addr
-from stack.base.units import KIB, MIB, MINUTE, MS, SECOND
+from stack.base.units import DAY, KIB, MIB, MINUTE, MS, SECOND
+
+ADDRESS_POLICY: Final = (
+    ("::1", 128, 50, 0),
+    ("::", 0, 40, 1),
+    ("::ffff:0:0", 96, 35, 4),
+    ("2002::", 16, 30, 2),
+    ("2001::", 32, 5, 5),
+    ("fc00::", 7, 3, 13),
+    ("::", 96, 1, 3),
+    ("fec0::", 10, 1, 11),
+    ("3ffe::", 16, 1, 12),
+)
+"""RFC 6724 2.1: prefix, length, precedence, label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +36,53 @@ class Config:
     hop_limit               TTL and hop limit of what we send, 1 .. 255 (RFC 1122 3.2.1.7)
     dad                     probe an address before using it (RFC 5227, RFC 4862 5.4).  Off
                             makes an address usable at once: right on a private wire
+    dad_transmits           probes for an IPv6 address, 0 .. 16 (DupAddrDetectTransmits, RFC 4862
+                            5.1); 0 is as good as `dad` off, for IPv6
+    enhanced_dad            mark them, so that one that comes back is known (RFC 7527)
+    optimistic_dad          use an address that the host made up, or DHCPv6 gave, from the first
+                            probe on (RFC 4429)
+    conflict_policy         when another station uses an IPv4 address of ours (RFC 5227 2.4):
+                            "abandon" it (a), "defend" it, unless that was in vain within the last
+                            ten seconds (b), "insist" on it whatever happens (c)
+    slaac                   form addresses from advertised prefixes (RFC 4862 5.5)
+    slaac_ids               with "opaque" identifiers (RFC 7217, as RFC 8064 wants it), or such as
+                            show the MAC: "eui64"
+    slaac_limit             and from so many prefixes of an interface at most
+    link_local_ids          the same for link-local addresses, of which "eui64" ones are the ones
+                            that people expect to find
+    stable_secret           what opaque identifiers are made with, sixteen octets at least, so that
+                            they are the same next time (RFC 7217 5); empty for a random one
+    temporary_addresses     beside each, one that changes daily and is preferred (RFC 8981), as
+                            hosts of today have it; given addresses have none
+    temporary_exceptions    prefixes ("fd00::/8") for which the reverse of that holds
+                            (RFC 8981 3.7)
+    temporary_valid, temporary_preferred  TEMP_VALID_LIFETIME and TEMP_PREFERRED_LIFETIME, at most
+    prefer_temporary        as sources (RFC 6724 5 rule 7); off prefers public addresses
+    address_policy          RFC 6724 2.1's table: (prefix, length, precedence, label); ::/0 must be
+                            there, and IPv4 prefixes may
     weak_host               accept packets for an address of another interface, and send from one;
                             off is the strong host model (RFC 1122 3.3.4.2).  Per interface:
                             `IpInterface.weak_receive` and `weak_send`
     forwarding              pass packets for others on (RFC 1812, RFC 8200); per interface:
                             `IpInterface.forwarding`
     neighbor_limit          neighbours remembered per interface, 16 at least
+    neighbor_unresolved_limit  of these, how many may be in resolution at once (RFC 6583 7.1)
+    neighbor_rate           resolutions begun per second and interface, and as many at once
+    neighbor_queue          packets kept for a neighbour in resolution; the oldest gives way
+    neighbor_hold_off       packets to a neighbour that did not answer fail at once for so long,
+                            instead of asking again (RFC 1122 2.3.2.1)
+    neighbor_patience       a neighbour that has stopped answering is still sent to, and asked for
+                            ever more rarely, where there is no other way (RFC 7048); off forgets
+                            it at once (RFC 4861 7.3.3)
+    accept_ra               heed router advertisements (RFC 4861 6.3.4); per interface:
+                            `IpInterface.accept_ra`.  An interface that forwards does not
+    router_solicitations    ask for them when a link comes up, until one comes (RFC 7559)
+    ra_router_limit         routers of which something is remembered, per interface
+    ra_prefix_limit         prefixes on the link, per interface
+    ra_route_limit          more specific routes (RFC 4191), per interface
+    accept_redirects        heed redirects (RFC 4861 8.3, RFC 1122 3.2.2.2); per interface likewise
+    redirect_limit          destinations of which a redirect is remembered; the oldest gives way
+    redirect_age            how long a redirect is heeded without being repeated
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
     reassembly_limit        incomplete datagrams held at once
@@ -172,9 +226,37 @@ class Config:
 
     hop_limit: int = 64
     dad: bool = True
+    dad_transmits: int = 1
+    enhanced_dad: bool = True
+    optimistic_dad: bool = False
+    conflict_policy: str = "defend"
+    slaac: bool = True
+    slaac_ids: str = "opaque"
+    slaac_limit: int = 16
+    link_local_ids: str = "eui64"
+    stable_secret: bytes = b""
+    temporary_addresses: bool = True
+    temporary_exceptions: tuple[str, ...] = ()
+    temporary_valid: int = 2 * DAY
+    temporary_preferred: int = 1 * DAY
+    prefer_temporary: bool = True
+    address_policy: tuple[tuple[str, int, int, int], ...] = ADDRESS_POLICY
     weak_host: bool = False
     forwarding: bool = False
     neighbor_limit: int = 1024
+    neighbor_unresolved_limit: int = 256
+    neighbor_rate: int = 1000
+    neighbor_queue: int = 16
+    neighbor_hold_off: int = 1 * SECOND
+    neighbor_patience: bool = True
+    accept_ra: bool = True
+    router_solicitations: bool = True
+    ra_router_limit: int = 16
+    ra_prefix_limit: int = 64
+    ra_route_limit: int = 64
+    accept_redirects: bool = True
+    redirect_limit: int = 1024
+    redirect_age: int = 10 * MINUTE
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND
     reassembly_limit: int = 256
@@ -290,6 +372,7 @@ class Config:
             if getattr(self, field) not in names:
                 known = ", ".join(names)
                 raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
+        self._check_addresses()
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
         if self.dhcp6_uuid and not _is_uuid(self.dhcp6_uuid):
@@ -308,6 +391,30 @@ class Config:
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
+
+    def _check_addresses(self) -> None:
+        if 0 < len(self.stable_secret) < 16:
+            raise ValueError("Config.stable_secret is too short: sixteen octets at least")
+        if self.temporary_preferred >= self.temporary_valid:
+            raise ValueError("Config.temporary_preferred must be below Config.temporary_valid")
+        for text in self.temporary_exceptions:
+            base, _, length = text.partition("/")
+            _check_prefix("temporary_exceptions", base, int(length) if length.isdigit() else -1)
+        for text, number, precedence, label in self.address_policy:
+            _check_prefix("address_policy", text, number)
+            if not (0 <= precedence < 256 and 0 <= label < 256):
+                raise ValueError(f"Config.address_policy: {text}: numbers below 256, please")
+        if not any(addr.parse(row[0]) == addr.ANY6 and not row[1] for row in self.address_policy):
+            raise ValueError("Config.address_policy has no row for ::/0")
+
+
+def _check_prefix(field: str, text: str, length: int) -> None:
+    try:
+        packed = addr.parse(text)
+    except ValueError:
+        raise ValueError(f"Config.{field}: {text!r} is no address") from None
+    if not 0 <= length <= len(packed) * 8:
+        raise ValueError(f"Config.{field}: {text} has no prefix length of {length}")
 
 
 def _is_uuid(text: str) -> bool:
@@ -332,6 +439,9 @@ _IDENTITIES = (("dhcp_duid", 3, 130), ("dhcp4_client_id", 2, 255), ("dhcp4_hostn
 _NAMES = (
     ("igmp_version", ("auto", "1", "2", "3")),
     ("mld_version", ("auto", "1", "2")),
+    ("conflict_policy", ("abandon", "defend", "insist")),
+    ("slaac_ids", ("opaque", "eui64")),
+    ("link_local_ids", ("opaque", "eui64")),
     ("tcp_ecn", ECN),
     ("tcp_mtu_probing", ("off", "black-hole", "always")),
     ("tcp_connect_errors", ("none", "hard", "all")),
@@ -343,7 +453,20 @@ _BOUNDS = (
     ("tcp_mtu_probe_floor", 48, 0xFFFF),
     ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("hop_limit", 1, 255),
+    ("dad_transmits", 0, 16),
+    ("slaac_limit", 0, 1024),
+    ("temporary_valid", SECOND, 1 << 61),
+    ("temporary_preferred", SECOND, 30 * DAY),
     ("neighbor_limit", 16, 1 << 20),
+    ("neighbor_unresolved_limit", 1, 1 << 20),
+    ("neighbor_rate", 1, SECOND),
+    ("neighbor_queue", 1, 1 << 16),
+    ("neighbor_hold_off", 0, MINUTE),
+    ("ra_router_limit", 2, 256),
+    ("ra_prefix_limit", 1, 1 << 12),
+    ("ra_route_limit", 1, 1 << 12),
+    ("redirect_limit", 1, 1 << 20),
+    ("redirect_age", SECOND, 1 << 62),
     ("path_limit", 16, 1 << 20),
     ("multicast_robustness", 1, 7),
     ("multicast_group_limit", 1, 1 << 16),

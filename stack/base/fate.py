@@ -37,6 +37,7 @@ ARP_NOT_FOR_US: Final = _reason("arp_not_for_us")
 NEIGHBOR_QUEUE_FULL: Final = _reason("neighbor_queue_full")
 NEIGHBOR_FAILED: Final = _reason("neighbor_failed")
 NEIGHBOR_TABLE_FULL: Final = _reason("neighbor_table_full")
+NEIGHBOR_RATE: Final = _reason("neighbor_rate")  # too many to be resolved in a second
 DEVICE_FULL: Final = _reason("device_full")
 
 # network
@@ -49,6 +50,7 @@ IP_SOURCE_INVALID: Final = _reason("ip_source_invalid")
 IP_DESTINATION_INVALID: Final = _reason("ip_destination_invalid")
 IP_NOT_LOCAL: Final = _reason("ip_not_local")
 IP_TENTATIVE: Final = _reason("ip_tentative")
+IP_DISABLED: Final = _reason("ip_disabled")  # RFC 4862 5.4.5
 IP_LINK_BROADCAST: Final = _reason("ip_link_broadcast")  # unicast IP in a broadcast frame
 FORWARD_ADDRESS: Final = _reason("forward_address")  # never crosses a router
 FORWARD_SCOPE: Final = _reason("forward_scope")  # a link-local source
@@ -95,6 +97,15 @@ MEMBERSHIP_DESTINATION: Final = _reason("membership_destination")
 MEMBERSHIP_VERSION: Final = _reason("membership_version")  # older than the only one we speak
 MEMBERSHIP_NOT_FOR_HOSTS: Final = _reason("membership_not_for_hosts")
 MEMBERSHIP_TYPE: Final = _reason("membership_type")
+NDP_OWN_LLADDR: Final = _reason("ndp_own_lladdr")  # somebody with our MAC address
+NDP_SOURCE: Final = _reason("ndp_source")  # no router's: not link-local
+RA_REFUSED: Final = _reason("ra_refused")  # not wanted on this interface
+RA_TOO_MANY_ROUTERS: Final = _reason("ra_too_many_routers")
+RA_TOO_MANY_PREFIXES: Final = _reason("ra_too_many_prefixes")  # some of them were taken
+RA_TOO_MANY_ROUTES: Final = _reason("ra_too_many_routes")  # likewise
+REDIRECT_REFUSED: Final = _reason("redirect_refused")  # not wanted on this interface
+REDIRECT_INVALID: Final = _reason("redirect_invalid")
+REDIRECT_NOT_FIRST_HOP: Final = _reason("redirect_not_first_hop")
 
 # transport
 UDP_SHORT: Final = _reason("udp_short")

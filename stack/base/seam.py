@@ -57,7 +57,8 @@ class Trace:
         """A received frame (or an outgoing packet) was discarded at the drop door."""
 
     def address(self, nic: str, address: bytes, state: str) -> None:
-        """A local address became tentative, preferred, duplicated or was removed."""
+        """A local address is in another state now, or `state` says what befell it: that another
+        station claims it, say."""
 
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         """A TCP connection moved along an arrow of the state chart."""

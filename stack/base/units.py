@@ -7,6 +7,7 @@ US: Final = 1_000
 MS: Final = 1_000_000
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
+DAY: Final = 86400 * SECOND
 
 KIB: Final = 1024
 MIB: Final = 1024 * 1024

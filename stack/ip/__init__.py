@@ -5,7 +5,8 @@
 really differs: the header, its options or extension headers, the fragments, the errors.
 Tables are keyed by address bytes, so one table serves both families.
 
-Reading order: `seam`, `layer`, `v4`, `v6`, `path`, `routes`, `source`, `addrconf`, `groups`,
-`fragments`, `pmtu`, `errors`, `icmp`, `icmp4`, `icmp6`, `ndp`; what routers are told of groups:
+Reading order: `seam`, `layer`, `v4`, `v6`, `path`, `routes`, `gateways`, `source`, `policy`,
+`holding`, `addrconf`, `dad`, `slaac`, `temporary`, `interface_ids`, `groups`, `fragments`, `pmtu`,
+`errors`, `icmp`, `icmp4`, `icmp6`, `ndp`, `routers`, `forward`; what routers are told of groups:
 `reports`, `listener`, `membership`, `igmp`, `mld`.
 """

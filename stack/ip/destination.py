@@ -16,7 +16,7 @@ from typing import NamedTuple
 from stack.base import addr
 from stack.ip.addrconf import DEPRECATED
 from stack.ip.host import IpHost
-from stack.ip.policy import label, precedence, scope
+from stack.ip.policy import DEFAULT, Policy, scope
 
 
 class Source(NamedTuple):
@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
 def sort(host: IpHost, addresses: Iterable[bytes]) -> list[bytes]:
     """`addresses` as this host should try them, best first."""
-    return order(addresses, lambda dst: _source_to(host, dst))
+    return order(addresses, lambda dst: _source_to(host, dst), host.policy)
 
 
 def _source_to(host: IpHost, dst: bytes) -> Source | None:
@@ -40,35 +40,47 @@ def _source_to(host: IpHost, dst: bytes) -> Source | None:
     return Source(own.address, own.prefix_length, own.state == DEPRECATED)
 
 
-def order(addresses: Iterable[bytes], source_to: Callable[[bytes], Source | None]) -> list[bytes]:
+def order(
+    addresses: Iterable[bytes],
+    source_to: Callable[[bytes], Source | None],
+    policy: Policy = DEFAULT,
+) -> list[bytes]:
     """The same for any way to find sources; None where there is no way."""
-    pairs = [(address, source_to(address)) for address in addresses]
-    pairs.sort(key=cmp_to_key(_compare))
-    return [address for address, _ in pairs]
+    found = [_Target(address, source_to(address), policy) for address in addresses]
+    found.sort(key=cmp_to_key(_compare))
+    return [target.address for target in found]
 
 
-Pair = tuple[bytes, Source | None]
+class _Target:
+    """A destination, and the rules' answers about it."""
+
+    __slots__ = ("address", "rank", "shared")
+
+    def __init__(self, address: bytes, source: Source | None, policy: Policy) -> None:
+        self.address = address
+        self.rank: tuple[int, ...] = (0,)
+        self.shared = 0
+        if source is None:
+            return
+        precedence, label = policy.find(address)
+        self.shared = _shared(address, source)
+        self.rank = (
+            1,  # rule 1
+            scope(address) == scope(source.address),  # 2
+            not source.deprecated,  # 3
+            policy.find(source.address)[1] == label,  # 5
+            precedence,  # 6
+            -scope(address),  # 8
+        )
 
 
-def _compare(a: Pair, b: Pair) -> int:
+def _compare(a: _Target, b: _Target) -> int:
     """Below zero if `a` goes first."""
-    (dst_a, src_a), (dst_b, src_b) = a, b
-    if src_a is None or src_b is None:
-        return (src_a is None) - (src_b is None)
-    for better_a, better_b in (
-        (scope(dst_a) == scope(src_a.address), scope(dst_b) == scope(src_b.address)),
-        (not src_a.deprecated, not src_b.deprecated),
-        (label(dst_a) == label(src_a.address), label(dst_b) == label(src_b.address)),
-    ):
-        if better_a != better_b:
-            return better_b - better_a
-    if precedence(dst_a) != precedence(dst_b):
-        return precedence(dst_b) - precedence(dst_a)
-    if scope(dst_a) != scope(dst_b):
-        return scope(dst_a) - scope(dst_b)
-    if len(dst_a) != len(dst_b):
+    if a.rank != b.rank:
+        return -1 if a.rank > b.rank else 1
+    if len(a.address) != len(b.address):
         return 0
-    return _shared(dst_b, src_b) - _shared(dst_a, src_a)
+    return b.shared - a.shared  # 9
 
 
 def _shared(dst: bytes, src: Source) -> int:

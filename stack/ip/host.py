@@ -14,13 +14,17 @@ from stack.base.fate import DropDoor
 from stack.base.packet import Packet
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
+from stack.ip.announcer import Announcer
 from stack.ip.errors import ErrorGate
 from stack.ip.fragments import Reassembler
+from stack.ip.gateways import Gateways
 from stack.ip.groups import Groups
 from stack.ip.nameservers import NameServerTable
 from stack.ip.pmtu import PathMtu
+from stack.ip.policy import Policy
+from stack.ip.redirects import Redirects
 from stack.ip.routes import RouteTable
-from stack.ip.seam import Attendant
+from stack.ip.seam import Attendant, PrefixListener
 from stack.link.nic import Nic
 
 if TYPE_CHECKING:
@@ -39,8 +43,13 @@ class IpHost:
         self.layers: dict[int, IpLayer] = {}
         self.nics: list[Nic] = []
         self.attendants: list[Attendant] = []
+        self.prefix_listeners: list[PrefixListener] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
+        self.policy = Policy(config.address_policy)
         self.routes = RouteTable()
+        self.gateways = Gateways(self)
+        self.redirects = Redirects(self)
+        self.announcer = Announcer(self)
         self.groups = Groups(config.multicast_group_limit, config.multicast_source_limit)
         self.name_servers = NameServerTable(env, timers)
         self.pmtu = PathMtu(env, timers, config.pmtu_age, self._mtu_changed)
@@ -89,6 +98,16 @@ class IpHost:
                 attendant.nic_up(nic)
             else:
                 attendant.nic_down(nic)
+
+    def set_mac(self, nic: Nic, mac: bytes) -> None:
+        """`nic` has another link-layer address from now on, and the link is told (RFC 4861 7.2.6).
+
+        The device must already deliver what is for `mac`.
+        """
+        nic.set_mac(mac)
+        for layer in self.layers.values():
+            layer.invalidate()
+        self.announcer.announce(nic)
 
     # What the layers tell.
 

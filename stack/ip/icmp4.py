@@ -2,8 +2,8 @@
 """Floor 4: ICMP for IPv4 (RFC 792, RFC 1122 3.2.2, RFC 1191, RFC 6633).
 
 Done: echo, unreachable, time exceeded and parameter problem both ways.  Source quench is
-dropped (RFC 6633).  Not done: redirects, which need more than one router to mean anything;
-timestamp and the deprecated messages (RFC 6918).
+dropped (RFC 6633).  Redirects are `redirects`'s.  Not done: timestamp and the deprecated messages
+(RFC 6918).
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ class Icmp4(Icmp):
             what = seam.TIME_EXCEEDED
         elif kind == icmp4.PARAMETER_PROBLEM:
             what = seam.PARAMETER
+        elif kind == icmp4.REDIRECT:
+            self.layer.host.redirects.receive4(pkt, code, rest.to_bytes(4, "big"))
+            return
         else:
             self.door.drop(pkt, fate.ICMP_TYPE_UNKNOWN)
             return

@@ -2,7 +2,7 @@
 """Floor 4: ICMPv6 (RFC 4443), and the door to neighbour discovery and to MLD.
 
 Done: echo (multicast requests too, answered from a unicast address), all four errors both
-ways.  Not done: router discovery; its messages meet a named drop.
+ways.
 """
 
 from __future__ import annotations
@@ -32,8 +32,14 @@ _UNREACHABLE: Final = {
     icmp6.REJECT_ROUTE: seam.PROHIBITED,
 }
 
-_NEIGHBOR: Final = frozenset((icmp6.NEIGHBOR_SOLICITATION, icmp6.NEIGHBOR_ADVERTISEMENT))
-_ROUTER: Final = frozenset((icmp6.ROUTER_ADVERTISEMENT, icmp6.REDIRECT))
+_DISCOVERY: Final = frozenset(
+    (
+        icmp6.NEIGHBOR_SOLICITATION,
+        icmp6.NEIGHBOR_ADVERTISEMENT,
+        icmp6.ROUTER_ADVERTISEMENT,
+        icmp6.REDIRECT,
+    )
+)
 
 
 class Icmp6(Icmp):
@@ -61,12 +67,10 @@ class Icmp6(Icmp):
     def message(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         if kind < icmp6.FIRST_INFORMATIONAL:
             self._error(pkt, kind, code, rest)
-        elif kind in _NEIGHBOR:
+        elif kind in _DISCOVERY:
             self.ndp.receive(pkt, kind)
         elif kind == icmp6.ROUTER_SOLICITATION:
             self.door.drop(pkt, fate.NDP_NOT_FOR_HOSTS)
-        elif kind in _ROUTER:
-            self.door.drop(pkt, fate.NDP_ROUTERS_NOT_DONE)
         elif kind in mld.TYPES:
             self.mld.receive(pkt, kind)
         else:

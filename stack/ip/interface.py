@@ -28,11 +28,20 @@ class IpInterface:
     forwarding       packets for others that come in here are passed on
     weak_send        packets from an address of this interface may leave by another
     weak_receive     packets for an address of another interface are taken
+    disabled         nothing is sent or taken: the MAC is not unique (RFC 4862 5.4.5)
     metric           added to that of routes over this interface
+    accept_ra        router advertisements are heeded, unless it forwards (RFC 4861 6.2.8 is for
+                     routers); with `accept_ra_forwarding` even then
+    solicit          router solicitations are sent when its link comes up
+    accept_redirects redirects are heeded, unless it forwards
     """
 
     __slots__ = (
+        "accept_ra",
+        "accept_ra_forwarding",
+        "accept_redirects",
         "counters",
+        "disabled",
         "forwarding",
         "hop_limit",
         "layer",
@@ -41,6 +50,7 @@ class IpInterface:
         "nic",
         "reachable_time",
         "retrans_timer",
+        "solicit",
         "weak_receive",
         "weak_send",
     )
@@ -55,5 +65,20 @@ class IpInterface:
         self.forwarding = config.forwarding
         self.weak_send = config.weak_host
         self.weak_receive = config.weak_host
+        self.disabled = False
         self.metric = 0
+        self.accept_ra = config.accept_ra
+        self.accept_ra_forwarding = False
+        self.accept_redirects = config.accept_redirects
+        self.solicit = config.router_solicitations
         self.counters = counters
+
+    @property
+    def accepts_ra(self) -> bool:
+        """Router advertisements are heeded as things stand."""
+        return self.accept_ra and (self.accept_ra_forwarding or not self.forwarding)
+
+    @property
+    def accepts_redirects(self) -> bool:
+        """Redirects are."""
+        return self.accept_redirects and not self.forwarding

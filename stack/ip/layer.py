@@ -126,6 +126,9 @@ class IpLayer(Outbound):
             return True
         if self.bad_source(pkt) or pkt.src in self.local:
             self.stats[pkt.nic.index].in_addr_errors += 1
+            if self.size == 16 and isinstance(nic, Nic) and pkt.src in self.local:
+                # Advertisements of an address often come from that address.
+                self.claimed(nic, pkt.src, pkt.frame[pkt.net - 8 : pkt.net - 2])
             self.door.drop(pkt, fate.IP_SOURCE_INVALID)
             return False
         if pkt.src != self.any:

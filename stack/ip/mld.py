@@ -112,6 +112,8 @@ class Mld(Membership):
         nic = listener.nic
         src = self._source(nic)
         listener.anonymous = listener.anonymous or not src
+        if self.layer.interface(nic).disabled:
+            return  # RFC 4862 5.4.5
         path = self.layer.unnumbered_path(nic, dst, src)
         total = data_sum(message) + path.address_sum + icmp6.PROTO + len(message)
         message = message[:2] + finish(total).to_bytes(2, "big") + message[4:]

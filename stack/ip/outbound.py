@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: the half of `IpLayer` that faces outwards: paths, addresses, routes, interfaces.
+"""Floor 4: the half of `IpLayer` that faces outwards: paths, routes, interfaces.
 
-RFC 1122 3.3.1 (routing outbound datagrams), RFC 6724 5 through `source`, strong host model (RFC
+RFC 1122 3.3.1 (routing outbound datagrams), strong host model (RFC
 1122 3.3.4.2) with the weak one to be had per interface.  Called by transports for paths, by
 `core` and the services to set things up, by the link for what `NetworkLayer` says.
 """
@@ -11,42 +11,25 @@ from __future__ import annotations
 from stack.base import addr
 from stack.base.head import Head, Parked
 from stack.base.packet import UNICAST, Packet
-from stack.base.timers import NEVER
-from stack.ip.addrconf import MANUAL, SCHEDULE4, SCHEDULE6, AddressManager, LocalAddress
+from stack.ip.addrconf import LocalAddress
 from stack.ip.counters import IpCounters, total
+from stack.ip.holding import Holding
 from stack.ip.host import IpHost
 from stack.ip.interface import IpInterface
 from stack.ip.path import Path
-from stack.ip.routes import CONNECTED, STATIC, Route
-from stack.ip.seam import UNRESOLVED, TransportLayer
-from stack.ip.source import select
+from stack.ip.routes import STATIC, Route
+from stack.ip.seam import UNRESOLVED
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
-from stack.link.seam import NetworkLayer
 
 
-class Outbound(NetworkLayer):
+class Outbound(Holding):
     """What both families do alike towards the outside."""
 
-    size: int
-    """Octets in an address."""
-    any: bytes
-    """The unspecified address."""
-    mask: int
-    """The family's bit: addr.V4 or addr.V6."""
-
     def __init__(self, host: IpHost) -> None:
-        self.host = host
-        self.env = host.env
-        self.door = host.door
-        self.config = host.config
+        super().__init__(host)
         self.stats: list[IpCounters] = [IpCounters()]
         """Counters by interface index; the first are of what had no interface."""
-        self.interfaces: dict[int, IpInterface] = {}
-        self.protocols: dict[int, TransportLayer] = {}
-        self.local: dict[bytes, LocalAddress] = {}
-        schedule = SCHEDULE4 if self.size == 4 else SCHEDULE6
-        self.addresses = AddressManager(host.env, host.timers, schedule, self._address_changed)
         self.head = Head()
         self.loopback: Nic | None = None
         self.generation = 0
@@ -63,10 +46,6 @@ class Outbound(NetworkLayer):
 
     def make_path(self, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int) -> Path:
         """A path of this family; nothing is looked up."""
-        raise NotImplementedError
-
-    def address_changed(self, entry: LocalAddress) -> None:
-        """`entry` changed its state: broadcast addresses, solicited-node groups."""
         raise NotImplementedError
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:
@@ -86,10 +65,6 @@ class Outbound(NetworkLayer):
             self.stats.append(IpCounters())
         self.stats[nic.index] = counters
         self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)  # type: ignore[arg-type]
-
-    def interface(self, nic: Nic) -> IpInterface:
-        """Settings and counters of this family on `nic`."""
-        return self.interfaces[nic.index]
 
     @property
     def counters(self) -> IpCounters:
@@ -127,12 +102,14 @@ class Outbound(NetworkLayer):
             return None
         if dst in self.local or (addr.is_loopback(dst) and src in (b"", *self.local)):
             return self._loopback_path(dst, src)
-        way = self._way(dst, src, nic)
+        way = self._way(dst, src, nic, sending=True)
         if way is None:
             return None
-        nic, gateway = way
+        nic, gateway, avoids = way
+        if self.interfaces[nic.index].disabled:
+            return None
         if not src:
-            chosen = select((a for a in self.local.values() if a.nic is nic), dst)
+            chosen = self.choose_source(nic, dst, gateway)
             if chosen is None:
                 return None
             src = chosen.address
@@ -140,13 +117,18 @@ class Outbound(NetworkLayer):
             return None
         if gateway and self.size == 4 and (addr.is_link_local(src) or addr.is_link_local(dst)):
             gateway = b""  # RFC 3927 2.6.2: never through a router
-        neighbor = self._neighbor(nic, gateway or dst)
+        neighbor = self._first_hop(nic, gateway, dst)
         mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
-        return self.make_path(nic, src, dst, neighbor, mtu)
+        path = self.make_path(nic, src, dst, neighbor, mtu)
+        path.avoids = avoids
+        return path
 
-    def _way(self, dst: bytes, src: bytes, nic: Nic | None) -> tuple[Nic, bytes] | None:
-        """The interface and gateway towards another host or a group."""
-        gateway = b""
+    def _way(
+        self, dst: bytes, src: bytes, nic: Nic | None, sending: bool = False
+    ) -> tuple[Nic, bytes, bool] | None:
+        """The interface and gateway towards another host or a group, and whether a better gateway
+        is avoided; with `sending` that one is asked after."""
+        gateway, avoids = b"", False
         if addr.is_multicast(dst) or self.is_broadcast_anywhere(dst):
             nic = nic or self._nic_of(src)
         else:
@@ -154,13 +136,15 @@ class Outbound(NetworkLayer):
                 nic = nic or self._nic_of(src)
             elif nic is None and src in self.local:
                 nic = self._strong_nic(src)
-            route = self.host.routes.lookup(dst, nic)
+            route, avoids = self.host.gateways.choose(self, dst, src, nic, sending)
             if route is None:
                 return None
             nic, gateway = route.nic, route.gateway
+            if gateway:
+                gateway = self.host.redirects.target(nic, dst, gateway)
         if nic is None or addr.is_loopback(dst):
             return None
-        return nic, gateway
+        return nic, gateway, avoids
 
     def unnumbered_path(self, nic: Nic, dst: bytes, src: bytes = b"") -> Path:
         """A path for a packet to a group or to everybody on `nic` that has no source address, or
@@ -178,8 +162,8 @@ class Outbound(NetworkLayer):
 
     def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
         """Where a packet for `dst`, which is another's, goes next; None without a route."""
-        way = self._way(dst, b"", None)
-        return None if way is None else (way[0], self._neighbor(way[0], way[1] or dst))
+        way = self._way(dst, b"", None, sending=True)
+        return None if way is None else (way[0], self._first_hop(way[0], way[1], dst))
 
     def source_to(self, dst: bytes) -> LocalAddress | None:
         """The address `dst` would be written to from, None if it cannot be reached."""
@@ -191,7 +175,7 @@ class Outbound(NetworkLayer):
         way = self._way(dst, b"", None)
         if way is None:
             return None
-        return select((a for a in self.local.values() if a.nic is way[0]), dst)
+        return self.choose_source(way[0], dst, way[1])
 
     def _loopback_path(self, dst: bytes, src: bytes) -> Path | None:
         nic = self.loopback
@@ -210,6 +194,12 @@ class Outbound(NetworkLayer):
     def is_broadcast_anywhere(self, address: bytes) -> bool:
         return any(self.is_broadcast(nic.index, address) for nic in self.host.nics)
 
+    def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
+        neighbor = self._neighbor(nic, gateway or dst)
+        if gateway:
+            neighbor.gateway = True  # so nothing drives it out of the neighbour cache
+        return neighbor
+
     def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
         if addr.is_multicast(next_hop):
             return nic.neighbors.fixed(next_hop, addr.multicast_mac(next_hop))
@@ -217,59 +207,7 @@ class Outbound(NetworkLayer):
             return nic.neighbors.fixed(next_hop, addr.MAC_BROADCAST)
         return nic.neighbors.lookup(next_hop)
 
-    # Addresses and routes.
-
-    def add_address(
-        self,
-        nic: Nic,
-        address: bytes,
-        prefix_length: int,
-        *,
-        probe: bool | None = None,
-        preferred: int = NEVER,
-        valid: int = NEVER,
-        origin: int = MANUAL,
-        on_link: bool = True,
-    ) -> LocalAddress:
-        """Give `nic` an address, and with `on_link` the route to its prefix.
-
-        probe             look for duplicates first; None is as configured
-        preferred, valid  ns for which it is so, from now
-        origin            who says so, one of `addrconf`'s
-
-        An address that is there already gets the new lifetimes and stays what it is.
-        """
-        if probe is None:
-            probe = self.config.dad
-        entry = self.addresses.add(nic, address, prefix_length, probe, origin, preferred, valid)
-        entry.on_link = on_link
-        if on_link and not nic.is_loopback:
-            prefix = addr.mask(address, prefix_length)
-            self.host.routes.add(Route(prefix, prefix_length, nic, b"", 0, CONNECTED))
-        self.invalidate()
-        return entry
-
-    def remove_address(self, address: bytes) -> bool:
-        """Give an address up, and the route to its prefix unless another one needs it.
-
-        False if it is not ours.
-        """
-        entry = self.addresses.remove(address)
-        if entry is None:
-            return False
-        length, nic = entry.prefix_length, entry.nic
-        prefix = addr.mask(address, length)
-        needed = any(
-            other.nic is nic
-            and other.on_link
-            and other.prefix_length == length
-            and addr.mask(other.address, length) == prefix
-            for other in self.addresses.all.values()
-        )
-        if entry.on_link and not needed:
-            self.host.routes.remove(prefix, length, nic, b"", CONNECTED)
-        self.invalidate()
-        return True
+    # Routes.
 
     def add_route(
         self,
@@ -303,36 +241,53 @@ class Outbound(NetworkLayer):
         self._paths.clear()
         self._known_sources.clear()
 
+    def reroute(self, nic: Nic, next_hop: bytes) -> None:
+        """Whatever goes through `next_hop` on `nic` must find its way anew (RFC 4861 6.3.5)."""
+        self._forget_paths(
+            [
+                key
+                for key, path in self._paths.items()
+                if path.neighbor.address == next_hop and path.nic is nic
+            ]
+        )
+
+    def redirect(self, dst: bytes) -> None:
+        """Another first hop leads to `dst` now."""
+        self._forget_paths([key for key, path in self._paths.items() if path.dst == dst])
+
+    def reconsider(self) -> None:
+        """A gateway that was avoided may be there again."""
+        self._forget_paths([key for key, path in self._paths.items() if path.avoids])
+
+    def _forget_paths(self, keys: list[bytes]) -> None:
+        self.generation += 1
+        for key in keys:
+            self._paths.pop(key).valid = False
+
+    def goes_through(self, nic: Nic, dst: bytes, next_hop: bytes) -> bool:
+        """`next_hop` is the current first hop of something we send to `dst` over `nic`."""
+        return any(
+            path.dst == dst and path.nic is nic and path.neighbor.address == next_hop
+            for path in self._paths.values()
+        )
+
     def mtu_changed(self, dst: bytes) -> None:
         """What we know about the path MTU to `dst` changed."""
         for path in self._paths.values():
             if path.dst == dst:
                 path.resize(self.host.pmtu.limit(dst, self.interfaces[path.nic.index].mtu))
 
-    def _address_changed(self, entry: LocalAddress) -> None:
-        before = self.local.get(entry.address)
-        if entry.usable:
-            self.local[entry.address] = entry
-        else:
-            self.local.pop(entry.address, None)
-        self.address_changed(entry)
-        self.invalidate()
-        if self.local.get(entry.address) is not before:
-            self.host.addresses_changed(self.mask)
-        self.host.address_changed(entry)
-
     # NetworkLayer, as the link sees us.
 
-    def answers_for(self, nic: Nic, address: bytes) -> bool:
-        entry = self.local.get(address)
-        return entry is not None and entry.nic is nic
+    def neighbor_times(self, nic: Nic) -> tuple[int, int]:
+        interface = self.interfaces[nic.index]
+        return interface.reachable_time, interface.retrans_timer
 
-    def claimed(self, nic: Nic, address: bytes, lladdr: bytes) -> None:
-        self.addresses.conflict(nic, address)
+    def neighbor_failed(self, neighbor: Neighbor) -> None:
+        self.host.gateways.failed(neighbor)
 
-    def source_for(self, nic: Nic, target: bytes) -> bytes:
-        chosen = select((a for a in self.local.values() if a.nic is nic), target)
-        return self.any if chosen is None else chosen.address
+    def neighbor_answers(self, neighbor: Neighbor) -> None:
+        self.host.gateways.answers(neighbor)
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:

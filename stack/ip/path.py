@@ -22,11 +22,13 @@ class Path:
 
     mtu     largest IP packet that fits, from the link and from what routers reported
     room    largest transport header and payload in one packet: mtu less the IP header
+    avoids  True if a better gateway does not answer: look again now and then
     valid   False once the route may have changed: ask the layer for a new path
     """
 
     __slots__ = (
         "address_sum",
+        "avoids",
         "dst",
         "mtu",
         "neighbor",
@@ -45,6 +47,7 @@ class Path:
         self.dst = dst
         self.neighbor = neighbor
         self.valid = True
+        self.avoids = False
         self.address_sum = int.from_bytes(src + dst, "big")
         self.mtu = self.room = 0
         self.resize(mtu)

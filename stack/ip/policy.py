@@ -1,33 +1,52 @@
 # SPDX-License-Identifier: MIT
 """Floor 4: what RFC 6724 says of single addresses: scope (3.1) and policy table (2.1).
 
-An IPv4 address is looked up as the mapped one (3.2).  The table is the default one; a way to
-change it (RFC 7078) is not done.  Read by `source` and by `destination`.
+An IPv4 address is looked up as the mapped one (3.2).  The table is `Config.address_policy`; being
+told another by DHCPv6 (RFC 7078) is not done.  Read by `source` and by `destination`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from stack.base import addr
+from stack.base.config import ADDRESS_POLICY
 
-_MAPPED: Final = bytes(10) + b"\xff\xff"
+_MAPPED: Final = 0xFFFF << 32
 
-_TABLE: Final = tuple(
-    (int(length), addr.parse(prefix), int(precedence), int(label))
-    for prefix, length, precedence, label in (
-        ("::1", 128, 50, 0),
-        ("::ffff:0:0", 96, 35, 4),
-        ("::", 96, 1, 3),
-        ("2001::", 32, 5, 5),
-        ("2002::", 16, 30, 2),
-        ("3ffe::", 16, 1, 12),
-        ("fec0::", 10, 1, 11),
-        ("fc00::", 7, 3, 13),
-        ("::", 0, 40, 1),
-    )
-)
-"""RFC 6724 2.1, longest prefix first."""
+
+def _number(address: bytes) -> int:
+    number = int.from_bytes(address, "big")
+    return number | _MAPPED if len(address) == 4 else number
+
+
+class Policy:
+    """A policy table: longest prefix first, one look into a dictionary per length in use."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, rows: Iterable[tuple[str, int, int, int]] = ADDRESS_POLICY) -> None:
+        levels: dict[int, dict[int, tuple[int, int]]] = {}
+        for text, length, precedence, label in rows:
+            prefix = addr.parse(text)
+            shift = len(prefix) * 8 - length
+            level = levels.setdefault(shift, {})
+            level[_number(prefix) >> shift] = (precedence, label)
+        self._levels = sorted(levels.items())
+
+    def find(self, address: bytes) -> tuple[int, int]:
+        """(precedence, label).  The higher the precedence, the sooner a destination is tried;
+        sources and destinations of one label belong together."""
+        number = _number(address)
+        for shift, rows in self._levels:
+            row = rows.get(number >> shift)
+            if row is not None:
+                return row
+        raise AssertionError("Config has seen to it that ::/0 is there")
+
+
+DEFAULT: Final = Policy()
 
 
 def scope(address: bytes) -> int:
@@ -45,19 +64,10 @@ def scope(address: bytes) -> int:
 
 
 def label(address: bytes) -> int:
-    """Sources and destinations of one label belong together."""
-    return _row(address)[3]
+    """By the default table."""
+    return DEFAULT.find(address)[1]
 
 
 def precedence(address: bytes) -> int:
-    """The higher, the sooner a destination is tried."""
-    return _row(address)[2]
-
-
-def _row(address: bytes) -> tuple[int, bytes, int, int]:
-    if len(address) == 4:
-        address = _MAPPED + address
-    for row in _TABLE:
-        if addr.common_prefix(address, row[1]) >= row[0]:
-            return row
-    raise AssertionError("the last row fits everything")
+    """By the default table."""
+    return DEFAULT.find(address)[0]

@@ -3,11 +3,13 @@
 
 A dictionary per prefix length, so a lookup costs one probe per *length in use*, not per
 route.  Both families share one table: keys of 4 and of 16 octets never meet.
-Not done: dead gateway detection, router preferences (they come with router discovery).
+Which of several that match is taken, and what becomes of those whose gateway is dead, is
+`gateways`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from stack.base import addr
@@ -21,6 +23,9 @@ LEASED: Final = 3
 REDIRECTED: Final = 4
 
 ORIGIN_NAMES: Final = ("connected", "static", "ra", "dhcp", "redirect")
+
+ADVERTISED_METRIC: Final = 256
+"""Of a route that a router advertised: what was configured by hand comes first."""
 
 
 class Route:
@@ -53,14 +58,18 @@ class RouteTable:
         self._lengths: dict[int, list[int]] = {4: [], 16: []}
 
     def add(self, route: Route) -> None:
-        """Add a route; one with the same prefix, interface and gateway is replaced."""
+        """Add a route; one with the same prefix, interface, gateway and origin is replaced."""
         size = len(route.prefix)
         table = self._by_length.setdefault((size, route.length), {})
         if route.length not in self._lengths[size]:
             self._lengths[size].append(route.length)
             self._lengths[size].sort(reverse=True)
         routes = table.setdefault(route.prefix, [])
-        routes[:] = [r for r in routes if (r.nic, r.gateway) != (route.nic, route.gateway)]
+        routes[:] = [
+            r
+            for r in routes
+            if (r.nic, r.gateway, r.origin) != (route.nic, route.gateway, route.origin)
+        ]
         routes.append(route)
         routes.sort(key=lambda r: r.metric)
 
@@ -101,6 +110,14 @@ class RouteTable:
                 if nic is None or route.nic is nic:
                     return route
         return None
+
+    def matching(self, dst: bytes) -> Iterator[list[Route]]:
+        """The routes that lead to `dst`, of one prefix at a time, longest first."""
+        size = len(dst)
+        for length in self._lengths[size]:
+            routes = self._by_length[(size, length)].get(addr.mask(dst, length))
+            if routes:
+                yield routes
 
     def all(self) -> list[Route]:
         """Every route, longest prefix first."""

@@ -54,6 +54,13 @@ class TransportLayer:
         is the reported one for TOO_BIG, else 0.
         """
 
+    def address_lost(self, address: bytes, farewell: bool) -> None:
+        """`address` is about to be this host's no longer.
+
+        What talks from it ends; what merely is bound to it stays bound, to no avail until the
+        address is back.  With `farewell` the peers may still be told from there (RFC 5227 2.4).
+        """
+
 
 class Attendant:
     """Somebody who configures the host, or announces what is configured.
@@ -69,5 +76,36 @@ class Attendant:
         """The link of `nic` went down."""
 
     def address_changed(self, entry: LocalAddress) -> None:
-        """`entry` became tentative, preferred, deprecated or duplicated, or was removed
+        """`entry` became tentative, optimistic, preferred, deprecated or duplicated, or was removed
         (`entry.removed`)."""
+
+
+class PrefixListener:
+    """Somebody who makes addresses of what routers advertise (`IpHost.prefix_listeners`).
+
+    Told on the stack's thread for every option of every valid router advertisement, repetitions
+    included; whether lifetimes are acceptable is the listener's to judge (RFC 4862 5.5.3).
+    """
+
+    def prefix(
+        self,
+        nic: Nic,
+        prefix: bytes,
+        length: int,
+        valid: int,
+        preferred: int,
+        autonomous: bool,
+        on_link: bool,
+        router: bytes,
+    ) -> None:
+        """`router` (a link-local address) advertised a prefix information option on `nic`.
+
+        prefix       sixteen octets, bits beyond `length` zero; never fe80::/10 or a group's
+        length       0 .. 128
+        valid        ns, NEVER for infinity; likewise `preferred`, which may be larger: not checked
+        autonomous   the A flag
+        on_link      the L flag; its route is set up by `routers`, not by listeners
+        """
+
+    def flags(self, nic: Nic, managed: bool, other: bool) -> None:
+        """The M and O flags of a valid router advertisement on `nic` (RFC 4861 4.2)."""

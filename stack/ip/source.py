@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Floor 4: source address selection (RFC 6724 5 for IPv6; RFC 1122 3.3.4.3 for IPv4).
 
-Done: rules 1 (same address), 2 (appropriate scope), 3 (not deprecated), 5 (outgoing
-interface, by construction), 6 (matching label), 8 (longest matching prefix).  Not done: rules
-4, 5.5, 7 (home addresses, advertised prefixes, temporary addresses): they come with address
-autoconfiguration.
+Done: rules 1 (same address), 2 (appropriate scope), 3 (not deprecated, nor optimistic: RFC 4429
+3.1), 5 (outgoing interface), 5.5 (a prefix that the next hop advertises), 6 (matching label), 7
+(temporary or public, as configured), 8 (longest matching prefix), and for the rest the order of
+configuration.  Rule 4 has no object here: no home addresses.  Not done: preferences of single
+sockets (RFC 5014); a socket that wants a public address binds to it.
+
+Every candidate has a `rank`, a tuple, and the greatest wins: the order is total by construction.
+Called by `holding`.
 """
 
 from __future__ import annotations
@@ -12,32 +16,60 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stack.base import addr
-from stack.ip.addrconf import DEPRECATED, LocalAddress
-from stack.ip.policy import label, scope
+from stack.ip.addrconf import TEMPORARY, LocalAddress
+from stack.ip.gateways import Gateway
+from stack.ip.policy import DEFAULT, Policy, scope
+
+Rank = tuple[bool, bool, int, bool, bool, bool, bool, bool, int, int]
 
 
-def select(candidates: Iterable[LocalAddress], dst: bytes) -> LocalAddress | None:
-    """The best source among usable addresses of the outgoing interface, or None."""
-    best: LocalAddress | None = None
-    for candidate in candidates:
-        if best is None or _better(candidate, best, dst):
-            best = candidate
-    return best
+class Chooser:
+    """What a choice is about.
+
+    dst         the destination
+    index       of the outgoing interface
+    gateway     the next hop, None if the destination is on the link
+    temporary   temporary addresses are preferred to public ones, not the reverse
+    """
+
+    __slots__ = ("dst", "gateway", "index", "label", "policy", "scope", "temporary")
+
+    def __init__(
+        self,
+        dst: bytes,
+        index: int = 0,
+        gateway: Gateway | None = None,
+        policy: Policy = DEFAULT,
+        temporary: bool = True,
+    ) -> None:
+        self.dst = dst
+        self.index = index
+        self.gateway = gateway
+        self.policy = policy
+        self.temporary = temporary
+        self.scope = scope(dst)
+        self.label = policy.find(dst)[1]
+
+    def rank(self, entry: LocalAddress) -> Rank:
+        """The greater, the better a source; no two are equal."""
+        address = entry.address
+        own = scope(address)
+        wide = own >= self.scope
+        gateway = self.gateway
+        return (
+            address == self.dst,  # 1
+            wide,  # 2: of those that reach as far the nearest, of the others the farthest
+            -own if wide else own,
+            not entry.shunned,  # 3
+            entry.nic.index == self.index,  # 5
+            gateway is not None and gateway.advertised(address),  # 5.5
+            self.policy.find(address)[1] == self.label,  # 6
+            (entry.origin == TEMPORARY) == self.temporary,  # 7
+            min(addr.common_prefix(address, self.dst), entry.prefix_length),  # 8
+            -entry.number,
+        )
 
 
-def _better(a: LocalAddress, b: LocalAddress, dst: bytes) -> bool:
-    """`a` is a better source for `dst` than `b`; ties keep the one configured first."""
-    if a.address == dst or b.address == dst:
-        return a.address == dst
-    scope_a, scope_b, scope_d = scope(a.address), scope(b.address), scope(dst)
-    if scope_a != scope_b:
-        return scope_b < scope_d if scope_a > scope_b else scope_a >= scope_d
-    if (a.state == DEPRECATED) != (b.state == DEPRECATED):
-        return b.state == DEPRECATED
-    label_a, label_b, label_d = label(a.address), label(b.address), label(dst)
-    if (label_a == label_d) != (label_b == label_d):
-        return label_a == label_d
-    limit_a, limit_b = a.prefix_length, b.prefix_length
-    shared_a = min(addr.common_prefix(a.address, dst), limit_a)
-    shared_b = min(addr.common_prefix(b.address, dst), limit_b)
-    return shared_a > shared_b
+def select(candidates: Iterable[LocalAddress], chooser: Chooser) -> LocalAddress | None:
+    """The best source among `candidates`, None if there are none."""
+    return max(candidates, key=chooser.rank, default=None)

@@ -220,16 +220,15 @@ class V4Layer(IpLayer):
         return Path4(self, nic, src, dst, neighbor, mtu)
 
     def address_changed(self, entry: LocalAddress) -> None:
-        if entry.prefix_length >= 31 or entry.nic.is_loopback:
+        """The directed broadcasts of an interface are those of its usable addresses."""
+        index = entry.nic.index
+        if entry.nic.is_loopback:
             return
-        key = (
-            entry.nic.index,
-            addr.directed_broadcast(entry.address, entry.prefix_length),
-        )
-        if entry.usable:
-            self._broadcasts.add(key)
-        else:
-            self._broadcasts.discard(key)
+        self._broadcasts = {key for key in self._broadcasts if key[0] != index} | {
+            (index, addr.directed_broadcast(own.address, own.prefix_length))
+            for own in self.addresses.usable(index)
+            if own.prefix_length < 31
+        }
 
     def protocol_unknown(self, pkt: Packet) -> None:
         self.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.PROTOCOL, 0)

@@ -18,7 +18,7 @@ from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, WHOLE, Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
-from stack.ip.addrconf import LocalAddress
+from stack.ip.addrconf import DUPLICATED, LocalAddress
 from stack.ip.forward import Forwarder6
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
 from stack.ip.host import IpHost
@@ -317,9 +317,11 @@ class V6Layer(IpLayer):
         group = addr.solicited_node(entry.address)
         owner = self.addresses.all.get(entry.address)
         before = self._solicited.pop(entry.address, None)
-        after = None if owner is None else owner.nic
+        after = None if owner is None or owner.state == DUPLICATED else owner.nic
         if after is not None:
             self._solicited[entry.address] = after
+        if before is after:
+            return
         if after is not None:
             self.host.groups.join(after, group)
         if before is not None:
@@ -342,5 +344,6 @@ class V6Layer(IpLayer):
         header = parked.headers[net : net + ipv6.LENGTH]
         proto = header[6]
         if proto == ext6.FRAGMENT:
-            proto = parked.headers[net + ipv6.LENGTH]
+            # Of what we forward, extension headers are payload.
+            proto = (parked.headers[net + ipv6.LENGTH :] or parked.payload)[0]
         return header[8:24], header[24:40], proto

@@ -3,16 +3,15 @@
 
 Done: the reception algorithm with its merge, requests by broadcast and by unicast, probes
 and announcements in RFC 5227's form, replies only for addresses that are ours.
-Not done: defence of an address after it is in use (RFC 5227 2.4); a conflict is reported to
-the IP layer, which counts it.
 
-The probing schedule is in `ip/addrconf`; this file only knows messages.
+What to make of a conflict, and when to probe, is `ip/dad`'s; this file only knows messages.
 """
 
 from __future__ import annotations
 
 from stack.base import addr, fate
 from stack.base.fate import DropDoor
+from stack.base.head import Parked
 from stack.base.packet import Packet
 from stack.link.nic import Nic
 from stack.link.seam import NetworkLayer, Resolver
@@ -40,8 +39,10 @@ class ArpResolver(NetworkLayer, Resolver):
             self._door.drop(pkt, fate.ARP_SENDER_INVALID)
             return
         if spa == addr.ANY4:
-            # A probe: somebody wants `tpa` (RFC 5227 2.1.1).  It carries no mapping.
-            self._layer.claimed(nic, tpa, sha)
+            # A probe: somebody wants `tpa`.  It carries no mapping, and is a conflict only while
+            # we want it too (RFC 5227 2.1.1); once it is ours, the answer says so.
+            if not self._layer.answers_for(nic, tpa):
+                self._layer.claimed(nic, tpa, sha)
         elif addr.is_multicast(spa) or addr.is_reserved4(spa) or addr.is_loopback(spa):
             self._door.drop(pkt, fate.ARP_SENDER_INVALID)
             return
@@ -70,14 +71,16 @@ class ArpResolver(NetworkLayer, Resolver):
         else:
             cache.heard(spa, sha, create=for_us)
 
-    def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
-        source = self._layer.source_for(nic, target)
+    def solicit(
+        self, nic: Nic, target: bytes, lladdr: bytes, waiting: Parked | None = None
+    ) -> None:
+        source = self._layer.source_for(nic, target, waiting)
         if addr.is_link_local(source):
             lladdr = addr.MAC_BROADCAST  # RFC 3927 2.5
         request = arp.build(arp.REQUEST, nic.mac, source, addr.MAC_NONE, target)
         nic.send_raw(lladdr or addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 
-    def probe(self, nic: Nic, address: bytes) -> None:
+    def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:
         request = arp.build(arp.REQUEST, nic.mac, addr.ANY4, addr.MAC_NONE, address)
         nic.send_raw(addr.MAC_BROADCAST, ethernet.TYPE_ARP, request)
 

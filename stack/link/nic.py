@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from stack.base import fate
 from stack.base.addr import MAC_BROADCAST
+from stack.base.config import Config
 from stack.base.counters import Counters
 from stack.base.fate import DropDoor
 from stack.base.head import NO_CHECKSUM, Head
@@ -22,7 +23,8 @@ from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.base.units import View
 from stack.link import offload
-from stack.link.neighbor import REACHABLE, Neighbor, NeighborCache
+from stack.link.neighbor import REACHABLE, Neighbor
+from stack.link.neighbor_cache import NeighborCache
 from stack.link.seam import CSUM, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
@@ -66,7 +68,7 @@ class Nic(Interface):
         env: Env,
         timers: TimerHeap,
         door: DropDoor,
-        neighbor_limit: int,
+        config: Config,
         is_loopback: bool = False,
     ) -> None:
         super().__init__(index, name)
@@ -76,7 +78,7 @@ class Nic(Interface):
         self.is_loopback = is_loopback
         self.up = True
         self.counters = NicCounters()
-        self.neighbors = NeighborCache(self, env, timers, door, neighbor_limit)
+        self.neighbors = NeighborCache(self, env, timers, door, config)
         self._env = env
         self._door = door
         self._header = device.header
@@ -86,6 +88,15 @@ class Nic(Interface):
     def attach(self, ethertype: bytes, layer: NetworkLayer) -> None:
         """Packets of `ethertype` go to `layer`."""
         self._protocols[ethertype] = layer
+
+    def set_mac(self, mac: bytes) -> None:
+        """Be somebody else on this link from now on; the device delivers what is for `mac`.
+
+        Whoever holds a path over this interface must ask for it again: `IpHost.set_mac` sees to
+        that, and tells the link.
+        """
+        self.mac = mac
+        self.neighbors.mac_changed()
 
     def receive(self, frame: bytes) -> None:
         """One frame from the device.  Never raises, whatever the octets."""

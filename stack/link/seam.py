@@ -65,17 +65,34 @@ class NetworkLayer:
         """We may tell the link that `address` is at `nic` (it is ours and not tentative)."""
         raise NotImplementedError
 
-    def claimed(self, nic: Nic, address: bytes, lladdr: bytes) -> None:
-        """A station with `lladdr` uses or probes `address`, which may be one of ours."""
+    def claimed(self, nic: Nic, address: bytes, lladdr: bytes, nonce: bytes = b"") -> None:
+        """A station with `lladdr` uses or probes `address`, which may be one of ours.
+
+        `nonce` is that of its probe, empty if it had none: our own probe may have come back to us
+        (RFC 7527).
+        """
         raise NotImplementedError
 
-    def source_for(self, nic: Nic, target: bytes) -> bytes:
-        """The own address to put into a solicitation for `target`; unspecified if none."""
+    def source_for(self, nic: Nic, target: bytes, waiting: Parked | None = None) -> bytes:
+        """The own address to put into a solicitation for `target`; unspecified if none.
+
+        That of `waiting`, the packet that asks for it, if `nic` has it (RFC 4861 7.2.2).
+        """
         raise NotImplementedError
 
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         """Resolution of `neighbor` failed; `packets` were waiting for it."""
         raise NotImplementedError
+
+    def neighbor_times(self, nic: Nic) -> tuple[int, int]:
+        """BaseReachableTime and RetransTimer on `nic`, ns (RFC 4861 6.3.2)."""
+        raise NotImplementedError
+
+    def neighbor_failed(self, neighbor: Neighbor) -> None:
+        """`neighbor` does not answer: who has another way takes it."""
+
+    def neighbor_answers(self, neighbor: Neighbor) -> None:
+        """`neighbor` was not known, or did not answer, and does now."""
 
 
 class Resolver:
@@ -84,12 +101,21 @@ class Resolver:
     ethertype: bytes
     """What packets to a resolved neighbour are labelled with."""
 
-    def solicit(self, nic: Nic, target: bytes, lladdr: bytes) -> None:
-        """Ask for `target`: by unicast to `lladdr`, or by broadcast/multicast if it is empty."""
+    def solicit(
+        self, nic: Nic, target: bytes, lladdr: bytes, waiting: Parked | None = None
+    ) -> None:
+        """Ask for `target`: by unicast to `lladdr`, or by broadcast/multicast if it is empty.
+
+        `waiting` is a packet to it, if there is one.
+        """
         raise NotImplementedError
 
-    def probe(self, nic: Nic, address: bytes) -> None:
-        """Ask whether anybody has `address`, which is to become ours (RFC 5227, RFC 4862)."""
+    def probe(self, nic: Nic, address: bytes, nonce: bytes = b"") -> None:
+        """Ask whether anybody has `address`, which is to become ours (RFC 5227, RFC 4862).
+
+        `nonce` marks the question as ours (RFC 7527), six octets or six more than a multiple of
+        eight; ARP has no place for it.
+        """
         raise NotImplementedError
 
     def announce(self, nic: Nic, address: bytes) -> None:

@@ -242,6 +242,15 @@ class TcpProtocol(TransportLayer, HostProvider):
                 tcb.estats.soft_errors += 1
             self.work.mark(tcb)
 
+    def address_lost(self, address: bytes, farewell: bool) -> None:
+        """RFC 5227 2.4: connections from `address` are reset before it is given up."""
+        for tcb in self.connections():
+            if tcb.local == address:
+                if farewell:
+                    ending.abort(tcb)
+                else:
+                    ending.finish(tcb, status.ABORTED)
+
     def _ends_attempt(self, kind: int) -> bool:
         """RFC 1122 4.2.3.9, or as RFC 5461 4.1 and RFC 5927 5.2 allow to have it."""
         fatal = self.config.tcp_connect_errors

@@ -68,6 +68,7 @@ def describe(frame: bytes, start: int, end: int) -> str:
         NEIGHBOR_ADVERTISEMENT: "neighbor advertisement",
         ROUTER_SOLICITATION: "router solicitation",
         ROUTER_ADVERTISEMENT: "router advertisement",
+        REDIRECT: "redirect",
         PACKET_TOO_BIG: f"packet too big mtu {rest}",
     }
     return "icmp6 " + names.get(kind, f"type {kind} code {code}")

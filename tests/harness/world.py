@@ -24,7 +24,7 @@ from tap.memory import wire
 from tap.port import Port, Wrapper
 from tests.harness.peer import Peer
 
-QUIET = Config(dad=False, multicast_reports=False)
+QUIET = Config(dad=False, router_solicitations=False, multicast_reports=False)
 
 
 class Recorder(Trace):
@@ -140,10 +140,17 @@ class World:
         return self._host(port, config or QUIET, number)
 
     def host(
-        self, config: Config | None = None, mtu: int = 1500, offload: bool = False
+        self,
+        config: Config | None = None,
+        mtu: int = 1500,
+        offload: bool = False,
+        wrap: Callable[[Port], Port] | None = None,
     ) -> tuple[Host, Peer]:
-        """One stack, and a peer made of nothing but frames at the other end of the wire."""
+        """One stack, and a peer made of nothing but frames at the other end of the wire; `wrap`
+        wraps the stack's end."""
         port_a, port_b = self._wire(mtu, offload, None, None)
+        if wrap is not None:
+            port_a = wrap(port_a)
         host = self._host(port_a, config or QUIET, 1)
         peer = Peer(self, port_b, host, 2)
         return host, peer

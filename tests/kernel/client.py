@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from tap.netns import join
@@ -98,6 +99,48 @@ def lazy(address: str, port: int, pause: float, size: int) -> Result:
         got += len(data)
     sock.close()
     return {"got": got, "digest": digest.hexdigest()}
+
+
+def take(link: str, address: str, length: int) -> Result:
+    """Give the kernel an IPv6 address, and see what its duplicate address detection says."""
+    from pyroute2 import IPRoute
+
+    tentative, failed = 0x40, 0x08
+    switch = Path(f"/proc/sys/net/ipv6/conf/{link}/accept_dad")
+    switch.write_text("1")
+    with IPRoute() as route:
+        index = route.link_lookup(ifname=link)[0]
+        route.addr("add", index=index, address=address, prefixlen=length)
+        flags = tentative
+        until = time.monotonic() + 8
+        while flags & tentative and not flags & failed and time.monotonic() < until:
+            time.sleep(0.1)
+            (found,) = route.get_addr(index=index, address=address)
+            flags = found.get_attr("IFA_FLAGS")
+        route.addr("del", index=index, address=address, prefixlen=length)
+    switch.write_text("0")
+    return {"failed": bool(flags & failed), "flags": flags}
+
+
+def arp_probe(link: str, address: str) -> Result:
+    """Ask by ARP who has `address` without having one (RFC 5227), and list who says so."""
+    wanted = socket.inet_aton(address)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806)) as sock:
+        sock.bind((link, 0x0806))
+        own = sock.getsockname()[4]
+        body = bytes.fromhex("0001080006040001") + own + bytes(4) + bytes(6) + wanted
+        sock.send(b"\xff" * 6 + own + b"\x08\x06" + body)
+        sock.settimeout(0.2)
+        macs = []
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            try:
+                frame = sock.recv(2048)
+            except TimeoutError:
+                continue
+            if frame[20:22] == b"\0\2" and frame[28:32] == wanted:
+                macs.append(frame[22:28].hex(":"))
+    return {"macs": macs}
 
 
 def exchange(address: str, size: int, congestion: str) -> Result:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from stack.base import addr
-from tests.harness import World
+from stack.ip.addrconf import DEPRECATED, SLAAC
+from tests.harness import World, quiet
+from tests.ip.addressing import Scene
 from tests.wsk.control_kit import ioctl, make
 from tests.wsk.kit import Party, Request, close
 from wsk_api import (
@@ -202,6 +204,32 @@ def test_the_address_list_changes(world: World, party: Party) -> None:
     late = Request().issue(call, *change)
     close(socket)
     assert late.status == "STATUS_CANCELLED"
+
+
+def test_the_address_list_follows_a_router() -> None:
+    """What a router gives arrives, is deprecated without a word, and departs."""
+    scene = Scene(quiet(temporary_addresses=False))
+    party = Party(scene.world, scene.host)
+    socket = make(party, "B")
+    call = socket.Dispatch.WskControlSocket
+    change = (socket, WskIoctl, SIO_ADDRESS_LIST_CHANGE, 0, 0, None, 0, None, None)
+    before = set(query(socket, 1000)[2])
+    arrival = Request().issue(call, *change)
+    scene.advertise(valid=300, preferred=100)
+    scene.run(1)
+    assert arrival.status == "STATUS_SUCCESS"
+    after = set(query(socket, 1000)[2])
+    (entry,) = scene.of_origin(SLAAC)
+    assert after - before == {SOCKADDR_IN6(0, entry.address)}
+    departure = Request().issue(call, *change)
+    scene.advertise(valid=300, preferred=100)
+    scene.run(200)
+    assert entry.state == DEPRECATED
+    assert departure.pending
+    scene.run(100)
+    assert departure.status == "STATUS_SUCCESS"
+    assert set(query(socket, 1000)[2]) == before
+    close(socket)
 
 
 def test_sorted_addresses(party: Party) -> None:
