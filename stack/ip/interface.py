@@ -32,12 +32,12 @@ class IpInterface:
     """
 
     __slots__ = (
+        "_mtu",
         "counters",
         "forwarding",
         "hop_limit",
         "layer",
         "metric",
-        "mtu",
         "nic",
         "reachable_time",
         "retrans_timer",
@@ -48,7 +48,7 @@ class IpInterface:
     def __init__(self, layer: IpLayer, nic: Nic, config: Config, counters: IpCounters) -> None:
         self.layer = layer
         self.nic = nic
-        self.mtu = nic.mtu
+        self._mtu = nic.mtu
         self.hop_limit = config.hop_limit
         self.reachable_time = REACHABLE_TIME
         self.retrans_timer = RETRANS_TIMER
@@ -57,3 +57,13 @@ class IpInterface:
         self.weak_receive = config.weak_host
         self.metric = 0
         self.counters = counters
+
+    @property
+    def mtu(self) -> int:
+        """Largest packet sent on the link, octets."""
+        return self._mtu
+
+    @mtu.setter
+    def mtu(self, mtu: int) -> None:
+        self._mtu = min(mtu, self.nic.mtu)
+        self.layer.link_mtu_changed(self)

@@ -18,7 +18,7 @@ from stack.ip.host import IpHost
 from stack.ip.interface import IpInterface
 from stack.ip.path import Path
 from stack.ip.routes import CONNECTED, STATIC, Route
-from stack.ip.seam import UNRESOLVED, TransportLayer
+from stack.ip.seam import UNRESOLVED, ErrorReport, TransportLayer
 from stack.ip.source import select
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
@@ -50,7 +50,8 @@ class Outbound(NetworkLayer):
         self.head = Head()
         self.loopback: Nic | None = None
         self._paths: dict[bytes, Path] = {}
-        self._known_sources: set[bytes] = set()
+        self.sources: list[set[bytes]] = [set()]
+        """Sources that were found good, by interface index."""
         host.layers[self.size] = self  # type: ignore[assignment]
 
     # What a family must say.
@@ -78,6 +79,7 @@ class Outbound(NetworkLayer):
         counters = IpCounters()
         while len(self.stats) <= nic.index:
             self.stats.append(IpCounters())
+            self.sources.append(set())
         self.stats[nic.index] = counters
         self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)  # type: ignore[arg-type]
 
@@ -111,17 +113,20 @@ class Outbound(NetworkLayer):
 
     def reply_path(self, pkt: Packet) -> Path | None:
         """The way back to whoever sent `pkt`, from the address it was sent to if we can."""
-        src = pkt.dst if pkt.group == UNICAST else b""
+        src = pkt.dst if pkt.group == UNICAST and pkt.dst in self.local else b""
         nic = pkt.nic
         scoped = addr.is_link_scope(pkt.src) or not src
         return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
-        if dst == self.any:
+        if dst == self.any or (src and src not in self.local):
             return None
-        if dst in self.local or (addr.is_loopback(dst) and src in (b"", *self.local)):
+        if dst in self.local or addr.is_loopback(dst):
             return self._loopback_path(dst, src)
         way = self._way(dst, src, nic)
+        if way is not None and src and not self._may_send(way[0], src):
+            # The strong host model: an address leaves by its own interface (RFC 1122 3.3.4.2).
+            way = None if nic is not None else self._way(dst, src, self.local[src].nic)
         if way is None:
             return None
         nic, gateway = way
@@ -130,11 +135,16 @@ class Outbound(NetworkLayer):
             if chosen is None:
                 return None
             src = chosen.address
-        elif src not in self.local:
-            return None
         neighbor = self._neighbor(nic, gateway or dst)
-        mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
+        mtu = self.host.pmtu.limit(dst, nic.index, self.interfaces[nic.index].mtu)
         return self.make_path(nic, src, dst, neighbor, mtu)
+
+    def _may_send(self, nic: Nic, src: bytes) -> bool:
+        """Packets from `src`, an own address, may leave by `nic`."""
+        own = self.local[src].nic
+        if own is nic or self.interfaces[nic.index].weak_send:
+            return True
+        return own.is_loopback and not addr.is_loopback(src)
 
     def _way(self, dst: bytes, src: bytes, nic: Nic | None) -> tuple[Nic, bytes] | None:
         """The interface and gateway towards another host or a group."""
@@ -278,13 +288,24 @@ class Outbound(NetworkLayer):
         for path in self._paths.values():
             path.valid = False
         self._paths.clear()
-        self._known_sources.clear()
+        for known in self.sources:
+            known.clear()
 
-    def mtu_changed(self, dst: bytes) -> None:
-        """What we know about the path MTU to `dst` changed."""
+    def mtu_changed(self, dst: bytes, index: int) -> None:
+        """What we know about the path MTU to `dst` over interface `index` changed."""
         for path in self._paths.values():
-            if path.dst == dst:
-                path.resize(self.host.pmtu.limit(dst, self.interfaces[path.nic.index].mtu))
+            if path.dst == dst and path.nic.index == index:
+                self._resize(path)
+
+    def link_mtu_changed(self, interface: IpInterface) -> None:
+        """Packets on an interface may be larger, or must be smaller, than before."""
+        for path in self._paths.values():
+            if path.nic is interface.nic:
+                self._resize(path)
+
+    def _resize(self, path: Path) -> None:
+        index = path.nic.index
+        path.resize(self.host.pmtu.limit(path.dst, index, self.interfaces[index].mtu))
 
     def _address_changed(self, entry: LocalAddress) -> None:
         before = self.local.get(entry.address)
@@ -318,4 +339,4 @@ class Outbound(NetworkLayer):
             self.stats[neighbor.cache.nic.index].out_discards += 1
             if handler is not None:
                 quoted = parked.headers[len(parked.headers) - parked.l4 :]
-                handler.on_error(UNRESOLVED, 0, src, dst, quoted)
+                handler.on_error(ErrorReport(UNRESOLVED, src, dst, proto, quoted))

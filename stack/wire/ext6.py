@@ -33,6 +33,7 @@ FRAGMENT_LENGTH: Final = FRAGMENT_HEADER.size  # 8
 
 OPT_PAD1: Final = 0
 OPT_PADN: Final = 1
+OPT_JUMBO: Final = 0xC2
 
 
 def length(frame: bytes, at: int, end: int) -> int:
@@ -67,6 +68,42 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
             found.append((kind, at, size))
         at += 2 + size
     return found
+
+
+def padding_fault(frame: bytes, start: int, end: int) -> int:
+    """Where padding in sound options is longer than an alignment to eight octets needs, or is not
+    zero (RFC 4942 2.1.9.5, RFC 8504 5.3); 0 if nowhere.
+    """
+    at, run = start, 0
+    while at < end:
+        kind = frame[at]
+        size = 1 if kind == OPT_PAD1 else frame[at + 1] + 2
+        run = run + size if kind in (OPT_PAD1, OPT_PADN) else 0
+        if run > 7 or (kind == OPT_PADN and any(frame[at + 2 : at + size])):
+            return at
+        at += size
+    return 0
+
+
+def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, bool]:
+    """Follow a chain of headers that begins with `proto` at `at`, as far as it is there.
+
+    (protocol, offset, whether a fragment other than the first was met, beyond which nothing can be
+    said).  Judges nothing: for those who look at quoted packets, or at what an error is about.
+    """
+    while proto in KNOWN and proto != NO_NEXT:
+        if proto == FRAGMENT:
+            if end - at < FRAGMENT_LENGTH:
+                break
+            if (frame[at + 2] << 8 | frame[at + 3]) & ~7:
+                return frame[at], at + FRAGMENT_LENGTH, True
+            proto, at = frame[at], at + FRAGMENT_LENGTH
+            continue
+        size = length(frame, at, end)
+        if not size:
+            break
+        proto, at = frame[at], at + size
+    return proto, at, False
 
 
 def build_fragment(proto: int, offset: int, more: bool, ident: int) -> bytes:

@@ -40,8 +40,13 @@ PROTO_UDP: Final = 17
 
 OPT_END: Final = 0
 OPT_NOP: Final = 1
+OPT_RECORD_ROUTE: Final = 7
+OPT_TIMESTAMP: Final = 68
 OPT_LSRR: Final = 131
 OPT_SSRR: Final = 137
+OPT_COPIED: Final = 0x80
+"""The bit of an option's type that takes it into every fragment."""
+MAX_OPTIONS: Final = 40
 
 _unpack = HEADER.unpack_from
 _from_bytes = int.from_bytes
@@ -71,7 +76,9 @@ def read(pkt: Packet) -> int:
             return fate.IP_HEADER_LENGTH
     else:
         length = LENGTH
-    if total < length or total > room:
+    if total > room:
+        return fate.IP_TRUNCATED
+    if total < length:
         return fate.IP_TOTAL_LENGTH
     if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
         return fate.IP_CHECKSUM
@@ -109,6 +116,33 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
         found.append((kind, at, length))
         at += length
     return found
+
+
+def options_fault(frame: bytes, start: int, end: int) -> int:
+    """Where options that `options` finds malformed go wrong: the offset of the octet.
+
+    A type without a length is at fault itself; otherwise it is the length.
+    """
+    at = start
+    while at < end:
+        if frame[at] == OPT_END:
+            break
+        if frame[at] == OPT_NOP:
+            at += 1
+            continue
+        if at + 1 >= end:
+            return at
+        if frame[at + 1] < 2 or at + frame[at + 1] > end:
+            return at + 1
+        at += frame[at + 1]
+    return end
+
+
+def copied(given: bytes) -> bytes:
+    """What of a sound list of options goes into every fragment but the first (RFC 791 3.1)."""
+    found = options(given, 0, len(given)) or []
+    kept = b"".join(given[at : at + size] for kind, at, size in found if kind & OPT_COPIED)
+    return kept + bytes(-len(kept) % 4)
 
 
 def build(

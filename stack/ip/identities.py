@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4: identifications of fragmented datagrams, both families (RFC 6864, RFC 7739 5.1).
+
+One counter for each pair of source and destination, which begins anywhere: nobody learns from
+packets to one destination how many go to another, and none repeats before all have been used,
+whatever becomes of the path in between.  Called by paths.
+
+Not done: holding a sender of small IPv4 datagrams back to 65,536 in the two minutes that one may
+live (RFC 6864 4.3 leaves that to him: he sets DF).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stack.base.seam import Env
+
+LIMIT: Final = 4096
+"""Pairs remembered; the one that was made first gives way."""
+
+
+class Identities:
+    """Counters by source and destination."""
+
+    def __init__(self, env: Env, limit: int = LIMIT) -> None:
+        self._env = env
+        self._limit = limit
+        self._counters: dict[bytes, list[int]] = {}
+
+    def counter(self, src: bytes, dst: bytes) -> list[int]:
+        """A list of one number, the last that was used: whoever uses one adds to it."""
+        key = src + dst
+        found = self._counters.get(key)
+        if found is None:
+            if len(self._counters) >= self._limit:
+                del self._counters[next(iter(self._counters))]
+            found = self._counters[key] = [self._env.random_below(1 << 32)]
+        return found
+
+    def take(self, src: bytes, dst: bytes) -> int:
+        """The next identification, 32 bits."""
+        counter = self.counter(src, dst)
+        counter[0] = (counter[0] + 1) & 0xFFFFFFFF
+        return counter[0]
