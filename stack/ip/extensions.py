@@ -178,7 +178,9 @@ class Extensions(IpLayer):
     @staticmethod
     def _chain_fits(frame: bytes, proto: int, at: int, end: int) -> bool:
         """All headers up to and including the upper layer's lie before `end` (RFC 7112)."""
-        proto, at, _ = ext6.upper(frame, proto, at, end)
+        proto, at, later = ext6.upper(frame, proto, at, end)
+        if later:
+            return True  # what follows is no header: a fragment within a fragment
         if proto in ext6.KNOWN:
             return proto == ext6.NO_NEXT
         return end - at >= _UPPER.get(proto, 0)

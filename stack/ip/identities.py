@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: identifications of fragmented datagrams, both families (RFC 6864, RFC 7739 5.1).
+"""Floor 4: identifications of fragmented datagrams, both families (RFC 6864, RFC 7739 5.1), and
+flow labels for what belongs to no endpoint (RFC 6437 3).
 
 One counter for each pair of source and destination, which begins anywhere: nobody learns from
 packets to one destination how many go to another, and none repeats before all have been used,
@@ -11,6 +12,7 @@ live (RFC 6864 4.3 leaves that to him: he sets DF).
 
 from __future__ import annotations
 
+from hashlib import blake2s
 from typing import Final
 
 from stack.base.seam import Env
@@ -26,6 +28,7 @@ class Identities:
         self._env = env
         self._limit = limit
         self._counters: dict[bytes, list[int]] = {}
+        self._key = b""
 
     def counter(self, src: bytes, dst: bytes) -> list[int]:
         """A list of one number, the last that was used: whoever uses one adds to it."""
@@ -42,3 +45,10 @@ class Identities:
         counter = self.counter(src, dst)
         counter[0] = (counter[0] + 1) & 0xFFFFFFFF
         return counter[0]
+
+    def label(self, src: bytes, dst: bytes) -> int:
+        """The flow label between two hosts: always the same, like any other to everybody else."""
+        if not self._key:
+            self._key = self._env.random(16)
+        digest = blake2s(src + dst, digest_size=4, key=self._key).digest()
+        return int.from_bytes(digest, "big") >> 12

@@ -48,7 +48,7 @@ class Path6(Path):
 
     def flow(self) -> int:
         if self._flow == _UNLABELLED:
-            self._flow = self._layer.env.random_below(1 << 20)
+            self._flow = self._layer.host.identities.label(self.src, self.dst)
         return self._flow
 
     def send(
