@@ -109,7 +109,7 @@ class Path6(Path):
         if head.csum != NO_CHECKSUM:
             finish_checksum(head, views)
         data = memoryview(b"".join((head.written(), *views)))
-        ident = self._layer.host.identities.take(self.src, self.dst)
+        ident = self._layer.host.identities.take_hidden(self.src, self.dst)
         counters.out_frag_oks += 1
         step = (self.room - ext6.FRAGMENT_LENGTH) & ~7
         hops = ttl or self._hops

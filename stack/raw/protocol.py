@@ -85,7 +85,7 @@ class RawProtocol(RawTap, HostPaths, Provider):
 
     def identify(self, path: Path) -> int:
         """An identification for a packet on `path` whose sender gave none."""
-        return self._host.identities.take(path.src, path.dst) & 0xFFFF
+        return self._host.identities.take(path.src, path.dst)
 
     def add(self, endpoint: RawEndpoint) -> None:
         """`endpoint` is bound."""

@@ -141,7 +141,7 @@ def test_truncated_headers(world: World, pair: tuple[Host, Peer]) -> None:
     assert send(world, host, peer, FRAG, bytes(4))["fragment_malformed"] == 1
 
 
-def test_bounds_on_headers_and_options_are_told() -> None:
+def test_bounds_on_number_of_headers_and_options() -> None:
     """RFC 8504 5.3 has the bounds, RFC 8883 the codes: the pointer is where the bound was met."""
     world = World()
     knobs = {"extension_limit": 4, "option_limit": 3, "extension_chain_limit": 64}

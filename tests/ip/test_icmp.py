@@ -263,10 +263,10 @@ def test_routers_that_report_no_size(world: World, size: int) -> None:
 
 
 @pytest.mark.parametrize("mtu", [1, 40, 67, 1279])
-def test_reports_below_what_every_link_takes_are_ignored(
-    world: World, family: int, mtu: int
-) -> None:
-    """RFC 1191 3: never below 68.  RFC 8201 4: below 1280 the message is discarded."""
+def test_path_mtu_has_a_floor_and_a_plateau(world: World, family: int, mtu: int) -> None:
+    """RFC 1191 3: never below 68.  RFC 8201 4: below 1280 the message is discarded.
+
+    Plateaus are in `test_routers_that_report_no_size`."""
     if family == addr.V4:
         mtu = min(mtu, 67)
     host, peer, inner = sender(world, family)
