@@ -18,10 +18,10 @@ class IpCounters(Counters):
     Every datagram that comes in meets one of these::
 
         in_receives + reasm_oks == in_hdr_errors + in_truncated_pkts + in_addr_errors
-                                   + in_unknown_protos + in_discards + in_no_routes
-                                   + in_forw_datagrams + reasm_reqds + in_delivers
+                                   + in_unknown_protos + in_discards + in_forw_datagrams
+                                   + reasm_reqds + in_delivers
 
-    A request is counted once an interface is known; until then only out_no_routes is.
+    in_no_routes are some of in_forw_datagrams, the attempts to pass something on.  A request is counted once an interface is known; until then only out_no_routes is.
     """
 
     __slots__ = (

@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr, fate
+from stack.base.head import Parked
 from stack.base.packet import BROADCAST, MULTICAST, UNICAST, WHOLE, Packet
 from stack.ip.addrconf import LocalAddress
 from stack.ip.counters import IpCounters
+from stack.ip.forward import Forwarder
 from stack.ip.fragments import Datagram
 from stack.ip.host import IpHost
 from stack.ip.outbound import Outbound
@@ -37,6 +39,7 @@ class IpLayer(Outbound):
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
         self.raw: RawTap | None = None  # while there are raw endpoints
+        self.forwarder: Forwarder
 
     # What a family must say.
 
@@ -80,6 +83,9 @@ class IpLayer(Outbound):
     def reassembly_expired(self, first: Packet) -> None:
         """Tell the source that its datagram never became whole."""
         raise NotImplementedError
+
+    def forwarded_in_vain(self, parked: Parked) -> None:
+        self.forwarder.unresolved(parked)
 
     # Receiving.
 
@@ -149,10 +155,11 @@ class IpLayer(Outbound):
         nic = pkt.nic
         if isinstance(nic, Nic) and nic.is_loopback:
             return True
-        return self.interfaces[nic.index].weak_receive and not entry.nic.is_loopback
+        interface = self.interfaces[nic.index]
+        return (interface.weak_receive or interface.forwarding) and not entry.nic.is_loopback
 
     def _for_group(self, pkt: Packet) -> bool:
-        """A group destination we listen to; anything else is dropped (hosts do not forward)."""
+        """A group destination we listen to; anything else is forwarded or dropped."""
         nic = pkt.nic
         counters = self.stats[nic.index]
         if addr.is_multicast(pkt.dst):
@@ -166,6 +173,9 @@ class IpLayer(Outbound):
             pkt.group = BROADCAST
             counters.in_bcast_pkts += 1
             return True
+        elif self.interfaces[nic.index].forwarding:
+            self.forwarder.forward(pkt)
+            return False
         counters.in_addr_errors += 1
         if self._impossible(pkt):
             reason = fate.IP_DESTINATION_INVALID

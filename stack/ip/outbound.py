@@ -49,6 +49,8 @@ class Outbound(NetworkLayer):
         self.addresses = AddressManager(host.env, host.timers, schedule, self._address_changed)
         self.head = Head()
         self.loopback: Nic | None = None
+        self.generation = 0
+        """Another number whenever routes or addresses may have changed."""
         self._paths: dict[bytes, Path] = {}
         self.sources: list[set[bytes]] = [set()]
         """Sources that were found good, by interface index."""
@@ -70,6 +72,10 @@ class Outbound(NetworkLayer):
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:
         """Source, destination and protocol of a packet we built ourselves."""
+        raise NotImplementedError
+
+    def forwarded_in_vain(self, parked: Parked) -> None:
+        """The next hop of a packet that we forwarded does not answer."""
         raise NotImplementedError
 
     # Interfaces.
@@ -115,7 +121,7 @@ class Outbound(NetworkLayer):
         """The way back to whoever sent `pkt`, from the address it was sent to if we can."""
         src = pkt.dst if pkt.group == UNICAST and pkt.dst in self.local else b""
         nic = pkt.nic
-        scoped = addr.is_link_scope(pkt.src) or not src
+        scoped = addr.is_link_scope(pkt.src) or pkt.group != UNICAST
         return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
@@ -124,9 +130,8 @@ class Outbound(NetworkLayer):
         if dst in self.local or addr.is_loopback(dst):
             return self._loopback_path(dst, src)
         way = self._way(dst, src, nic)
-        if way is not None and src and not self._may_send(way[0], src):
-            # The strong host model: an address leaves by its own interface (RFC 1122 3.3.4.2).
-            way = None if nic is not None else self._way(dst, src, self.local[src].nic)
+        if way is not None and src and self._strong_nic(src) not in (None, way[0]):
+            return None
         if way is None:
             return None
         nic, gateway = way
@@ -139,13 +144,6 @@ class Outbound(NetworkLayer):
         mtu = self.host.pmtu.limit(dst, nic.index, self.interfaces[nic.index].mtu)
         return self.make_path(nic, src, dst, neighbor, mtu)
 
-    def _may_send(self, nic: Nic, src: bytes) -> bool:
-        """Packets from `src`, an own address, may leave by `nic`."""
-        own = self.local[src].nic
-        if own is nic or self.interfaces[nic.index].weak_send:
-            return True
-        return own.is_loopback and not addr.is_loopback(src)
-
     def _way(self, dst: bytes, src: bytes, nic: Nic | None) -> tuple[Nic, bytes] | None:
         """The interface and gateway towards another host or a group."""
         gateway = b""
@@ -154,6 +152,8 @@ class Outbound(NetworkLayer):
         else:
             if addr.is_link_scope(dst):
                 nic = nic or self._nic_of(src)
+            elif nic is None and src in self.local:
+                nic = self._strong_nic(src)
             route = self.host.routes.lookup(dst, nic)
             if route is None:
                 return None
@@ -168,6 +168,20 @@ class Outbound(NetworkLayer):
         return self.make_path(
             nic, src or self.any, dst, self._neighbor(nic, dst), self.interfaces[nic.index].mtu
         )
+
+    def _strong_nic(self, src: bytes) -> Nic | None:
+        """The interface that packets from `src` must leave by in the strong host model (RFC 1122
+        3.3.4.2 b)."""
+        nic = self.local[src].nic
+        if nic.is_loopback and not addr.is_loopback(src):
+            return None  # an address of the host, which has no link of its own
+        interface = self.interfaces[nic.index]
+        return None if interface.weak_send or interface.forwarding else nic
+
+    def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
+        """Where a packet for `dst`, which is another's, goes next; None without a route."""
+        way = self._way(dst, b"", None)
+        return None if way is None else (way[0], self._neighbor(way[0], way[1] or dst))
 
     def source_to(self, dst: bytes) -> LocalAddress | None:
         """The address `dst` would be written to from, None if it cannot be reached."""
@@ -285,6 +299,7 @@ class Outbound(NetworkLayer):
 
     def invalidate(self) -> None:
         """Routes or addresses changed: every path must be found again."""
+        self.generation += 1
         for path in self._paths.values():
             path.valid = False
         self._paths.clear()
@@ -299,6 +314,7 @@ class Outbound(NetworkLayer):
 
     def link_mtu_changed(self, interface: IpInterface) -> None:
         """Packets on an interface may be larger, or must be smaller, than before."""
+        self.generation += 1
         for path in self._paths.values():
             if path.nic is interface.nic:
                 self._resize(path)
@@ -335,6 +351,9 @@ class Outbound(NetworkLayer):
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:
             src, dst, proto = self.own_header(parked)
+            if src not in self.addresses.all and src != self.any:
+                self.forwarded_in_vain(parked)
+                continue
             handler = self.protocols.get(proto)
             self.stats[neighbor.cache.nic.index].out_discards += 1
             if handler is not None:

@@ -170,7 +170,7 @@ class Path4(Path):
             size = header + len(part)
             result |= self._send_piece(piece, (part,), size, ident, frag, proto, tos, ttl, options)
             if at == 0 and options:
-                options = ipv4.copied(options)
+                options = ipv4.copied_options(options)
             at = end
         return result
 

@@ -15,6 +15,7 @@ from stack.base.head import Parked
 from stack.base.packet import Packet
 from stack.ip import options4
 from stack.ip.addrconf import LocalAddress
+from stack.ip.forward import Forwarder4
 from stack.ip.fragments import Datagram
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
@@ -42,6 +43,7 @@ class V4Layer(IpLayer):
         self._broadcasts: dict[tuple[int, bytes], int] = {}  # how many addresses it follows from
         self._directed: dict[bytes, tuple[int, bytes]] = {}  # what follows from an address
         self.icmp: Icmp4
+        self.forwarder = Forwarder4(self)
 
     def read(self, pkt: Packet) -> int:
         return ipv4.read(pkt)

@@ -12,7 +12,9 @@ from stack.base.head import Parked
 from stack.base.packet import Packet
 from stack.ip.addrconf import LocalAddress
 from stack.ip.extensions import NEXT_HEADER_AT, Extensions
+from stack.ip.forward import Forwarder6
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
+from stack.ip.host import IpHost
 from stack.ip.path import Path
 from stack.ip.path6 import GroupPath6, Path6
 from stack.link.neighbor import Neighbor
@@ -28,6 +30,10 @@ class V6Layer(Extensions):
     mask = addr.V6
     checksum_optional = False
     default_mss = 1220
+
+    def __init__(self, host: IpHost) -> None:
+        super().__init__(host)
+        self.forwarder = Forwarder6(self)
 
     def read(self, pkt: Packet) -> int:
         return ipv6.read(pkt)

@@ -85,27 +85,21 @@ def padding_fault(frame: bytes, start: int, end: int) -> int:
     return 0
 
 
-def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, bool]:
-    """Follow a chain of headers that begins with `proto` at `at`, as far as it is there.
-
-    (protocol, offset, whether a fragment other than the first was met, beyond which nothing can be
-    said).  Judges nothing: for those who look at quoted packets, or at what an error is about.
-    """
-    while proto in KNOWN and proto != NO_NEXT:
-        if proto == FRAGMENT:
-            if end - at < FRAGMENT_LENGTH:
-                break
-            if (frame[at + 2] << 8 | frame[at + 3]) & ~7:
-                return frame[at], at + FRAGMENT_LENGTH, True
-            proto, at = frame[at], at + FRAGMENT_LENGTH
-            continue
-        size = length(frame, at, end)
-        if not size:
-            break
-        proto, at = frame[at], at + size
-    return proto, at, False
-
-
 def build_fragment(proto: int, offset: int, more: bool, ident: int) -> bytes:
     """A fragment header; `offset` is a multiple of eight."""
     return FRAGMENT_HEADER.pack(proto, 0, offset | more, ident)
+
+
+def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, int]:
+    """What lies behind a chain of headers that begins with `proto` at `at`: (protocol, offset,
+    fragment offset).  Stops where the chain does not fit, and at a later fragment's data."""
+    while proto in KNOWN and proto != NO_NEXT:
+        size = FRAGMENT_LENGTH if proto == FRAGMENT else length(frame, at, end)
+        if not size or at + size > end:
+            break
+        if proto == FRAGMENT:
+            offset = FRAGMENT_HEADER.unpack_from(frame, at)[2] & ~7
+            if offset:
+                return frame[at], at + size, offset
+        proto, at = frame[at], at + size
+    return proto, at, 0
