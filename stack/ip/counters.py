@@ -21,7 +21,8 @@ class IpCounters(Counters):
                                    + in_unknown_protos + in_discards + in_forw_datagrams
                                    + reasm_reqds + in_delivers
 
-    in_no_routes are some of in_forw_datagrams, the attempts to pass something on.  A request is counted once an interface is known; until then only out_no_routes is.
+    in_no_routes are some of in_forw_datagrams, the attempts to pass something on.  A request is
+    counted once an interface is known; until then only out_no_routes is.
     """
 
     __slots__ = (
