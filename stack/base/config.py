@@ -86,7 +86,9 @@ class Config:
     path_limit              destinations whose route is remembered
     reassembly_time         how long a datagram may be incomplete (RFC 8200 4.5, RFC 1122 3.3.2)
     reassembly_limit        incomplete datagrams held at once
-    reassembly_memory       octets of fragments held at once
+    reassembly_source_limit incomplete datagrams of one source
+    reassembly_fragments    fragments of one datagram: 64 KiB over the smallest MTU of IPv4
+    reassembly_memory       octets that all of this may cost, everything included
     icmp_error_rate         ICMP errors per second to everybody together (RFC 4443 2.4 f)
     icmp_error_burst        and how many at once
     icmp_host_rate          ICMP errors per second to one host
@@ -99,9 +101,14 @@ class Config:
     multicast_group_limit   groups that endpoints may join per interface and family
     multicast_source_limit  sources kept apart per group; beyond, everything sent to the group is
                             asked for, and endpoints still hear only what they want
+    icmp_unreachables       tell senders that a destination is unreachable (RFC 4443 3.1)
     extension_limit         IPv6 extension headers in one packet (RFC 8504 5.3)
+    extension_chain_limit   octets of all of them together (RFC 8883 3.3)
     option_limit            options in one IPv6 options header (RFC 8504 5.3)
+    strict_padding          refuse padding that is longer than it has to be, or carries something
+                            (RFC 8504 5.3)
     echo_broadcast          answer echo requests to IPv4 broadcast and multicast (RFC 1122 3.2.2.6)
+    echo_multicast6         answer echo requests to IPv6 groups (RFC 4443 4.2)
     pmtu_age                how long a reduced path MTU is believed (RFC 1191 6.3, RFC 8201 5.3)
 
     Transports
@@ -260,6 +267,8 @@ class Config:
     path_limit: int = 4096
     reassembly_time: int = 60 * SECOND
     reassembly_limit: int = 256
+    reassembly_source_limit: int = 64
+    reassembly_fragments: int = 1400
     reassembly_memory: int = 4 * MIB
     icmp_error_rate: int = 1000
     icmp_error_burst: int = 100
@@ -271,9 +280,13 @@ class Config:
     multicast_robustness: int = 2
     multicast_group_limit: int = 1024
     multicast_source_limit: int = 256
+    icmp_unreachables: bool = True
     extension_limit: int = 8
+    extension_chain_limit: int = 4096
     option_limit: int = 8
+    strict_padding: bool = False
     echo_broadcast: bool = False
+    echo_multicast6: bool = True
     pmtu_age: int = 10 * MINUTE
 
     port_low: int = 49152
@@ -474,6 +487,8 @@ _BOUNDS = (
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),
     ("reassembly_limit", 1, 1 << 20),
+    ("reassembly_source_limit", 1, 1 << 20),
+    ("reassembly_fragments", 2, 8192),
     ("reassembly_memory", 64 * KIB, 1 << 40),
     ("udp_receive_buffer", 1, 1 << 40),
     ("tcp_receive_buffer", 1, 1 << 30),

@@ -13,7 +13,17 @@ from stack.base.counters import Counters
 
 
 class IpCounters(Counters):
-    """ipIfStatsTable's columns.  A super-frame counts as one packet, here as on the link."""
+    """ipIfStatsTable's columns.  A super-frame counts as one packet, here as on the link.
+
+    Every datagram that comes in meets one of these::
+
+        in_receives + reasm_oks == in_hdr_errors + in_truncated_pkts + in_addr_errors
+                                   + in_unknown_protos + in_discards + in_forw_datagrams
+                                   + reasm_reqds + in_delivers
+
+    in_no_routes are some of in_forw_datagrams, the attempts to pass something on.  A request is
+    counted once an interface is known; until then only out_no_routes is.
+    """
 
     __slots__ = (
         "in_addr_errors",
@@ -41,7 +51,6 @@ class IpCounters(Counters):
         "out_no_routes",
         "out_octets",
         "out_requests",
-        "out_transmits",
         "reasm_fails",
         "reasm_oks",
         "reasm_reqds",
@@ -71,10 +80,18 @@ class IpCounters(Counters):
     out_no_routes: int
     out_octets: int
     out_requests: int
-    out_transmits: int
     reasm_fails: int
     reasm_oks: int
     reasm_reqds: int
+
+    @property
+    def out_transmits(self) -> int:
+        """Datagrams and fragments handed to the link: it follows from the others (RFC 4293)."""
+        datagrams = self.out_requests + self.out_forw_datagrams - self.out_frag_reqds
+        return datagrams + self.out_frag_creates - self.out_discards
+
+    def snapshot(self) -> dict[str, int]:
+        return {**super().snapshot(), "out_transmits": self.out_transmits}
 
 
 def total(blocks: Iterable[IpCounters]) -> IpCounters:

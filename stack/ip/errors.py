@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Floor 4: when an ICMP error may be sent (RFC 1122 3.2.2, RFC 4443 2.4 e-f).
 
-Never about an ICMP error, a group destination (with two exceptions in IPv6), a link-layer
-broadcast, a later fragment or a source that is not one host; and never more than two token
-buckets allow, one per destination and one for all.  Buckets are bounded in number.
+Never about an ICMP error or a redirect, a group destination (with two exceptions in IPv6), a
+link-layer broadcast or multicast (likewise), a later fragment or a source that is not one host;
+and never more than two token buckets allow, one per destination and one for all.  Buckets are
+bounded in number.  `icmp` looks into the packet, `layer` refuses such sources, the rest is here.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Forwarder:
         raise NotImplementedError
 
     def refused(self, pkt: Packet) -> bool:
-        """Something in the header forbids it; dropped."""
+        """Something in the header forbids it; counted and dropped."""
         return False
 
     def scope_error(self, pkt: Packet) -> None:
@@ -89,14 +89,13 @@ class Forwarder:
             came.in_addr_errors += 1
             return
         if self.refused(pkt):
-            came.in_hdr_errors += 1
             return
-        came.in_forw_datagrams += 1
         if pkt.ttl <= 1:
             came.in_hdr_errors += 1
             self.expired(pkt)
             self._door.drop(pkt, fate.FORWARD_HOPS)
             return
+        came.in_forw_datagrams += 1
         hop = self._hops.find(pkt.dst)
         if hop is None:
             came.in_no_routes += 1
@@ -115,8 +114,10 @@ class Forwarder:
                 hop.counters.out_forw_datagrams += 1
             return
         hop.counters.out_forw_datagrams += 1
-        hop.counters.out_octets += pkt.end - pkt.net
-        hop.nic.send(hop.neighbor, head, (data,))
+        if hop.nic.send(hop.neighbor, head, (data,)):
+            hop.counters.out_octets += pkt.end - pkt.net
+        else:
+            hop.counters.out_discards += 1
 
     def _may_cross(self, pkt: Packet) -> bool:
         """RFC 1812 5.3.4, 5.3.7; RFC 4291 2.5.2, 2.5.3, 2.5.6."""
@@ -249,8 +250,10 @@ class Forwarder4(Forwarder):
             head.push(piece)
             head.net = head.start
             hop.counters.out_frag_creates += 1
-            hop.counters.out_octets += len(piece) + len(part)
-            hop.nic.send(hop.neighbor, head, (part,))
+            if hop.nic.send(hop.neighbor, head, (part,)):
+                hop.counters.out_octets += len(piece) + len(part)
+            else:
+                hop.counters.out_discards += 1
         return True
 
 

@@ -16,9 +16,10 @@ from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.ip.announcer import Announcer
 from stack.ip.errors import ErrorGate
-from stack.ip.fragments import Reassembler
+from stack.ip.fragments import Datagram, Reassembler
 from stack.ip.gateways import Gateways
 from stack.ip.groups import Groups
+from stack.ip.identities import Identities
 from stack.ip.nameservers import NameServerTable
 from stack.ip.pmtu import PathMtu
 from stack.ip.policy import Policy
@@ -51,6 +52,7 @@ class IpHost:
         self.redirects = Redirects(self)
         self.announcer = Announcer(self)
         self.groups = Groups(config.multicast_group_limit, config.multicast_source_limit)
+        self.identities = Identities(env)
         self.name_servers = NameServerTable(env, timers)
         self.pmtu = PathMtu(env, timers, config.pmtu_age, self._mtu_changed)
         self.gate = ErrorGate(
@@ -64,9 +66,8 @@ class IpHost:
             env,
             timers,
             door,
-            config.reassembly_time,
-            config.reassembly_limit,
-            config.reassembly_memory,
+            config,
+            self._reassembly_failed,
             self._reassembly_expired,
         )
 
@@ -122,8 +123,11 @@ class IpHost:
             if families & family:
                 self.env.executor.submit(changed)
 
-    def _mtu_changed(self, dst: bytes) -> None:
-        self.layers[len(dst)].mtu_changed(dst)
+    def _mtu_changed(self, dst: bytes, index: int) -> None:
+        self.layers[len(dst)].mtu_changed(dst, index)
+
+    def _reassembly_failed(self, datagram: Datagram) -> None:
+        self.layers[len(datagram.source.address)].stats[datagram.index].reasm_fails += 1
 
     def _reassembly_expired(self, first: Packet) -> None:
         self.layers[len(first.src)].reassembly_expired(first)

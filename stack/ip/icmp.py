@@ -1,31 +1,45 @@
 # SPDX-License-Identifier: MIT
 """Floor 4: what ICMP and ICMPv6 have in common: echo both ways, errors in, errors out.
 
-Done: echo server (RFC 1122 3.2.2.6, RFC 4443 4.2) and client, errors handed to the transport
-that the quoted packet names, errors sent within the rules of `errors`.
+Done: echo server (RFC 1122 3.2.2.6, RFC 4443 4.2) and client, errors handed to whoever sent the
+quoted packet (echo requests of ours among them), extensions of errors (RFC 4884), errors sent
+within the rules of `errors`.  Every message is counted by its type (RFC 4293 icmpMsgStatsTable).
+Who it was that a report of a path MTU comes from is not asked; whether what it quotes was sent is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from stack.base import fate
 from stack.base.checksum import data_sum, finish
 from stack.base.counters import Counters
-from stack.base.packet import Packet
+from stack.base.packet import UNICAST, Packet
 from stack.base.status import NO_ROUTE
 from stack.base.units import View
 from stack.ip.layer import IpLayer
 from stack.ip.path import Path
-from stack.ip.seam import TransportLayer
+from stack.ip.pmtu import smallest
+from stack.ip.seam import TOO_BIG, ErrorReport, TransportLayer
+from stack.link.nic import Nic
 from stack.wire.icmp4 import HEADER, LENGTH
 
 EchoSink = Callable[[bytes, int, int, int, int], None]
 """Told (source, sequence, payload octets, hop limit, arrival ns) of a matching echo reply."""
+EchoTrouble = Callable[[ErrorReport, int], None]
+"""Told (report, sequence) of an error about an echo request."""
+
+_REMEMBERED: Final = 64
+"""Destinations that an error may be about: the latest ones."""
 
 
 class IcmpCounters(Counters):
-    """RFC 4293's ICMP group, in short."""
+    """RFC 4293's icmpStatsTable, and echo.
+
+    in_errors   messages that were too short or had a wrong checksum
+    out_errors  messages that the rules or the rate limits kept from being sent
+    """
 
     __slots__ = (
         "in_echo_replies",
@@ -47,6 +61,17 @@ class IcmpCounters(Counters):
     out_msgs: int
 
 
+class _Asker:
+    """Somebody who sends echo requests with an identifier of his own."""
+
+    __slots__ = ("sent", "sink", "trouble")
+
+    def __init__(self, sink: EchoSink, trouble: EchoTrouble | None) -> None:
+        self.sink = sink
+        self.trouble = trouble
+        self.sent: dict[bytes, Path] = {}
+
+
 class Icmp(TransportLayer):
     """The part of ICMP that does not care about the family."""
 
@@ -58,7 +83,10 @@ class Icmp(TransportLayer):
         self.layer = layer
         self.door = layer.door
         self.counters = IcmpCounters()
-        self._waiting: dict[int, EchoSink] = {}
+        self.in_types = [0] * 256
+        self.out_types = [0] * 256
+        self._waiting: dict[int, _Asker] = {}
+        self._answered: dict[bytes, int] = {}  # large replies: destination -> id and sequence
 
     # What a family must say.
 
@@ -82,6 +110,14 @@ class Icmp(TransportLayer):
         """Answer an echo request with this destination?"""
         raise NotImplementedError
 
+    def kind_of(self, pkt: Packet) -> int:
+        """The type of the ICMP message that `pkt` carries, negative if it carries none."""
+        raise NotImplementedError
+
+    def options_for(self, pkt: Packet, own: bytes) -> bytes:
+        """IPv4 options of the answer to an echo request, which leaves from `own`."""
+        return b""
+
     # Receiving.
 
     def receive(self, pkt: Packet) -> None:
@@ -98,6 +134,7 @@ class Icmp(TransportLayer):
             self.door.drop(pkt, fate.ICMP_CHECKSUM)
             return
         kind, code, _, rest = HEADER.unpack_from(pkt.frame, pkt.l4)
+        self.in_types[kind] += 1
         if kind == self.echo_request:
             self._answer_echo(pkt, rest, view[LENGTH:])
         elif kind == self.echo_reply:
@@ -106,25 +143,77 @@ class Icmp(TransportLayer):
             self.message(pkt, kind, code, rest)
 
     def _answer_echo(self, pkt: Packet, rest: int, data: memoryview) -> None:
-        """Same identifier, sequence and data, from the address that was asked."""
+        """Same identifier, sequence and data, from the address that was asked, with the service
+        that the request had; marking congestion is between those who agreed on it."""
         self.counters.in_echos += 1
         if pkt.src == self.layer.any or not self.echo_welcome(pkt):
             self.door.drop(pkt, fate.ICMP_ECHO_GROUP)
             return
         path = self.layer.reply_path(pkt)
-        if path is not None:
-            self.counters.out_echo_replies += 1
-            self.send(path, self.echo_reply, 0, rest, (data,), df=False)
+        if path is None:
+            return
+        self.counters.out_echo_replies += 1
+        options = self.options_for(pkt, path.src)
+        tos = pkt.tos & 0xFC
+        if len(data) + LENGTH + path.overhead > smallest(path.dst):
+            # It may turn out too big for the path, which is for us to hear (RFC 8201 5.4).
+            self._answered.pop(path.dst, None)
+            if len(self._answered) >= _REMEMBERED:
+                del self._answered[next(iter(self._answered))]
+            self._answered[path.dst] = rest
+        label = path.flow()
+        self.send(path, self.echo_reply, 0, rest, (data,), False, 0, tos, label, options)
 
     def _take_reply(self, pkt: Packet, rest: int, size: int) -> None:
         self.counters.in_echo_replies += 1
-        sink = self._waiting.get(rest >> 16)
-        if sink is None:
+        asker = self._waiting.get(rest >> 16)
+        if asker is None:
             self.door.drop(pkt, fate.ICMP_REPLY_UNEXPECTED)
             return
-        sink(pkt.src, rest & 0xFFFF, size, pkt.ttl, pkt.arrived)
+        asker.sink(pkt.src, rest & 0xFFFF, size, pkt.ttl, pkt.arrived)
+
+    # Errors that come in.
+
+    def pass_on(self, pkt: Packet, report: ErrorReport) -> None:
+        """Hand an error to those whose packet is quoted (RFC 1122 3.2.2, RFC 4443 2.4 d)."""
+        layer = self.layer
+        handler = layer.protocols.get(report.proto)
+        raw = layer.raw
+        if pkt.group != UNICAST:
+            self.door.drop(pkt, fate.ICMP_ERROR_GROUP)
+        elif report.src not in layer.local or (handler is None and raw is None):
+            self.door.drop(pkt, fate.ICMP_QUOTE_INVALID)
+        else:
+            report.router = pkt.src
+            if raw is not None:
+                raw.on_error(report)
+            if handler is not None:
+                handler.on_error(report)
+
+    def on_error(self, report: ErrorReport) -> None:
+        """An error about an echo request, or about a reply that was too big."""
+        kind, _, _, rest = HEADER.unpack_from(report.quoted)
+        pmtu = self.layer.host.pmtu
+        if kind == self.echo_reply:
+            if report.kind == TOO_BIG and self._answered.get(report.dst) == rest:
+                path = self.layer.path(report.dst, report.src)
+                if path is not None:
+                    pmtu.lower(path, report.mtu)
+            return
+        asker = self._waiting.get(rest >> 16)
+        if kind != self.echo_request or asker is None or report.dst not in asker.sent:
+            return
+        if report.kind == TOO_BIG:
+            pmtu.lower(asker.sent[report.dst], report.mtu)
+        if asker.trouble is not None:
+            asker.trouble(report, rest & 0xFFFF)
 
     # Sending.
+
+    def count_out(self, kind: int) -> None:
+        """A message of type `kind` leaves: for those, too, who send theirs by themselves."""
+        self.counters.out_msgs += 1
+        self.out_types[kind] += 1
 
     def send(
         self,
@@ -135,31 +224,62 @@ class Icmp(TransportLayer):
         views: Sequence[View],
         df: bool = True,
         hops: int = 0,
+        tos: int = 0,
+        label: int = 0,
+        options: bytes = b"",
     ) -> int:
         """Send one message with its checksum; a status as from `Path.send`."""
         head = self.layer.head
         head.reset()
+        head.options = options
         length = LENGTH + sum(len(v) for v in views)
         body = views[0] if len(views) == 1 else b"".join(views)
         bare = HEADER.pack(kind, code, 0, rest)
         total = data_sum(bare) + data_sum(body) + self.path_sum(path, length)
         head.push(HEADER.pack(kind, code, finish(total), rest))
         head.l4 = head.start
-        self.counters.out_msgs += 1
-        return path.send(head, (body,), length, self.proto, ttl=hops, df=df)
+        self.count_out(kind)
+        return path.send(head, (body,), length, self.proto, tos, hops, label, df)
 
-    def echo(self, dst: bytes, ident: int, sequence: int, payload: bytes) -> int:
-        """Send an echo request; replies go to whoever listens for `ident`."""
-        path = self.layer.path(dst)
+    def echo(
+        self,
+        dst: bytes,
+        ident: int,
+        sequence: int,
+        payload: bytes,
+        hops: int = 0,
+        tos: int = 0,
+        df: bool = False,
+        src: bytes = b"",
+        nic: Nic | None = None,
+    ) -> int:
+        """Send an echo request; replies and errors go to whoever listens for `ident`.
+
+        hops  hop limit, 0 for the usual one
+        tos   traffic class
+        df    never fragment; TOO_BIG is returned instead
+        src   an own address, empty for the best one
+        nic   the interface, for link-local destinations and groups
+        """
+        path = self.layer.path(dst, src, nic)
         if path is None:
             return NO_ROUTE
+        asker = self._waiting.get(ident)
+        if asker is not None and asker.sent.get(dst) is not path:
+            if len(asker.sent) >= _REMEMBERED:
+                del asker.sent[next(iter(asker.sent))]
+            asker.sent[dst] = path
         self.counters.out_echos += 1
         rest = ident << 16 | sequence
-        return self.send(path, self.echo_request, 0, rest, (payload,), df=False)
+        label = path.flow()
+        return self.send(path, self.echo_request, 0, rest, (payload,), df, hops, tos, label)
 
-    def listen(self, ident: int, sink: EchoSink) -> None:
-        """Echo replies with identifier `ident` go to `sink`."""
-        self._waiting[ident] = sink
+    def listen(self, ident: int, sink: EchoSink, trouble: EchoTrouble | None = None) -> None:
+        """Echo replies with identifier `ident` go to `sink`, errors about requests to `trouble`.
+
+        Errors are believed of the last 64 destinations only.
+        """
+        self._waiting[ident] = _Asker(sink, trouble)
 
     def unlisten(self, ident: int) -> None:
         """No longer."""
@@ -167,16 +287,19 @@ class Icmp(TransportLayer):
 
     def may_report(self, pkt: Packet, group_ok: bool) -> bool:
         """An error about `pkt` is allowed by the rules and by the rate limits."""
-        if pkt.src == self.layer.any:
-            return False
-        if pkt.proto == self.proto and pkt.end > pkt.l4 and self.is_error(pkt.frame[pkt.l4]):
-            return False
-        return self.layer.host.gate.allows(pkt, group_ok)
+        kind = self.kind_of(pkt)
+        forbidden = pkt.src == self.layer.any or (kind >= 0 and self.is_error(kind))
+        if not forbidden and self.layer.host.gate.allows(pkt, group_ok):
+            return True
+        self.counters.out_errors += 1
+        return False
 
     def report(self, pkt: Packet, kind: int, code: int, rest: int, quote: int) -> None:
         """Send the error with at most `quote` octets of the packet it is about."""
         path = self.layer.reply_path(pkt)
-        if path is not None:
+        if path is None:
             self.counters.out_errors += 1
-            end = min(pkt.end, pkt.net + quote)
-            self.send(path, kind, code, rest, (memoryview(pkt.frame)[pkt.net : end],))
+            return
+        end = min(pkt.end, pkt.net + quote, pkt.net + path.room - LENGTH)
+        views = (memoryview(pkt.frame)[pkt.net : end],)
+        self.send(path, kind, code, rest, views, df=False, label=path.flow())

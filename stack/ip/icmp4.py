@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Floor 4: ICMP for IPv4 (RFC 792, RFC 1122 3.2.2, RFC 1191, RFC 6633).
+"""Floor 4: ICMP for IPv4 (RFC 792, RFC 1122 3.2.2, RFC 1191, RFC 4884, RFC 6633, RFC 6918).
 
-Done: echo, unreachable, time exceeded and parameter problem both ways.  Source quench is
-dropped (RFC 6633).  Redirects are `redirects`'s.  Not done: timestamp and the deprecated messages
-(RFC 6918).
+Done: echo, unreachable, time exceeded and parameter problem both ways.  Errors are sent with TOS 0
+and answers with the TOS of what they answer.  Source quench and the messages that RFC 6918 takes
+back are dropped by a name of their own.  Redirects are `redirects`'s.
+Not done: timestamps, which are optional (RFC 1122 3.2.2.8) and would only tell strangers about this
+host's clock.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from typing import Final
 
 from stack.base import fate
 from stack.base.packet import UNICAST, Packet
-from stack.ip import seam
+from stack.ip import options4, seam
 from stack.ip.icmp import Icmp
 from stack.ip.path import Path
-from stack.ip.pmtu import plateau_below
-from stack.wire import icmp4, ipv4
+from stack.ip.pmtu import MIN4, plateau_below
+from stack.wire import icmp4, icmp_extensions, ipv4
 
 _QUOTE: Final = 576 - ipv4.LENGTH - icmp4.LENGTH  # RFC 1812 4.3.2.3: no larger than 576
 
@@ -59,6 +61,17 @@ class Icmp4(Icmp):
     def echo_welcome(self, pkt: Packet) -> bool:
         return pkt.group == UNICAST or self.layer.config.echo_broadcast
 
+    def kind_of(self, pkt: Packet) -> int:
+        if pkt.proto != self.proto or pkt.end <= pkt.l4:
+            return -1
+        return pkt.frame[pkt.l4]
+
+    def options_for(self, pkt: Packet, own: bytes) -> bytes:
+        start = pkt.net + ipv4.LENGTH
+        if pkt.l4 <= start:
+            return b""
+        return options4.answer(pkt.frame[start : pkt.l4], own, self.layer.env.now)
+
     def message(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         if kind == icmp4.UNREACHABLE:
             # RFC 1122 3.2.2.1: an unknown code is still an unreachable destination.
@@ -71,34 +84,38 @@ class Icmp4(Icmp):
             self.layer.host.redirects.receive4(pkt, code, rest.to_bytes(4, "big"))
             return
         else:
-            self.door.drop(pkt, fate.ICMP_TYPE_UNKNOWN)
+            known = kind in icmp4.DEPRECATED
+            self.door.drop(pkt, fate.ICMP_DEPRECATED if known else fate.ICMP_TYPE_UNKNOWN)
             return
-        self.counters.in_errors += 1
-        self._dispatch(pkt, what, rest & 0xFFFF)
+        self._error(pkt, what, kind, code, rest)
 
-    def _dispatch(self, pkt: Packet, what: int, mtu: int) -> None:
-        """Hand the error to the transport whose packet is quoted (RFC 1122 3.2.2)."""
+    def _error(self, pkt: Packet, what: int, kind: int, code: int, rest: int) -> None:
+        """Find the transport whose packet is quoted (RFC 1122 3.2.2)."""
         frame = pkt.frame
         at = pkt.l4 + icmp4.LENGTH
-        room = pkt.end - at
-        if room < ipv4.LENGTH or frame[at] >> 4 != 4:
+        if pkt.end - at < ipv4.LENGTH or frame[at] >> 4 != 4:
             self.door.drop(pkt, fate.ICMP_QUOTE_INVALID)
             return
+        end, extensions = icmp_extensions.locate(frame, at, pkt.end, (rest >> 16 & 0xFF) * 4)
         _, _, total, _, frag, _, proto, _, src, dst = ipv4.HEADER.unpack_from(frame, at)
         size = (frame[at] & 15) * 4
-        handler = self.layer.protocols.get(proto)
-        known = src in self.layer.local and handler is not None
-        if size < ipv4.LENGTH or room < size + 8 or frag & ipv4.OFFSET or not known:
+        if size < ipv4.LENGTH or end - at < size + 8 or frag & ipv4.OFFSET:
             self.door.drop(pkt, fate.ICMP_QUOTE_INVALID)
             return
-        assert handler is not None
-        if what != seam.TOO_BIG:
-            mtu = 0
-        elif mtu == 0:
-            mtu = plateau_below(total)
-        handler.on_error(what, mtu, src, dst, frame[at + size : pkt.end])
+        quoted = frame[at + size : min(end, at + max(total, size + 8))]
+        report = seam.ErrorReport(what, src, dst, proto, quoted)
+        report.type, report.code = kind, code
+        report.extensions = frame[extensions : pkt.end]
+        if what == seam.TOO_BIG:
+            report.mtu = rest & 0xFFFF or plateau_below(total)
+            if report.mtu < MIN4:
+                self.door.drop(pkt, fate.ICMP_MTU_INVALID)  # RFC 1191 3
+                return
+        self.pass_on(pkt, report)
 
     def send_error(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         """Report `kind`/`code` about `pkt` to its source, if the rules allow."""
+        if kind == icmp4.UNREACHABLE and not self.layer.config.icmp_unreachables:
+            return
         if self.may_report(pkt, group_ok=False):
             self.report(pkt, kind, code, rest, _QUOTE)

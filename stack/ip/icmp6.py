@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Floor 4: ICMPv6 (RFC 4443), and the door to neighbour discovery and to MLD.
 
-Done: echo (multicast requests too, answered from a unicast address), all four errors both
-ways.
+Done: echo (multicast requests too, answered from a unicast address), all four errors both ways,
+limits on extension headers told (RFC 8883).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from stack.base.packet import UNICAST, Packet
 from stack.ip import seam
 from stack.ip.icmp import Icmp
 from stack.ip.path import Path
-from stack.wire import ext6, icmp6, ipv6, mld
+from stack.ip.pmtu import MIN6
+from stack.wire import ext6, icmp6, icmp_extensions, ipv6, mld
 
 if TYPE_CHECKING:
     from stack.ip.mld import Mld
@@ -62,7 +63,14 @@ class Icmp6(Icmp):
         return path.address_sum + icmp6.PROTO + length
 
     def echo_welcome(self, pkt: Packet) -> bool:
-        return True
+        return pkt.group == UNICAST or self.layer.config.echo_multicast6
+
+    def kind_of(self, pkt: Packet) -> int:
+        """Whatever stands in front of it: errors are about the whole packet."""
+        start = pkt.net + ipv6.LENGTH
+        frame = pkt.frame
+        proto, at, later = ext6.upper(frame, frame[pkt.net + 6], start, pkt.end)
+        return frame[at] if proto == self.proto and at < pkt.end and not later else -1
 
     def message(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         if kind < icmp6.FIRST_INFORMATIONAL:
@@ -77,48 +85,50 @@ class Icmp6(Icmp):
             self.door.drop(pkt, fate.ICMP_TYPE_UNKNOWN)
 
     def _error(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
-        self.counters.in_errors += 1
-        mtu = 0
+        """Find the transport whose packet is quoted (RFC 4443 2.4 d)."""
+        stated = 0
         if kind == icmp6.UNREACHABLE:
             what = _UNREACHABLE.get(code, seam.HOST_UNREACHABLE)
+            stated = (rest >> 24) * 8  # RFC 4884 4.4
         elif kind == icmp6.PACKET_TOO_BIG:
-            what, mtu = seam.TOO_BIG, rest
+            what = seam.TOO_BIG
         elif kind == icmp6.TIME_EXCEEDED:
             what = seam.TIME_EXCEEDED
+            stated = (rest >> 24) * 8
         elif kind == icmp6.PARAMETER_PROBLEM and code == icmp6.BAD_NEXT_HEADER:
             what = seam.PROTOCOL_UNREACHABLE
         else:
             # Unknown errors are passed up as well (RFC 4443 2.4 a).
             what = seam.PARAMETER
-        self._dispatch(pkt, what, mtu)
-
-    def _dispatch(self, pkt: Packet, what: int, mtu: int) -> None:
-        """Hand the error to the transport whose packet is quoted (RFC 4443 2.4 d)."""
         frame = pkt.frame
         net = pkt.l4 + icmp6.LENGTH
         if pkt.end - net < ipv6.LENGTH or frame[net] >> 4 != 6:
             self.door.drop(pkt, fate.ICMP_QUOTE_INVALID)
             return
-        _, _, proto, _, src, dst = ipv6.HEADER.unpack_from(frame, net)
-        at = net + ipv6.LENGTH
-        while proto in ext6.KNOWN:
-            size = (
-                ext6.FRAGMENT_LENGTH if proto == ext6.FRAGMENT else ext6.length(frame, at, pkt.end)
-            )
-            if proto == ext6.NO_NEXT or not size or at + size > pkt.end:
-                break
-            proto, at = frame[at], at + size
-        handler = self.layer.protocols.get(proto)
-        if handler is None or src not in self.layer.local or pkt.end - at < 8:
+        end = extensions = pkt.end
+        if kind in (icmp6.UNREACHABLE, icmp6.TIME_EXCEEDED):
+            end, extensions = icmp_extensions.locate(frame, net, pkt.end, stated)
+        _, length, proto, _, src, dst = ipv6.HEADER.unpack_from(frame, net)
+        proto, at, later = ext6.upper(frame, proto, net + ipv6.LENGTH, end)
+        if later or end - at < 8:
             self.door.drop(pkt, fate.ICMP_QUOTE_INVALID)
             return
-        handler.on_error(what, mtu, src, dst, frame[at : pkt.end])
+        quoted = frame[at : min(end, max(net + ipv6.LENGTH + length, at + 8))]
+        report = seam.ErrorReport(what, src, dst, proto, quoted)
+        report.type, report.code = kind, code
+        report.extensions = frame[extensions : pkt.end]
+        if what == seam.TOO_BIG:
+            report.mtu = rest
+            if rest < MIN6:
+                self.door.drop(pkt, fate.ICMP_MTU_INVALID)  # RFC 8201 4
+                return
+        self.pass_on(pkt, report)
 
     def send_error(
         self, pkt: Packet, kind: int, code: int, rest: int, group_ok: bool = False
     ) -> None:
         """Report `kind`/`code` about `pkt` to its source, if the rules allow."""
-        if pkt.group != UNICAST and not group_ok:
+        if kind == icmp6.UNREACHABLE and not self.layer.config.icmp_unreachables:
             return
         if self.may_report(pkt, group_ok):
             self.report(pkt, kind, code, rest, _QUOTE)

@@ -37,6 +37,7 @@ class IpInterface:
     """
 
     __slots__ = (
+        "_mtu",
         "accept_ra",
         "accept_ra_forwarding",
         "accept_redirects",
@@ -46,7 +47,6 @@ class IpInterface:
         "hop_limit",
         "layer",
         "metric",
-        "mtu",
         "nic",
         "reachable_time",
         "retrans_timer",
@@ -58,7 +58,7 @@ class IpInterface:
     def __init__(self, layer: IpLayer, nic: Nic, config: Config, counters: IpCounters) -> None:
         self.layer = layer
         self.nic = nic
-        self.mtu = nic.mtu
+        self._mtu = nic.mtu
         self.hop_limit = config.hop_limit
         self.reachable_time = REACHABLE_TIME
         self.retrans_timer = RETRANS_TIMER
@@ -72,6 +72,16 @@ class IpInterface:
         self.accept_redirects = config.accept_redirects
         self.solicit = config.router_solicitations
         self.counters = counters
+
+    @property
+    def mtu(self) -> int:
+        """Largest packet sent on the link, octets."""
+        return self._mtu
+
+    @mtu.setter
+    def mtu(self, mtu: int) -> None:
+        self._mtu = min(mtu, self.nic.mtu)
+        self.layer.link_mtu_changed(self)
 
     @property
     def accepts_ra(self) -> bool:

@@ -17,6 +17,7 @@ from stack.base import addr, fate
 from stack.base.head import Parked
 from stack.base.packet import BROADCAST, MULTICAST, UNICAST, WHOLE, Packet
 from stack.ip.addrconf import LocalAddress
+from stack.ip.counters import IpCounters
 from stack.ip.forward import Forwarder
 from stack.ip.fragments import Datagram
 from stack.ip.host import IpHost
@@ -55,6 +56,14 @@ class IpLayer(Outbound):
         """`pkt.src` cannot be the source of a packet from the wire."""
         raise NotImplementedError
 
+    def bad_destination(self, dst: bytes) -> bool:
+        """`dst`, which is not ours, cannot be the destination of a packet from the wire."""
+        raise NotImplementedError
+
+    def fragment_fault(self, pkt: Packet, offset: int, more: bool) -> int:
+        """Why a fragment cannot be right, a drop reason; DELIVERED if it can."""
+        return fate.DELIVERED
+
     def fragment_key(self, pkt: Packet, ident: int) -> bytes:
         """What fragments of one datagram have in common."""
         raise NotImplementedError
@@ -81,19 +90,24 @@ class IpLayer(Outbound):
     # Receiving.
 
     def receive(self, pkt: Packet) -> None:
-        counters = self.stats[pkt.nic.index]
+        index = pkt.nic.index
+        counters = self.stats[index]
         counters.in_receives += 1
         reason = self.read(pkt)
+        counters.in_octets += pkt.end - pkt.net
         if reason > 0:
-            counters.in_hdr_errors += 1
+            if reason == fate.IP_TRUNCATED or reason == fate.IP_SHORT:
+                counters.in_truncated_pkts += 1
+            else:
+                counters.in_hdr_errors += 1
             self.door.drop(pkt, reason)
             return
-        counters.in_octets += pkt.end - pkt.net
-        if pkt.src not in self._known_sources and not self._source_is_good(pkt):
+        if pkt.src not in self.sources[index] and not self._source_is_good(pkt):
             return
         entry = self.local.get(pkt.dst)
         if entry is not None and (entry.nic is pkt.nic or self._reachable(entry, pkt)):
             if pkt.cast != UNICAST and self.size == 4:
+                counters.in_discards += 1
                 self.door.drop(pkt, fate.IP_LINK_BROADCAST)  # RFC 1122 3.3.6
                 return
         elif not self._for_group(pkt):
@@ -103,38 +117,40 @@ class IpLayer(Outbound):
         if pkt.fragment is not None and pkt.fragment[1:] != WHOLE:
             self._reassemble(pkt)
             return
-        self._deliver(pkt)
+        self._deliver(pkt, counters)
 
-    def _deliver(self, pkt: Packet) -> None:
+    def _deliver(self, pkt: Packet, counters: IpCounters) -> None:
         heard = self.raw is not None and self.raw.copy(pkt)
         handler = self.protocols.get(pkt.proto)
-        counters = self.stats[pkt.nic.index]
         if handler is not None:
             counters.in_delivers += 1
             handler.receive(pkt)
         elif heard:
             counters.in_delivers += 1
         else:
-            counters.in_unknown_protos += 1
             self.protocol_unknown(pkt)
 
     def _source_is_good(self, pkt: Packet) -> bool:
-        """RFC 1122 3.2.1.3: a source must be able to be one host's, and not be us."""
+        """RFC 1122 3.2.1.3: a source must be able to be one host's, and not be us.
+
+        What is good on one interface may be the broadcast address of another.
+        """
         nic = pkt.nic
         looped = isinstance(nic, Nic) and nic.is_loopback
         if looped:
             return True
         if self.bad_source(pkt) or pkt.src in self.local:
-            self.stats[pkt.nic.index].in_addr_errors += 1
+            self.stats[nic.index].in_addr_errors += 1
             if self.size == 16 and isinstance(nic, Nic) and pkt.src in self.local:
                 # Advertisements of an address often come from that address.
                 self.claimed(nic, pkt.src, pkt.frame[pkt.net - 8 : pkt.net - 2])
             self.door.drop(pkt, fate.IP_SOURCE_INVALID)
             return False
         if pkt.src != self.any:
-            if len(self._known_sources) >= _KNOWN_SOURCES:
-                self._known_sources.clear()
-            self._known_sources.add(pkt.src)
+            known = self.sources[nic.index]
+            if len(known) >= _KNOWN_SOURCES:
+                known.clear()
+            known.add(pkt.src)
         return True
 
     def _reachable(self, entry: LocalAddress, pkt: Packet) -> bool:
@@ -147,30 +163,47 @@ class IpLayer(Outbound):
 
     def _for_group(self, pkt: Packet) -> bool:
         """A group destination we listen to; anything else is forwarded or dropped."""
+        nic = pkt.nic
+        counters = self.stats[nic.index]
         if addr.is_multicast(pkt.dst):
             pkt.group = MULTICAST
-            counters = self.stats[pkt.nic.index]
             counters.in_mcast_pkts += 1
             counters.in_mcast_octets += pkt.end - pkt.net
-            if self.host.groups.joined(pkt.nic.index, pkt.dst):
+            joined = self.host.groups.joined(nic.index, pkt.dst)
+            if joined and not self._impossible(pkt):
                 return True
-        elif self.is_broadcast(pkt.nic.index, pkt.dst):
+        elif self.is_broadcast(nic.index, pkt.dst):
             pkt.group = BROADCAST
-            self.stats[pkt.nic.index].in_bcast_pkts += 1
+            counters.in_bcast_pkts += 1
             return True
-        elif self.interfaces[pkt.nic.index].forwarding:
+        elif self.interfaces[nic.index].forwarding:
             self.forwarder.forward(pkt)
             return False
-        self.stats[pkt.nic.index].in_addr_errors += 1
-        tentative = pkt.dst in self.addresses.all and pkt.dst not in self.local
-        self.door.drop(pkt, fate.IP_TENTATIVE if tentative else fate.IP_NOT_LOCAL)
+        counters.in_addr_errors += 1
+        if self._impossible(pkt):
+            reason = fate.IP_DESTINATION_INVALID
+        else:
+            tentative = pkt.dst in self.addresses.all and pkt.dst not in self.local
+            reason = fate.IP_TENTATIVE if tentative else fate.IP_NOT_LOCAL
+        self.door.drop(pkt, reason)
         return False
+
+    def _impossible(self, pkt: Packet) -> bool:
+        """No packet from the wire can be for this destination."""
+        nic = pkt.nic
+        looped = isinstance(nic, Nic) and nic.is_loopback
+        return not looped and self.bad_destination(pkt.dst)
 
     def _reassemble(self, pkt: Packet) -> None:
         counters = self.stats[pkt.nic.index]
-        counters.reasm_reqds += 1
         assert pkt.fragment is not None
         ident, offset, more = pkt.fragment
+        reason = self.fragment_fault(pkt, offset, more)
+        if reason:
+            counters.in_hdr_errors += 1
+            self.door.drop(pkt, reason)
+            return
+        counters.reasm_reqds += 1
         key = self.fragment_key(pkt, ident)
         whole = self.host.reassembler.add(pkt, key, offset, more)
         if whole is None:
@@ -194,4 +227,4 @@ class IpLayer(Outbound):
         joined.fragment = (ident, 0, False)
         if whole.marked:
             joined.tos |= 3
-        self._deliver(joined)
+        self._deliver(joined, counters)

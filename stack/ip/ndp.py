@@ -213,7 +213,7 @@ class NdpResolver(Resolver):
         # `begin` may be sending a packet of its own through the layer's head right now.
         head = self._head
         head.reset()
-        self._layer.icmp.counters.out_msgs += 1
+        self._layer.icmp.count_out(body[0])
         path.send(head, (body,), len(body), icmp6.PROTO, ttl=_HOPS)
 
     @staticmethod

@@ -18,7 +18,7 @@ from stack.ip.host import IpHost
 from stack.ip.interface import IpInterface
 from stack.ip.path import Path
 from stack.ip.routes import STATIC, Route
-from stack.ip.seam import UNRESOLVED
+from stack.ip.seam import UNRESOLVED, ErrorReport
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
 
@@ -35,7 +35,8 @@ class Outbound(Holding):
         self.generation = 0
         """Another number whenever routes or addresses may have changed."""
         self._paths: dict[bytes, Path] = {}
-        self._known_sources: set[bytes] = set()
+        self.sources: list[set[bytes]] = [set()]
+        """Sources that were found good, by interface index."""
         host.layers[self.size] = self  # type: ignore[assignment]
 
     # What a family must say.
@@ -63,6 +64,7 @@ class Outbound(Holding):
         counters = IpCounters()
         while len(self.stats) <= nic.index:
             self.stats.append(IpCounters())
+            self.sources.append(set())
         self.stats[nic.index] = counters
         self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)  # type: ignore[arg-type]
 
@@ -98,11 +100,13 @@ class Outbound(Holding):
         return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
-        if dst == self.any:
+        if dst == self.any or (src and src not in self.local):
             return None
-        if dst in self.local or (addr.is_loopback(dst) and src in (b"", *self.local)):
+        if dst in self.local or addr.is_loopback(dst):
             return self._loopback_path(dst, src)
         way = self._way(dst, src, nic, sending=True)
+        if way is not None and src and self._strong_nic(src) not in (None, way[0]):
+            return None
         if way is None:
             return None
         nic, gateway, avoids = way
@@ -113,12 +117,10 @@ class Outbound(Holding):
             if chosen is None:
                 return None
             src = chosen.address
-        elif src not in self.local:
-            return None
         if gateway and self.size == 4 and (addr.is_link_local(src) or addr.is_link_local(dst)):
             gateway = b""  # RFC 3927 2.6.2: never through a router
         neighbor = self._first_hop(nic, gateway, dst)
-        mtu = self.host.pmtu.limit(dst, self.interfaces[nic.index].mtu)
+        mtu = self.host.pmtu.limit(dst, nic.index, self.interfaces[nic.index].mtu)
         path = self.make_path(nic, src, dst, neighbor, mtu)
         path.avoids = avoids
         return path
@@ -157,6 +159,8 @@ class Outbound(Holding):
         """The interface that packets from `src` must leave by in the strong host model (RFC 1122
         3.3.4.2 b)."""
         nic = self.local[src].nic
+        if nic.is_loopback and not addr.is_loopback(src):
+            return None  # an address of the host, which has no link of its own
         interface = self.interfaces[nic.index]
         return None if interface.weak_send or interface.forwarding else nic
 
@@ -239,7 +243,8 @@ class Outbound(Holding):
         for path in self._paths.values():
             path.valid = False
         self._paths.clear()
-        self._known_sources.clear()
+        for known in self.sources:
+            known.clear()
 
     def reroute(self, nic: Nic, next_hop: bytes) -> None:
         """Whatever goes through `next_hop` on `nic` must find its way anew (RFC 4861 6.3.5)."""
@@ -271,11 +276,22 @@ class Outbound(Holding):
             for path in self._paths.values()
         )
 
-    def mtu_changed(self, dst: bytes) -> None:
-        """What we know about the path MTU to `dst` changed."""
+    def mtu_changed(self, dst: bytes, index: int) -> None:
+        """What we know about the path MTU to `dst` over interface `index` changed."""
         for path in self._paths.values():
-            if path.dst == dst:
-                path.resize(self.host.pmtu.limit(dst, self.interfaces[path.nic.index].mtu))
+            if path.dst == dst and path.nic.index == index:
+                self._resize(path)
+
+    def link_mtu_changed(self, interface: IpInterface) -> None:
+        """Packets on an interface may be larger, or must be smaller, than before."""
+        self.generation += 1
+        for path in self._paths.values():
+            if path.nic is interface.nic:
+                self._resize(path)
+
+    def _resize(self, path: Path) -> None:
+        index = path.nic.index
+        path.resize(self.host.pmtu.limit(path.dst, index, self.interfaces[index].mtu))
 
     # NetworkLayer, as the link sees us.
 
@@ -299,4 +315,4 @@ class Outbound(Holding):
             self.stats[neighbor.cache.nic.index].out_discards += 1
             if handler is not None:
                 quoted = parked.headers[len(parked.headers) - parked.l4 :]
-                handler.on_error(UNRESOLVED, 0, src, dst, quoted)
+                handler.on_error(ErrorReport(UNRESOLVED, src, dst, proto, quoted))

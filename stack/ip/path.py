@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stack.base.addr import is_multicast
 from stack.base.head import Head
+from stack.base.status import NO_MEMORY, OK
 from stack.base.units import View
+from stack.ip.counters import IpCounters
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.nic import Nic
 
@@ -40,6 +43,7 @@ class Path:
     )
 
     overhead = 0
+    _counters: IpCounters
 
     def __init__(self, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int) -> None:
         self.nic = nic
@@ -56,6 +60,10 @@ class Path:
         """The path MTU changed."""
         self.mtu = mtu
         self.room = mtu - self.overhead
+
+    def flow(self) -> int:
+        """A flow label for what has no better one: the same for all of it (RFC 6437 3)."""
+        return 0
 
     def confirm(self) -> None:
         """The peer acknowledged something new: its next hop is alive (RFC 4861 7.3.1)."""
@@ -93,3 +101,44 @@ class Path:
         then counted as dropped).  A packet that waits for its neighbour counts as sent.
         """
         raise NotImplementedError
+
+    def send_built(self, head: Head, views: Sequence[View], total: int) -> int:
+        """Send a packet of `total` octets whose IP header is in `head` already: OK or NO_MEMORY."""
+        counters = self._counters
+        counters.out_requests += 1
+        if self.nic.send(self.neighbor, head, views):
+            counters.out_octets += total
+            return OK
+        counters.out_discards += 1
+        return NO_MEMORY
+
+
+class ToMany:
+    """Mixed into the paths to groups and to everybody: counts what is theirs (RFC 4293)."""
+
+    __slots__ = ()
+    _counters: IpCounters
+    dst: bytes
+
+    def send(
+        self,
+        head: Head,
+        views: Sequence[View],
+        length: int,
+        proto: int,
+        tos: int = 0,
+        ttl: int = 0,
+        label: int = 0,
+        df: bool = True,
+    ) -> int:
+        """As `Path.send`."""
+        counters = self._counters
+        before = counters.out_octets
+        result = super().send(head, views, length, proto, tos, ttl, label, df)  # type: ignore[misc]
+        if result == OK:
+            if is_multicast(self.dst):
+                counters.out_mcast_pkts += 1
+                counters.out_mcast_octets += counters.out_octets - before
+            else:
+                counters.out_bcast_pkts += 1
+        return int(result)

@@ -24,6 +24,46 @@ UNRESOLVED: Final = 9
 """Not an ICMP message: this host's own link layer found no neighbour."""
 
 
+class ErrorReport:
+    """Trouble that a packet of ours met.
+
+    kind        one of the above
+    mtu         the largest packet that fits, for TOO_BIG, else 0
+    src, dst    of the packet: ours, and where it was going
+    proto       its transport
+    quoted      its transport header and what followed, at least eight octets and as much as came
+                back.  A transport checks by it that it really sent this (RFC 5927 4.1)
+    router      who says so; empty if that is this host
+    type, code  of the ICMP message; both 0 for UNRESOLVED
+    extensions  what the router appended (RFC 4884), for `wire.icmp_extensions.parse`; or empty
+    """
+
+    __slots__ = (
+        "code",
+        "dst",
+        "extensions",
+        "kind",
+        "mtu",
+        "proto",
+        "quoted",
+        "router",
+        "src",
+        "type",
+    )
+
+    def __init__(self, kind: int, src: bytes, dst: bytes, proto: int, quoted: bytes) -> None:
+        self.kind = kind
+        self.src = src
+        self.dst = dst
+        self.proto = proto
+        self.quoted = quoted
+        self.mtu = 0
+        self.router = b""
+        self.type = 0
+        self.code = 0
+        self.extensions = b""
+
+
 class RawTap:
     """Somebody who gets copies of packets, whatever their protocol."""
 
@@ -34,6 +74,9 @@ class RawTap:
     def copy(self, pkt: Packet) -> bool:
         """A whole packet for us.  True if it has found one who speaks its protocol."""
         raise NotImplementedError
+
+    def on_error(self, report: ErrorReport) -> None:
+        """A packet of ours, of any protocol, met trouble."""
 
 
 class TransportLayer:
@@ -46,13 +89,8 @@ class TransportLayer:
         """
         raise NotImplementedError
 
-    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
-        """A packet of ours from `src` to `dst` met trouble of `kind`.
-
-        `quoted` is its transport header and what followed, at least eight octets and as much
-        as came back: the transport checks that it really sent this (RFC 5927 4.1).  `mtu`
-        is the reported one for TOO_BIG, else 0.
-        """
+    def on_error(self, report: ErrorReport) -> None:
+        """A packet of ours met trouble; whether this transport sent it is for it to find out."""
 
     def address_lost(self, address: bytes, farewell: bool) -> None:
         """`address` is about to be this host's no longer.

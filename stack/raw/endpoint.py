@@ -7,7 +7,8 @@ and is fragmented if it must be, unless the user brings the header himself (`hea
 
 Over IPv6 the checksum of ICMPv6, and of others where OPTION_CHECKSUM_AT says where it is, is
 written on sending and verified on receiving (RFC 3542 3.1).
-Not done: reports of ICMP errors, IPV6_RECVPKTINFO and the like, fragmenting what has a header.
+ICMP errors about what was sent are told to the user, whoever else speaks the protocol.
+Not done: IPV6_RECVPKTINFO and the like, fragmenting what has a header.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 IPPROTO_RAW: Final = 255
 _NOWHERE: Final = -1
 _MOST: Final = 0xFFFF
+_REMEMBERED: Final = 64
+_MAX_TROUBLES: Final = 16
 _SILENT: Final = DatagramSink()
 
 
@@ -57,7 +60,9 @@ class RawEndpoint(Workable, Datagram):
         "_paused",
         "_protocol",
         "_queue",
+        "_sent",
         "_tos",
+        "_troubles",
         "number",
         "sink",
     )
@@ -77,7 +82,9 @@ class RawEndpoint(Workable, Datagram):
         self._hops = 0
         self._paused = False
         self._queue: list[Received] = []
+        self._sent: dict[bytes, Path] = {}
         self._tos = 0
+        self._troubles: list[tuple[int, bytes]] = []
 
     # The user's side.
 
@@ -130,8 +137,12 @@ class RawEndpoint(Workable, Datagram):
             hops = how.hops if how.hops > 0 else hops
         head = self._protocol.head
         head.reset()
+        if how is not None and how.options:
+            if not how.options_fit(len(address)):
+                return status.INVALID
+            head.options = how.options
         self._protocol.counters.out_datagrams += 1
-        return path.send(head, views, count, self.number, tos, hops, 0, df=df)
+        return path.send(head, views, count, self.number, tos, hops, path.flow(), df=df)
 
     def _choose(self, address: bytes, scope: int, how: Outgoing | None) -> tuple[int, Path | None]:
         """The path of a packet, or the status that says why there is none."""
@@ -146,12 +157,17 @@ class RawEndpoint(Workable, Datagram):
             if scope and self._protocol.interface(scope) is None:
                 return status.NOT_LOCAL, None
         path = self._protocol.find_path(address, own, scope)
-        return (status.NO_ROUTE if path is None else status.OK), path
+        if path is None:
+            return status.NO_ROUTE, None
+        if address not in self._sent and len(self._sent) >= _REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        self._sent[address] = path
+        return status.OK, path
 
     def _send_whole(self, path: Path, data: bytes) -> int:
         """`data` begins with an IP header."""
         packet = bytearray(data)
-        ident = self._protocol.env.random_below(0x10000)
+        ident = self._protocol.identify(path)
         size = header.complete(packet, path.src, ident)
         if not size:
             return status.INVALID
@@ -162,8 +178,7 @@ class RawEndpoint(Workable, Datagram):
         head.push(bytes(packet[:size]))
         head.net = head.start
         self._protocol.counters.out_datagrams += 1
-        sent = path.nic.send(path.neighbor, head, (memoryview(packet)[size:],))
-        return status.OK if sent else status.NO_MEMORY
+        return path.send_built(head, (memoryview(packet)[size:],), len(packet))
 
     def _with_checksum(self, path: Path, data: bytes) -> bytes:
         """`data` with its checksum; nothing if it is too short to have one."""
@@ -204,6 +219,7 @@ class RawEndpoint(Workable, Datagram):
     def close(self) -> None:
         self.sink = _SILENT
         self._queue = []
+        self._troubles.clear()
         if self._bound:
             self._bound = False
             self._protocol.remove(self)
@@ -212,6 +228,17 @@ class RawEndpoint(Workable, Datagram):
         return Name(self._address, 0) if self._bound else None
 
     # The protocol's side.
+
+    def sent_by(self, own: bytes, address: bytes) -> Path | None:
+        """By which path something was sent from `own` to `address` of late, None if not."""
+        path = self._sent.get(address)
+        return path if path is not None and path.src == own else None
+
+    def trouble(self, result: int, address: bytes) -> None:
+        """ICMP says that a packet to `address` did not arrive."""
+        if len(self._troubles) < _MAX_TROUBLES:
+            self._troubles.append((result, address))
+            self._protocol.work.mark(self)
 
     def hears(self, pkt: Packet) -> bool:
         """`pkt` is for the address and the families of this endpoint."""
@@ -248,6 +275,9 @@ class RawEndpoint(Workable, Datagram):
 
     def indicate(self) -> None:
         """Hand everything queued to the sink."""
+        while self._troubles:
+            result, address = self._troubles.pop(0)
+            self.sink.troubled(result, address, 0)
         if self._paused or not self._queue:
             return
         batch, self._queue = self._queue, []

@@ -11,15 +11,18 @@ Called by `ip/layer` through its `RawTap`, and by `core` to settle.
 
 from __future__ import annotations
 
+from stack.base import status
 from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import Packet
 from stack.base.worklist import Worklist
 from stack.ip.host import IpHost
-from stack.ip.seam import RawTap
-from stack.raw.endpoint import RawEndpoint
+from stack.ip.path import Path
+from stack.ip.seam import TOO_BIG, ErrorReport, RawTap
+from stack.raw.endpoint import IPPROTO_RAW, RawEndpoint
 from stack.transport.hosting import HostPaths
 from stack.transport.seam import SOCK_RAW, Provider
+from stack.transport.soft_errors import STATUS
 
 
 class RawCounters(Counters):
@@ -66,7 +69,23 @@ class RawProtocol(RawTap, HostPaths, Provider):
                     heard = True
         return heard
 
+    def on_error(self, report: ErrorReport) -> None:
+        """Believed of what an endpoint sent lately, as everywhere."""
+        result = status.TOO_BIG if report.kind == TOO_BIG else STATUS.get(report.kind, 0)
+        for number in (report.proto, IPPROTO_RAW):
+            for endpoint in self._endpoints.get(number, ()):
+                path = endpoint.sent_by(report.src, report.dst)
+                if path is None:
+                    continue
+                if report.kind == TOO_BIG:
+                    self._host.pmtu.lower(path, report.mtu)
+                endpoint.trouble(result or status.HOST_UNREACHABLE, report.dst)
+
     # For endpoints.
+
+    def identify(self, path: Path) -> int:
+        """An identification for a packet on `path` whose sender gave none."""
+        return self._host.identities.take(path.src, path.dst)
 
     def add(self, endpoint: RawEndpoint) -> None:
         """`endpoint` is bound."""

@@ -165,7 +165,7 @@ def begin(tcb: Tcb) -> None:
     mode = tcb.protocol.config.tcp_mtu_probing
     if mode == OFF:
         return
-    proven = tcb.protocol.pmtu.proven(tcb.remote)
+    proven = tcb.protocol.pmtu.proven(tcb.path)
     if mode == ALWAYS or 0 < proven < tcb.path.mtu:
         _search(tcb, proven)
         options.update_mss(tcb)
@@ -225,7 +225,7 @@ def acknowledged(tcb: Tcb, search: MtuSearch) -> None:
     if not search.size or tcb.snd.una_at < search.end:
         return
     search.succeeded()
-    tcb.protocol.pmtu.prove(tcb.remote, search.low)
+    tcb.protocol.pmtu.prove(tcb.path, search.low)
     options.update_mss(tcb)
     tcb.snd.proven = tcb.snd.mss
     _conclude(tcb, search)
@@ -274,7 +274,7 @@ def too_big(tcb: Tcb, search: MtuSearch, at: int, mtu: int) -> bool:
         return False
     tcb.board.mark_lost(search.start, search.end)
     search.gave_up(0)
-    tcb.protocol.pmtu.lower(tcb.remote, mtu)
+    tcb.protocol.pmtu.lower(tcb.path, mtu)
     tcb.protocol.work.mark(tcb)
     return True
 
@@ -283,7 +283,7 @@ def black_hole(tcb: Tcb, deep: bool) -> bool:
     """Full segments keep vanishing.  True if that changed the size of a segment."""
     search = tcb.search or _search(tcb, 0)
     before = tcb.snd.mss
-    tcb.protocol.pmtu.disprove(tcb.remote)
+    tcb.protocol.pmtu.disprove(tcb.path)
     search.black_hole(deep, tcb.protocol.env.now)
     options.update_mss(tcb)
     return tcb.snd.mss < before
@@ -293,4 +293,4 @@ def _conclude(tcb: Tcb, search: MtuSearch) -> None:
     """The search may be over: let everybody know what the path takes, for a while."""
     if not search.wanted and search.high < search.ceiling:
         protocol = tcb.protocol
-        protocol.pmtu.lower(tcb.remote, search.low, protocol.config.tcp_mtu_probe_interval)
+        protocol.pmtu.lower(tcb.path, search.low, protocol.config.tcp_mtu_probe_interval)

@@ -71,7 +71,7 @@ def prove(tcb: Tcb, acked: int) -> None:
 def _shrank(tcb: Tcb, mtu: int) -> None:
     """RFC 1191 6.5: send again in smaller pieces; it was not congestion."""
     before = tcb.path.mtu
-    tcb.protocol.pmtu.lower(tcb.remote, mtu)
+    tcb.protocol.pmtu.lower(tcb.path, mtu)
     if tcb.path.mtu < before:
         tcb.snd.proven = 0
         tcb.board.mark_all_lost()

@@ -19,7 +19,7 @@ from stack.base.worklist import Worklist
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
 from stack.ip.path import Path
-from stack.ip.seam import TOO_BIG, UNRESOLVED, TransportLayer
+from stack.ip.seam import TOO_BIG, UNRESOLVED, ErrorReport, TransportLayer
 from stack.tcp import ending, estats, handshake, info, input, path_mtu, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
@@ -217,9 +217,10 @@ class TcpProtocol(TransportLayer, HostProvider):
             self.counters.out_segs += 1
             self.counters.out_rsts += 1
 
-    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
+    def on_error(self, report: ErrorReport) -> None:
         """RFC 9293 3.9.2.2, RFC 5927: believed if it quotes data that is in flight."""
-        tcb = self._table.get(dst + src + quoted[2:4] + quoted[:2])
+        quoted, kind = report.quoted, report.kind
+        tcb = self._table.get(report.dst + report.src + quoted[2:4] + quoted[:2])
         if not isinstance(tcb, Tcb):
             return
         number = _from_bytes(quoted[4:8], "big")
@@ -227,7 +228,7 @@ class TcpProtocol(TransportLayer, HostProvider):
         if ahead >= max(tcb.snd.flight, 1):
             return
         if kind == TOO_BIG:
-            path_mtu.reported(tcb, tcb.snd.una_at + ahead, mtu)
+            path_mtu.reported(tcb, tcb.snd.una_at + ahead, report.mtu)
             return
         result = STATUS.get(kind, status.HOST_UNREACHABLE)
         opening = tcb.state in (SYN_SENT, SYN_RECEIVED)

@@ -22,6 +22,7 @@ class Received:
         "count",
         "group",
         "local",
+        "options",
         "port",
         "scope",
         "segment",
@@ -49,6 +50,7 @@ class Received:
         self.charge = charge  # octets it costs of the receive buffer
         self.tos = 0
         self.ttl = 0
+        self.options = b""  # of the IPv4 header, where OPTION_HEAR_OPTIONS is set
         self.count = 1  # datagrams in it
         self.segment = 0  # payload of each but the last, if there are several
 

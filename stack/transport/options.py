@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.addr import V4, V6
+from stack.wire import ipv4
 
 BOTH: Final = V4 | V6
 """An option is meant for both families of a dual endpoint."""
@@ -44,6 +45,9 @@ OPTION_CONNECT_ERRORS: Final = 26
 
 OPTION_HEAR_BROADCASTS: Final = 27
 """Receive what is sent to broadcast addresses; on unless cleared."""
+
+OPTION_HEAR_OPTIONS: Final = 28
+"""Fill in `Received.options`; off unless set."""
 
 PATH_MTU_DEFAULT: Final = 0
 """Fragment by the path MTU, without DF."""
@@ -93,7 +97,7 @@ class Claim:
 class Outgoing:
     """How one datagram differs from the others of its endpoint."""
 
-    __slots__ = ("ecn", "fragment", "hops", "interface", "source", "tos")
+    __slots__ = ("ecn", "fragment", "hops", "interface", "options", "source", "tos")
 
     def __init__(self) -> None:
         # Empty: the endpoint's, or by the routes.  0.0.0.0 to 255.255.255.255 on `interface`:
@@ -104,6 +108,7 @@ class Outgoing:
         self.tos = -1  # the whole octet; negative: the endpoint's
         self.ecn = -1  # its two lowest bits; negative: those of `tos`
         self.fragment = -1  # 0: DF, 1: never DF; negative: the endpoint's
+        self.options = b""  # of the IPv4 header
 
     def service(self, tos: int, df: bool) -> tuple[int, bool]:
         """Traffic class and DF, given those of the endpoint."""
@@ -112,3 +117,9 @@ class Outgoing:
         if self.ecn >= 0:
             tos = tos & 0xFC | self.ecn
         return tos, df if self.fragment < 0 else not self.fragment
+
+    def options_fit(self, size: int) -> bool:
+        """The options are those of a sound header to an address of `size` octets."""
+        given = self.options
+        fits = size == 4 and len(given) % 4 == 0 and len(given) <= ipv4.MAX_OPTIONS
+        return fits and ipv4.options(given, 0, len(given)) is not None

@@ -4,8 +4,8 @@
 Done: RFC 768 with checksums always generated, RFC 1122 4.1.3.  Received datagrams wait as
 views of their frames, charged by frame size, until the indicate phase hands over all of them
 in one call.  ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  What can be
-set is kept per family (`Way`), and a single datagram can differ (the seam's `Outgoing`).  Not done:
-IP options.
+set is kept per family (`Way`), and a single datagram can differ (the seam's `Outgoing`), by IPv4
+options too (RFC 1122 4.1.3.2).  Not done: IPv6 extension headers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from stack.transport.options import (
     OPTION_GROUP_INTERFACE,
     OPTION_GROUP_LOOP,
     OPTION_HEAR_BROADCASTS,
+    OPTION_HEAR_OPTIONS,
     OPTION_INTERFACE,
     OPTION_LARGEST_PACKET,
     OPTION_NO_CHECKSUM,
@@ -52,6 +53,7 @@ _pack: Final = udp.HEADER.pack_into
 _PROTO: Final = 17
 _MAX_PAYLOAD: Final = 65535 - udp.LENGTH
 _MAX_TROUBLES: Final = 16
+_REMEMBERED: Final = 64
 _SILENT: Final = DatagramSink()
 
 
@@ -141,12 +143,14 @@ class UdpEndpoint(Workable, Datagram):
         "_charged",
         "_families",
         "_flow",
+        "_hears_options",
         "_only",
         "_paths",
         "_paused",
         "_protocol",
         "_queue",
         "_room",
+        "_sent",
         "_troubles",
         "_way4",
         "_way6",
@@ -165,11 +169,13 @@ class UdpEndpoint(Workable, Datagram):
         self.hears_broadcasts = True
         self._charged = 0
         self._flow = 0
+        self._hears_options = False
         self._paths: dict[bytes, Path] = {}
         self._paused = False
         self._queue: list[Received] = []
         self._only: tuple[bytes, int] | None = None  # the one we receive from
         self._room = protocol.receive_buffer
+        self._sent: dict[bytes, Path] = {}  # what differed from the others went by these
         self._troubles: list[tuple[int, bytes, int]] = []
         self._way4 = _PLAIN4
         self._way6 = _PLAIN6
@@ -220,6 +226,8 @@ class UdpEndpoint(Workable, Datagram):
             if how is not None:
                 if how.hops == 0 and not addr.is_multicast(address):
                     return status.INVALID
+                if how.options and not how.options_fit(len(address)):
+                    return status.INVALID
                 tos, df = how.service(tos, df)
             if way.narrow:
                 by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
@@ -232,6 +240,8 @@ class UdpEndpoint(Workable, Datagram):
                 return status.OK
         head = self._protocol.head
         head.reset()
+        if how is not None and how.options:
+            head.options = how.options
         length = count + 8
         start = head.end - 8
         if way.bare:
@@ -268,6 +278,9 @@ class UdpEndpoint(Workable, Datagram):
             return status.OK
         if option == OPTION_RECEIVE_BUFFER:
             self._room = value
+            return status.OK
+        if option == OPTION_HEAR_OPTIONS:
+            self._hears_options = bool(value)
             return status.OK
         if option not in _MOST:
             return status.NOT_SUPPORTED
@@ -344,6 +357,8 @@ class UdpEndpoint(Workable, Datagram):
         received = Received(view, pkt.src, port, pkt.dst, pkt.nic.index, pkt.group, charge)
         received.tos = pkt.tos
         received.ttl = pkt.ttl
+        if self._hears_options and len(pkt.src) == 4:
+            received.options = pkt.frame[pkt.net + 20 : pkt.l4]
         self._charged += charge
         self._protocol.counters.in_datagrams += 1
         self._queue.append(received)
@@ -366,12 +381,24 @@ class UdpEndpoint(Workable, Datagram):
         way = self._way4 if len(group) == 4 else self._way6
         return way.loop and self.memberships.hears(index, group, source)
 
+    def sent_by(self, address: bytes, port: int) -> Path | None:
+        """By which path something was sent to `address` and `port` of late, None if it was not.
+
+        Ports are remembered of whom we receive from only.
+        """
+        if self._only is not None and self._only != (address, port):
+            return None
+        return self._paths.get(address) or self._sent.get(address)
+
     def trouble(self, result: int, address: bytes, port: int) -> None:
         """ICMP says that a datagram to `address` and `port` did not arrive.
 
-        Believed only of addresses that something was sent to, since anybody can say it.
+        That one was too big is told to those who asked for it not to be fragmented.
         """
-        if address in self._paths and len(self._troubles) < _MAX_TROUBLES:
+        way = self._way4 if len(address) == 4 else self._way6
+        if result == status.TOO_BIG and not way.df:
+            return
+        if len(self._troubles) < _MAX_TROUBLES:
             self._troubles.append((result, address, port))
             self._protocol.work.mark(self)
 
@@ -424,8 +451,9 @@ class UdpEndpoint(Workable, Datagram):
         if everybody and not self._broadcast:
             return status.ACCESS, None
         # What goes to everybody is looked at every time: the permission may be taken back.
-        if how is None and not scope and not everybody:
-            if len(self._paths) >= 64:
-                self._paths.clear()
-            self._paths[address] = path
+        usual = how is None and not scope and not everybody
+        known = self._paths if usual else self._sent
+        if address not in known and len(known) >= _REMEMBERED:
+            del known[next(iter(known))]
+        known[address] = path
         return status.OK, path

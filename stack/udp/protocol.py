@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base import fate
+from stack.base import fate, status
 from stack.base.checksum import data_sum
 from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import MULTICAST, UNICAST, Packet
-from stack.base.status import HOST_UNREACHABLE
 from stack.base.worklist import Worklist
 from stack.ip.host import IpHost
 from stack.ip.path import Path
-from stack.ip.seam import TOO_BIG, TransportLayer
+from stack.ip.pmtu import smallest
+from stack.ip.seam import TOO_BIG, ErrorReport, TransportLayer
 from stack.transport.datagram_seam import Received
 from stack.transport.demux import Demux
 from stack.transport.hosting import HostProvider
@@ -149,15 +149,20 @@ class UdpProtocol(TransportLayer, HostProvider):
         self.counters.in_errors += 1
         self.door.drop(pkt, reason)
 
-    def on_error(self, kind: int, mtu: int, src: bytes, dst: bytes, quoted: bytes) -> None:
-        endpoint = self.bound.find(src, quoted[:2])
-        if endpoint is None:
+    def on_error(self, report: ErrorReport) -> None:
+        """RFC 1122 4.1.3.3; believed of what an endpoint sent lately (RFC 5927 4.1)."""
+        quoted = report.quoted
+        endpoint = self.bound.find(report.src, quoted[:2])
+        port = int.from_bytes(quoted[2:4], "big")
+        path = None if endpoint is None else endpoint.sent_by(report.dst, port)
+        if endpoint is None or path is None:
             return
-        if kind == TOO_BIG:
-            self._host.pmtu.lower(dst, mtu)
+        if report.kind == TOO_BIG:
+            self._host.pmtu.lower(path, report.mtu)
+            result = status.TOO_BIG
         else:
-            result = STATUS.get(kind, HOST_UNREACHABLE)
-            endpoint.trouble(result, dst, int.from_bytes(quoted[2:4], "big"))
+            result = STATUS.get(report.kind, status.HOST_UNREACHABLE)
+        endpoint.trouble(result, report.dst, port)
 
     # For endpoints.
 
@@ -166,12 +171,12 @@ class UdpProtocol(TransportLayer, HostProvider):
 
         A path of the caller's own, made for one datagram: no report reaches it.
         """
-        own = path.nic.mtu if ignore_reports else path.mtu
+        layer = self._host.layers[len(path.dst)]
+        own = layer.interface(path.nic).mtu if ignore_reports else path.mtu
         if mtu:
-            own = min(own, mtu)
+            own = min(own, max(mtu, smallest(path.dst)))
         if own == path.mtu:
             return path
-        layer = self._host.layers[len(path.dst)]
         return layer.make_path(path.nic, path.src, path.dst, path.neighbor, own)
 
     def loop_back(

@@ -34,6 +34,7 @@ FRAGMENT_LENGTH: Final = FRAGMENT_HEADER.size  # 8
 OPT_PAD1: Final = 0
 OPT_PADN: Final = 1
 OPT_ROUTER_ALERT: Final = 5
+OPT_JUMBO: Final = 0xC2
 
 ROUTER_ALERT_MLD: Final = bytes((OPT_ROUTER_ALERT, 2, 0, 0))
 """Routers look at the packet, for it is MLD's (RFC 2711 2.1)."""
@@ -71,6 +72,21 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
             found.append((kind, at, size))
         at += 2 + size
     return found
+
+
+def padding_fault(frame: bytes, start: int, end: int) -> int:
+    """Where padding in sound options is longer than an alignment to eight octets needs, or is not
+    zero (RFC 4942 2.1.9.5, RFC 8504 5.3); 0 if nowhere.
+    """
+    at, run = start, 0
+    while at < end:
+        kind = frame[at]
+        size = 1 if kind == OPT_PAD1 else frame[at + 1] + 2
+        run = run + size if kind in (OPT_PAD1, OPT_PADN) else 0
+        if run > 7 or (kind == OPT_PADN and any(frame[at + 2 : at + size])):
+            return at
+        at += size
+    return 0
 
 
 def build_fragment(proto: int, offset: int, more: bool, ident: int) -> bytes:

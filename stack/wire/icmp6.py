@@ -53,6 +53,9 @@ BAD_FIELD: Final = 0
 BAD_NEXT_HEADER: Final = 1
 BAD_OPTION: Final = 2
 INCOMPLETE_CHAIN: Final = 3  # RFC 7112
+CHAIN_TOO_LONG: Final = 7  # RFC 8883, as the next two
+TOO_MANY_HEADERS: Final = 8
+TOO_MANY_OPTIONS: Final = 9
 
 
 def describe(frame: bytes, start: int, end: int) -> str:

@@ -38,12 +38,16 @@ PROTO_IGMP: Final = 2
 PROTO_TCP: Final = 6
 PROTO_UDP: Final = 17
 
-OPT_COPIED: Final = 0x80  # bit: on every fragment
 OPT_END: Final = 0
 OPT_NOP: Final = 1
+OPT_RECORD_ROUTE: Final = 7
+OPT_TIMESTAMP: Final = 68
 OPT_LSRR: Final = 131
 OPT_SSRR: Final = 137
 OPT_ROUTER_ALERT: Final = 148
+OPT_COPIED: Final = 0x80
+"""The bit of an option's type that takes it into every fragment."""
+MAX_OPTIONS: Final = 40
 
 ROUTER_ALERT: Final = bytes((OPT_ROUTER_ALERT, 4, 0, 0))
 """The option that asks routers to look at the packet (RFC 2113 2.1)."""
@@ -76,7 +80,9 @@ def read(pkt: Packet) -> int:
             return fate.IP_HEADER_LENGTH
     else:
         length = LENGTH
-    if total < length or total > room:
+    if total > room:
+        return fate.IP_TRUNCATED
+    if total < length:
         return fate.IP_TOTAL_LENGTH
     if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
         return fate.IP_CHECKSUM
@@ -114,6 +120,26 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
         found.append((kind, at, length))
         at += length
     return found
+
+
+def options_fault(frame: bytes, start: int, end: int) -> int:
+    """Where options that `options` finds malformed go wrong: the offset of the octet.
+
+    A type without a length is at fault itself; otherwise it is the length.
+    """
+    at = start
+    while at < end:
+        if frame[at] == OPT_END:
+            break
+        if frame[at] == OPT_NOP:
+            at += 1
+            continue
+        if at + 1 >= end:
+            return at
+        if frame[at + 1] < 2 or at + frame[at + 1] > end:
+            return at + 1
+        at += frame[at + 1]
+    return end
 
 
 def build(

@@ -48,7 +48,7 @@ def read(pkt: Packet) -> int:
     if first >> 28 != 6:
         return fate.IP_VERSION
     if length + LENGTH > room:
-        return fate.IP_TOTAL_LENGTH
+        return fate.IP_TRUNCATED
     pkt.end = net + LENGTH + length
     pkt.l4 = net + LENGTH
     pkt.src = src

@@ -350,7 +350,7 @@ def test_source_quench_is_discarded(world: World) -> None:
     icmp(scene.peer, 4, 0, (80, scene.peer.sport), scene.iss + 1)
     assert scene.tcb.cc.window == window
     assert scene.user.troubles == []
-    assert scene.host.drops() == {"icmp_type_unknown": 1}
+    assert scene.host.drops() == {"icmp_deprecated": 1}
 
 
 def test_errors_go_to_the_connection_that_caused_them(world: World, family: int) -> None:

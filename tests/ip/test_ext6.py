@@ -142,12 +142,142 @@ def test_truncated_headers(world: World, pair: tuple[Host, Peer]) -> None:
 
 
 def test_bounds_on_number_of_headers_and_options() -> None:
+    """RFC 8504 5.3 has the bounds, RFC 8883 the codes: the pointer is where the bound was met."""
     world = World()
-    host, peer = world.host(quiet(extension_limit=4, option_limit=3))
-    rest = ext(DST) * 4 + ext(UDP) + udp(peer, host)
-    assert send(world, host, peer, DST, rest) == {"ext_too_many": 1}
+    knobs = {"extension_limit": 4, "option_limit": 3, "extension_chain_limit": 64}
+    host, peer = world.host(quiet(**knobs))
+    assert send(world, host, peer, DST, ext(DST) * 4 + ext(UDP) + udp(peer, host)) == {
+        "ext_too_many": 1
+    }
+    assert answer(peer) == (PROBLEM, 8, 40 + 4 * 8)
     many = bytes((0x05, 0)) * 4 + bytes((1, 4, 0, 0, 0, 0))
     assert send(world, host, peer, DST, ext(UDP, many) + udp(peer, host)) == {"ext_too_many": 2}
+    assert answer(peer) == (PROBLEM, 9, 40 + 2 + 3 * 2)
+    long = ext(DST, bytes((1, 28)) + bytes(28)) + ext(DST, bytes((1, 28)) + bytes(28)) + ext(UDP)
+    send(world, host, peer, DST, long + udp(peer, host))
+    assert host.drops() == {"ext_too_many": 2, "ext_too_long": 1}
+    assert answer(peer) == (PROBLEM, 7, 40 + 64)
+    assert host.stack.v6.counters.in_hdr_errors == 3
+
+
+PADDING = [
+    (bytes((1, 4, 0, 0, 0, 0)), True),
+    (bytes(6), True),
+    (bytes((1, 4, 0, 0, 0, 9)), False),  # it carries something
+    (bytes((1, 12)) + bytes(12), False),  # longer than alignment needs
+    (bytes(14), False),
+    (bytes((1, 2, 0, 0)) + bytes((0, 0)) + bytes((1, 6)) + bytes(6), False),  # in pieces
+    (bytes((0, 0, 0, 0x1E, 0, 0)), True),
+]
+
+
+@pytest.mark.parametrize(("options", "fine"), PADDING)
+@pytest.mark.parametrize("strict", [False, True])
+def test_padding(options: bytes, fine: bool, strict: bool) -> None:
+    """RFC 8504 5.3: refused where that is configured, in silence."""
+    world = World()
+    host, peer = world.host(quiet(strict_padding=strict))
+    host.datagram().bind(b"", 7, 0)
+    send(world, host, peer, DST, ext(UDP, options) + udp(peer, host))
+    refused = strict and not fine
+    assert host.drops() == ({"ext_padding": 1} if refused else {})
+    assert host.stack.udp.counters.in_datagrams == (not refused)
+    assert peer.next_ip() is None
+
+
+@pytest.mark.parametrize("first", [HOP, DST])
+def test_router_alert_and_home_address(world: World, pair: tuple[Host, Peer], first: int) -> None:
+    """RFC 2711: hosts need not care.  RFC 6275: unknown here, and to be reported."""
+    host, peer = pair
+    rest = ext(UDP, bytes((5, 2, 0, 0, 0, 0))) + udp(peer, host)
+    assert send(world, host, peer, first, rest) == {}
+    assert host.stack.udp.counters.in_datagrams == 1
+    rest = ext(UDP, bytes((1, 2, 0, 0, 0xC9, 16)) + bytes(16)) + udp(peer, host)
+    assert send(world, host, peer, first, rest) == {"ext_option_unknown": 1}
+    assert answer(peer) == (PROBLEM, 2, 46)
+
+
+def test_jumbograms_are_refused(world: World, pair: tuple[Host, Peer]) -> None:
+    """RFC 2675 is not done: its option is an unknown one (RFC 8200 4.2), wherever the length is."""
+    host, peer = pair
+    body = ext(UDP, bytes((0xC2, 4, 0, 1, 0, 0))) + bytes(1200)
+    packet = ipv6.build(0, 0, 0, HOP, 64, peer.v6, host.v6) + body
+    peer.frame(ethernet.TYPE_IPV6, packet)
+    world.run(0)
+    assert host.drops() == {"ext_jumbo": 1}
+    assert answer(peer) == (PROBLEM, 2, 42)
+    assert send(world, host, peer, HOP, body) == {"ext_jumbo": 1, "ext_option_unknown": 1}
+    assert answer(peer) == (PROBLEM, 2, 42)
+
+
+@pytest.mark.parametrize("rest", [b"", ext(UDP), bytes((UDP, 9)) + bytes(6)])
+def test_a_length_of_zero_and_no_jumbo_option(
+    world: World, pair: tuple[Host, Peer], rest: bytes
+) -> None:
+    """RFC 2675 3: the payload length is wrong then."""
+    host, peer = pair
+    peer.frame(ethernet.TYPE_IPV6, ipv6.build(0, 0, 0, HOP, 64, peer.v6, host.v6) + rest)
+    world.run(0)
+    assert host.drops() == {"ext_malformed": 1}
+    assert answer(peer) == (PROBLEM, 0, 4)
+
+
+@pytest.mark.parametrize("kind", [0, 2, 3, 4, 5, 253, 254])
+def test_routing_headers_of_every_type(world: World, pair: tuple[Host, Peer], kind: int) -> None:
+    """RFC 8200 4.4, RFC 5095: all of them are unrecognised."""
+    host, peer = pair
+    done = bytes((UDP, 2, kind, 0)) + bytes(20)
+    assert send(world, host, peer, ROUTE, done + udp(peer, host)) == {}
+    assert host.stack.udp.counters.in_datagrams == 1
+    left = bytes((UDP, 2, kind, 1)) + bytes(20)
+    assert send(world, host, peer, ROUTE, left + udp(peer, host)) == {"ext_routing": 1}
+    assert answer(peer) == (PROBLEM, 0, 42)
+
+
+@pytest.mark.parametrize("proto", [50, 51, 4, 41, 135, 139, 140, 222])
+def test_protocols_that_nobody_speaks(world: World, pair: tuple[Host, Peer], proto: int) -> None:
+    """Encryption, authentication, tunnels, mobility: the pointer is at the octet that names it."""
+    host, peer = pair
+    assert send(world, host, peer, proto, bytes(24)) == {"ip_protocol_unknown": 1}
+    assert answer(peer) == (PROBLEM, 1, 6)
+    send(world, host, peer, DST, ext(proto) + bytes(24))
+    assert answer(peer) == (PROBLEM, 1, 40)
+    counters = host.stack.v6.counters
+    assert (counters.in_unknown_protos, counters.in_hdr_errors) == (2, 0)
+
+
+def test_a_pointer_beyond_what_is_quoted(world: World, pair: tuple[Host, Peer]) -> None:
+    """RFC 4443 3.4: it points at where the octet would be."""
+    host, peer = pair
+    padding = bytes((0x1E, 253)) + bytes(253) + bytes((0x1E, 253)) + bytes(253)
+    long = ext(DST, padding * 2 + bytes((1, 2, 0, 0)) + bytes((1, 4, 0, 0, 0, 0)))
+    assert len(long) % 8 == 0
+    rest = long + long + ext(222) + bytes(200)
+    assert send(world, host, peer, DST, rest) == {"ip_protocol_unknown": 1}
+    seen = peer.next_ip()
+    assert seen is not None
+    assert seen.body[:2] == bytes((PROBLEM, 1))
+    assert int.from_bytes(seen.body[4:8], "big") == 40 + 2 * len(long)
+    assert seen.pkt.end - seen.pkt.net == 1280 < 40 + 2 * len(long)
+
+
+def test_no_error_about_an_error_behind_extension_headers(
+    world: World, pair: tuple[Host, Peer]
+) -> None:
+    """RFC 4443 2.4 e.1, whatever stands in front of it."""
+    host, peer = pair
+    bad = ext(58, bytes((0x85, 2, 0, 0, 1, 0)))
+    for kind, answered in ((1, False), (127, False), (137, False), (128, True)):
+        send(world, host, peer, DST, bad + bytes((kind,)) + bytes(47))
+        assert (peer.next_ip() is not None) == answered
+        send(
+            world,
+            host,
+            peer,
+            DST,
+            ext(FRAG) + bytes((58, 0, 0, 1, 0, 0, 0, kind)) + bytes((kind,)) + bytes(6),
+        )
+        assert (peer.next_ip() is not None) == answered
 
 
 def test_first_fragment_must_hold_all_headers(world: World, pair: tuple[Host, Peer]) -> None:

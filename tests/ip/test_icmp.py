@@ -130,7 +130,8 @@ def test_errors_are_rate_limited_in_total(world: World) -> None:
         bare = b"\x9c\x40\0\x09\0\x08\0\0"
         peer.packet(17, peer.checked(17, bare, 6, src, host.v4), src=src)
     world.run(0)
-    assert host.stack.v4.icmp.counters.out_errors == 3
+    assert host.stack.v4.icmp.out_types[3] == 3
+    assert host.stack.v4.icmp.counters.out_errors == 47
 
 
 @pytest.mark.parametrize("kind", [3, 4, 5, 11, 12])
@@ -158,10 +159,10 @@ def test_no_error_about_broadcast_or_fragment(world: World) -> None:
 def test_source_quench_and_unknown_types_are_ignored(world: World) -> None:
     host, peer = setup(world, addr.V4)
     inner = ipv4.build(0, 28, 1, 0, 64, 6, host.v4, peer.v4) + bytes(8)
-    for kind in (4, 9, 10, 13, 15, 17, 40, 255):
+    for kind in (4, 6, 9, 10, 13, 15, 16, 17, 18, 30, 39, 40, 255):
         peer.sends_icmp(kind, 0, 0, inner)
     world.run(0)
-    assert host.drops() == {"icmp_type_unknown": 8}
+    assert host.drops() == {"icmp_type_unknown": 5, "icmp_deprecated": 8}
     assert peer.next_ip() is None
 
 
@@ -188,21 +189,34 @@ def too_big(peer: Peer, mtu: int, inner: bytes) -> None:
         peer.sends_icmp(2, 0, mtu, inner)
 
 
-def test_path_mtu_is_lowered_believed_and_forgotten(world: World, family: int) -> None:
+def sender(world: World, family: int) -> tuple[Host, Peer, bytes]:
+    """A host that has sent a datagram to its peer, and how an error would quote it."""
     host, peer = setup(world, family)
     endpoint = host.datagram()
     endpoint.bind(b"", 5000, 0)
-    body = (5000).to_bytes(2, "big") + (9).to_bytes(2, "big") + bytes(8)
-    too_big(peer, 1300, quoted(host, peer, body))
+    assert endpoint.send([b"data"], 4, peer.mine, 9, 0) == 0
     world.run(0)
+    assert peer.next_ip() is not None
+    body = (5000).to_bytes(2, "big") + (9).to_bytes(2, "big") + bytes(8)
+    return host, peer, quoted(host, peer, body)
+
+
+def path_mtu(host: Host, peer: Peer) -> int:
     path = host.stack.host.layer_of(peer.mine).path(peer.mine)
     assert path is not None
-    assert path.mtu == 1300
-    too_big(peer, 1400, quoted(host, peer, body))
+    return path.mtu
+
+
+def test_path_mtu_is_lowered_believed_and_forgotten(world: World, family: int) -> None:
+    host, peer, inner = sender(world, family)
+    too_big(peer, 1300, inner)
     world.run(0)
-    assert path.mtu == 1300  # never raised by a report
+    assert path_mtu(host, peer) == 1300
+    too_big(peer, 1400, inner)
+    world.run(0)
+    assert path_mtu(host, peer) == 1300  # never raised by a report
     world.run(host.stack.config.pmtu_age + SECOND)
-    assert path.mtu == 1500
+    assert path_mtu(host, peer) == 1500
 
 
 def test_path_mtu_report_about_nobody_is_not_believed(world: World, family: int) -> None:
@@ -210,31 +224,64 @@ def test_path_mtu_report_about_nobody_is_not_believed(world: World, family: int)
     body = (5000).to_bytes(2, "big") + (9).to_bytes(2, "big") + bytes(8)
     too_big(peer, 1300, quoted(host, peer, body))
     world.run(0)
-    path = host.stack.host.layer_of(peer.mine).path(peer.mine)
-    assert path is not None
-    assert path.mtu == 1500
+    assert path_mtu(host, peer) == 1500
 
 
-def test_path_mtu_has_a_floor_and_a_plateau(world: World, family: int) -> None:
+def test_path_mtu_report_about_what_was_never_sent(world: World, family: int) -> None:
+    """RFC 5927 4.1: the port is bound, but nothing went to that destination from it."""
     host, peer = setup(world, family)
     endpoint = host.datagram()
     endpoint.bind(b"", 5000, 0)
     body = (5000).to_bytes(2, "big") + (9).to_bytes(2, "big") + bytes(8)
-    layer = host.stack.host.layer_of(peer.mine)
-    if family == addr.V4:
-        # An old router reports 0: the next plateau below the packet's size (RFC 1191 5).
-        inner = bytearray(quoted(host, peer, body))
-        inner[2:4] = (1500).to_bytes(2, "big")
-        too_big(peer, 0, bytes(inner))
-        world.run(0)
-        path = layer.path(peer.mine)
-        assert path is not None
-        assert path.mtu == 1492
-    too_big(peer, 40, quoted(host, peer, body))
+    too_big(peer, 1300, quoted(host, peer, body))
     world.run(0)
-    path = layer.path(peer.mine)
-    assert path is not None
-    assert path.mtu == (68 if family == addr.V4 else 1280)
+    assert path_mtu(host, peer) == 1500
+
+
+def test_path_mtu_report_with_another_port_than_the_fixed_one(world: World, family: int) -> None:
+    host, peer = setup(world, family)
+    endpoint = host.datagram()
+    endpoint.bind(b"", 5000, 0)
+    endpoint.restrict(peer.mine, 9)
+    endpoint.send([b"data"], 4, peer.mine, 9, 0)
+    for port, mtu in ((10, 1500), (9, 1300)):
+        body = (5000).to_bytes(2, "big") + port.to_bytes(2, "big") + bytes(8)
+        too_big(peer, 1300, quoted(host, peer, body))
+        world.run(0)
+        assert path_mtu(host, peer) == mtu
+
+
+@pytest.mark.parametrize("size", [576, 1006, 1007, 1492, 1500])
+def test_routers_that_report_no_size(world: World, size: int) -> None:
+    """RFC 1191 5 and 7.1: the next plateau below the packet's size."""
+    host, peer, quote = sender(world, addr.V4)
+    inner = bytearray(quote)
+    inner[2:4] = size.to_bytes(2, "big")
+    too_big(peer, 0, bytes(inner))
+    world.run(0)
+    assert path_mtu(host, peer) == {576: 508, 1006: 508, 1007: 1006, 1492: 1006, 1500: 1492}[size]
+
+
+@pytest.mark.parametrize("mtu", [1, 40, 67, 1279])
+def test_path_mtu_has_a_floor_and_a_plateau(world: World, family: int, mtu: int) -> None:
+    """RFC 1191 3: never below 68.  RFC 8201 4: below 1280 the message is discarded.
+
+    Plateaus are in `test_routers_that_report_no_size`."""
+    if family == addr.V4:
+        mtu = min(mtu, 67)
+    host, peer, inner = sender(world, family)
+    too_big(peer, mtu, inner)
+    world.run(0)
+    assert path_mtu(host, peer) == 1500
+    assert host.drops() == {"icmp_mtu_invalid": 1}
+
+
+def test_the_smallest_reports(world: World, family: int) -> None:
+    least = 68 if family == addr.V4 else 1280
+    host, peer, inner = sender(world, family)
+    too_big(peer, least, inner)
+    world.run(0)
+    assert path_mtu(host, peer) == least
 
 
 def test_malformed_quotes(world: World, family: int) -> None:

@@ -49,11 +49,21 @@ def test_v4_header_length(world: World, words: int) -> None:
     assert fate_of(world, host, peer, ethernet.TYPE_IPV4, bytes(packet)) == {"ip_header_length": 1}
 
 
-@pytest.mark.parametrize("total", [0, 19, 29, 65535])
+@pytest.mark.parametrize("total", [0, 19])
 def test_v4_total_length(world: World, total: int) -> None:
     host, peer, packet = v4(world)
     packet[2:4] = total.to_bytes(2, "big")
     assert fate_of(world, host, peer, ethernet.TYPE_IPV4, resum(packet)) == {"ip_total_length": 1}
+    assert host.stack.v4.counters.in_hdr_errors == 1
+
+
+@pytest.mark.parametrize("total", [29, 65535])
+def test_v4_truncated(world: World, total: int) -> None:
+    """The frame holds less than the header says (RFC 4293 ipIfStatsInTruncatedPkts)."""
+    host, peer, packet = v4(world)
+    packet[2:4] = total.to_bytes(2, "big")
+    assert fate_of(world, host, peer, ethernet.TYPE_IPV4, resum(packet)) == {"ip_truncated": 1}
+    assert host.stack.v4.counters.in_truncated_pkts == 1
 
 
 def test_v4_checksum(world: World) -> None:
@@ -99,14 +109,38 @@ def test_a_source_once_good_is_not_good_for_ever(world: World, family: int) -> N
     assert host.drops()["ip_source_invalid"] == 1
 
 
-@pytest.mark.parametrize("destination", ["10.77.0.9", "192.168.0.1", "127.0.0.1"])
+@pytest.mark.parametrize("destination", ["10.77.0.9", "192.168.0.1", "224.0.0.9"])
 def test_v4_not_for_us(world: World, destination: str) -> None:
     host, peer, packet = v4(world)
     packet[16:20] = addr.parse(destination)
     assert fate_of(world, host, peer, ethernet.TYPE_IPV4, resum(packet)) == {"ip_not_local": 1}
 
 
-@pytest.mark.parametrize("destination", ["fd77::9", "::1", "ff02::5", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "destination", ["0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.254", "240.0.0.1", "255.0.0.1"]
+)
+def test_v4_impossible_destinations(world: World, destination: str) -> None:
+    host, peer, packet = v4(world)
+    packet[16:20] = addr.parse(destination)
+    drops = fate_of(world, host, peer, ethernet.TYPE_IPV4, resum(packet))
+    assert drops == {"ip_destination_invalid": 1}
+    assert peer.next_ip() is None
+
+
+@pytest.mark.parametrize("destination", ["::", "::1", "::ffff:10.77.0.1", "ff00::1", "ff01::1"])
+def test_v6_impossible_destinations(world: World, destination: str) -> None:
+    """RFC 4291 2.5.2, 2.5.3, 2.5.5.2, 2.7: none of these is ever on a wire."""
+    host, peer = world.host()
+    group = addr.parse(destination)
+    if group[0] == 0xFF:
+        host.stack.host.groups.join(host.nic, group)
+    packet = ipv6.build(0, 0, 8, 17, 64, peer.v6, group) + bytes(8)
+    drops = fate_of(world, host, peer, ethernet.TYPE_IPV6, packet)
+    assert drops == {"ip_destination_invalid": 1}
+    assert peer.next_ip() is None
+
+
+@pytest.mark.parametrize("destination", ["fd77::9", "ff02::5", "2001:db8::1"])
 def test_v6_not_for_us(world: World, destination: str) -> None:
     host, peer = world.host()
     packet = ipv6.build(0, 0, 8, 17, 64, peer.v6, addr.parse(destination)) + bytes(8)
@@ -131,8 +165,9 @@ def test_v6_short_version_and_length(world: World) -> None:
     assert fate_of(world, host, peer, ethernet.TYPE_IPV6, bytes(good)) == {
         "ip_short": 1,
         "ip_version": 1,
-        "ip_total_length": 1,
+        "ip_truncated": 1,
     }
+    assert host.stack.v6.counters.in_truncated_pkts == 2
 
 
 def test_strong_host_model_and_its_switch(family: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stack.wire import arp, describe, ext6, ipv4, ipv6, ndp, tcp
+from stack.wire import arp, describe, ext6, icmp_extensions, ipv4, ipv6, ndp, tcp
 from tests.harness import World
 from tests.wire.strategies import frames, noise, packet
 
@@ -21,11 +21,29 @@ def test_every_parser_survives_noise(data: bytes, start: int) -> None:
     ipv4.options(data, start, len(data))
     ext6.options(data, start, len(data))
     ext6.length(data, start, len(data))
+    for proto in (*ext6.KNOWN, 17):
+        _, at, _ = ext6.upper(data, proto, start, len(data))
+        assert start <= at <= len(data)
+    for stated in (0, 128, 136, 1020):
+        end, extensions = icmp_extensions.locate(data, start, len(data), stated)
+        assert start <= end <= extensions <= len(data)
+    for one in icmp_extensions.parse(data[start:]):
+        icmp_extensions.labels(one)
+        icmp_extensions.interface(one)
     if len(data) - start >= 20:
         pkt = packet(data, start)
         seg = tcp.parse(pkt)
         assert seg is None or seg.start <= seg.end
     describe.frame(data, start)
+
+
+@given(noise, st.integers(0, 255))
+def test_every_object_of_an_error_is_read_or_refused(data: bytes, kind: int) -> None:
+    for number in (icmp_extensions.CLASS_MPLS, icmp_extensions.CLASS_INTERFACE, 99):
+        one = icmp_extensions.Object(number, kind, data)
+        assert len(icmp_extensions.labels(one)) <= len(data) // 4
+        info = icmp_extensions.interface(one)
+        assert info is None or number == icmp_extensions.CLASS_INTERFACE
 
 
 _world = World()

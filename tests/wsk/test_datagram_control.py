@@ -10,7 +10,7 @@ import pytest
 from stack.base import addr
 from stack.base.addr import V4, V6
 from stack.base.units import SECOND
-from stack.ip.seam import HOST_UNREACHABLE
+from stack.ip.seam import HOST_UNREACHABLE, ErrorReport
 from tap.port import Port
 from tests.harness import World
 from tests.harness.world import RecordingPort
@@ -134,7 +134,10 @@ def test_do_not_fragment(wire: Wire, family: int, option: int) -> None:
 
 def test_by_the_interface_or_by_the_path(wire: Wire, family: int) -> None:
     """DO goes by what routers said, PROBE and DONT by the interface."""
-    wire.near.host.stack.host.pmtu.lower(wire.far.host.address(family), 1300)
+    near, far = wire.near.host, wire.far.host.address(family)
+    path = near.stack.host.layer_of(far).path(far)
+    assert path is not None
+    near.stack.host.pmtu.lower(path, 1300)
     level = LEVEL[family]
     sizes = {}
     for mode in (0, 1, 2, 3):
@@ -280,7 +283,7 @@ def test_other_errors_have_a_switch_of_their_own(wire: Wire, family: int, wanted
     near, far = wire.near.host, wire.far.host.address(family)
     ports = (1000).to_bytes(2, "big") + (2000).to_bytes(2, "big")
     quoted = ports + bytes(4)
-    near.stack.udp.on_error(HOST_UNREACHABLE, 0, near.address(family), far, quoted)
+    near.stack.udp.on_error(ErrorReport(HOST_UNREACHABLE, near.address(family), far, 17, quoted))
     wire.world.run(SECOND)
     if wanted:
         assert waiting.status == "STATUS_HOST_UNREACHABLE"

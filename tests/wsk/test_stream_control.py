@@ -10,6 +10,7 @@ import pytest
 
 from stack.base.addr import V4, V6
 from stack.base.units import MS, SECOND
+from stack.ip.seam import NET_UNREACHABLE, ErrorReport
 from tap.impair import Impairment
 from tap.port import Port
 from tests.harness import World
@@ -206,7 +207,7 @@ def test_an_icmp_error_ends_the_attempt(world: World, family: int) -> None:
         world.run(0)
         quoted = tcb.lport.to_bytes(2, "big") + (9).to_bytes(2, "big")
         quoted += tcb.snd.iss.to_bytes(4, "big")
-        a.stack.tcp.on_error(1, 0, tcb.local, tcb.remote, quoted)  # network unreachable
+        a.stack.tcp.on_error(ErrorReport(NET_UNREACHABLE, tcb.local, tcb.remote, 6, quoted))
         world.run(0)
         assert connecting.pending == (not fail)
         if fail:
