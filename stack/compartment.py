@@ -35,6 +35,7 @@ from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
 
 if TYPE_CHECKING:
+    from stack.services.link_names import LinkNames
     from stack.services.resolver import Resolver
 
 
@@ -69,12 +70,15 @@ class Compartment:
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
         self._resolver: Resolver | None = None
+        self._link_names: LinkNames | None = None
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
             layer.loopback = self._loopback_nic
             layer.add_address(self._loopback_nic, addr.parse(text), length)
+        if config.llmnr or config.mdns:
+            self.link_names.configure()
 
     # Setting up.
 
@@ -131,6 +135,15 @@ class Compartment:
 
             self._resolver = Resolver(self.host, self.udp, self.tcp)
         return self._resolver
+
+    @property
+    def link_names(self) -> LinkNames:
+        """Names on the link: LLMNR and mDNS, and their switches.  Made when first asked for."""
+        if self._link_names is None:
+            from stack.services.link_names import LinkNames
+
+            self._link_names = LinkNames(self.host, self.udp, self.tcp, self.resolver)
+        return self._link_names
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -197,6 +210,8 @@ class Compartment:
         shot = {name: block.snapshot() for name, block in blocks.items()}
         if self._resolver is not None:
             shot["names"] = self._resolver.counters.snapshot()
+        if self._link_names is not None:
+            shot.update(self._link_names.snapshot())
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

@@ -126,6 +126,11 @@ class Config:
     dns_failure_ttl         nor "nobody answers" (RFC 9520 3.2: 1 s at least)
     dns_cache_limit         answers kept; the oldest gives way
     dns_lookup_limit        lookups of all users at once
+    host_name               this host's name, one label.  Empty: it answers for no name
+    llmnr                   speak LLMNR (RFC 4795): answer for the host name on every link, and ask
+                            for names of one label that the DNS does not have.  Anybody on the link
+                            can answer such questions as he likes
+    mdns                    speak mDNS (RFC 6762): answer for host_name.local, and ask for .local
     """
 
     hop_limit: int = 64
@@ -211,6 +216,9 @@ class Config:
     dns_failure_ttl: int = 1 * SECOND
     dns_cache_limit: int = 1024
     dns_lookup_limit: int = 256
+    host_name: str = ""
+    llmnr: bool = False
+    mdns: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not work, naming the field."""
@@ -227,6 +235,8 @@ class Config:
                 raise ValueError(f"Config.{field} is {getattr(self, field)!r}: {known}")
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
+        if self.host_name and not is_label(self.host_name):
+            raise ValueError(f"Config.host_name: {self.host_name!r} is not one label of a name")
         for server in self.dns_servers:
             try:
                 addr.parse(server)
@@ -235,6 +245,13 @@ class Config:
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
+
+
+def is_label(text: str) -> bool:
+    """`text` can be a host's name: letters, digits and hyphens inside (RFC 1123 2.1), and not
+    digits alone."""
+    sound = 0 < len(text) <= 63 and text.isascii() and text.replace("-", "a").isalnum()
+    return sound and text[0] != "-" and text[-1] != "-" and not text.isdigit()
 
 
 ECN: Final = ("off", "passive", "on", "accurate")

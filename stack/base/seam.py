@@ -59,6 +59,9 @@ class Trace:
     def address(self, nic: str, address: bytes, state: str) -> None:
         """A local address became tentative, preferred, duplicated or was removed."""
 
+    def name(self, nic: str, name: str, state: str) -> None:
+        """A name of this host on a link is being verified, is its own, or is another's."""
+
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         """A TCP connection moved along an arrow of the state chart."""
 
