@@ -26,7 +26,7 @@ class IpInterface:
                      long
     retrans_timer    ns between solicitations (RetransTimer)
     forwarding       packets for others that come in here are passed on
-    weak_send        packets may leave here with an address of another interface
+    weak_send        packets from an address of this interface may leave by another
     weak_receive     packets for an address of another interface are taken
     metric           added to that of routes over this interface
     """

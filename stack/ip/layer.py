@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr, fate
+from stack.base.head import Parked
 from stack.base.packet import BROADCAST, MULTICAST, UNICAST, WHOLE, Packet
 from stack.ip.addrconf import LocalAddress
+from stack.ip.forward import Forwarder
 from stack.ip.fragments import Datagram
 from stack.ip.host import IpHost
 from stack.ip.outbound import Outbound
@@ -36,6 +38,7 @@ class IpLayer(Outbound):
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
         self.raw: RawTap | None = None  # while there are raw endpoints
+        self.forwarder: Forwarder
 
     # What a family must say.
 
@@ -71,6 +74,9 @@ class IpLayer(Outbound):
     def reassembly_expired(self, first: Packet) -> None:
         """Tell the source that its datagram never became whole."""
         raise NotImplementedError
+
+    def forwarded_in_vain(self, parked: Parked) -> None:
+        self.forwarder.unresolved(parked)
 
     # Receiving.
 
@@ -133,10 +139,11 @@ class IpLayer(Outbound):
         nic = pkt.nic
         if isinstance(nic, Nic) and nic.is_loopback:
             return True
-        return self.interfaces[nic.index].weak_receive and not entry.nic.is_loopback
+        interface = self.interfaces[nic.index]
+        return (interface.weak_receive or interface.forwarding) and not entry.nic.is_loopback
 
     def _for_group(self, pkt: Packet) -> bool:
-        """A group destination we listen to; anything else is dropped (hosts do not forward)."""
+        """A group destination we listen to; anything else is forwarded or dropped."""
         if addr.is_multicast(pkt.dst):
             pkt.group = MULTICAST
             counters = self.stats[pkt.nic.index]
@@ -148,6 +155,9 @@ class IpLayer(Outbound):
             pkt.group = BROADCAST
             self.stats[pkt.nic.index].in_bcast_pkts += 1
             return True
+        elif self.interfaces[pkt.nic.index].forwarding:
+            self.forwarder.forward(pkt)
+            return False
         self.stats[pkt.nic.index].in_addr_errors += 1
         tentative = pkt.dst in self.addresses.all and pkt.dst not in self.local
         self.door.drop(pkt, fate.IP_TENTATIVE if tentative else fate.IP_NOT_LOCAL)

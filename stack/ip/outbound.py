@@ -49,6 +49,8 @@ class Outbound(NetworkLayer):
         self.addresses = AddressManager(host.env, host.timers, schedule, self._address_changed)
         self.head = Head()
         self.loopback: Nic | None = None
+        self.generation = 0
+        """Another number whenever routes or addresses may have changed."""
         self._paths: dict[bytes, Path] = {}
         self._known_sources: set[bytes] = set()
         host.layers[self.size] = self  # type: ignore[assignment]
@@ -69,6 +71,10 @@ class Outbound(NetworkLayer):
 
     def own_header(self, parked: Parked) -> tuple[bytes, bytes, int]:
         """Source, destination and protocol of a packet we built ourselves."""
+        raise NotImplementedError
+
+    def forwarded_in_vain(self, parked: Parked) -> None:
+        """The next hop of a packet that we forwarded does not answer."""
         raise NotImplementedError
 
     # Interfaces.
@@ -111,9 +117,9 @@ class Outbound(NetworkLayer):
 
     def reply_path(self, pkt: Packet) -> Path | None:
         """The way back to whoever sent `pkt`, from the address it was sent to if we can."""
-        src = pkt.dst if pkt.group == UNICAST else b""
+        src = pkt.dst if pkt.group == UNICAST and pkt.dst in self.local else b""
         nic = pkt.nic
-        scoped = addr.is_link_scope(pkt.src) or not src
+        scoped = addr.is_link_scope(pkt.src) or pkt.group != UNICAST
         return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
@@ -144,6 +150,8 @@ class Outbound(NetworkLayer):
         else:
             if addr.is_link_scope(dst):
                 nic = nic or self._nic_of(src)
+            elif nic is None and src in self.local:
+                nic = self._strong_nic(src)
             route = self.host.routes.lookup(dst, nic)
             if route is None:
                 return None
@@ -158,6 +166,18 @@ class Outbound(NetworkLayer):
         return self.make_path(
             nic, src or self.any, dst, self._neighbor(nic, dst), self.interfaces[nic.index].mtu
         )
+
+    def _strong_nic(self, src: bytes) -> Nic | None:
+        """The interface that packets from `src` must leave by in the strong host model (RFC 1122
+        3.3.4.2 b)."""
+        nic = self.local[src].nic
+        interface = self.interfaces[nic.index]
+        return None if interface.weak_send or interface.forwarding else nic
+
+    def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
+        """Where a packet for `dst`, which is another's, goes next; None without a route."""
+        way = self._way(dst, b"", None)
+        return None if way is None else (way[0], self._neighbor(way[0], way[1] or dst))
 
     def source_to(self, dst: bytes) -> LocalAddress | None:
         """The address `dst` would be written to from, None if it cannot be reached."""
@@ -275,6 +295,7 @@ class Outbound(NetworkLayer):
 
     def invalidate(self) -> None:
         """Routes or addresses changed: every path must be found again."""
+        self.generation += 1
         for path in self._paths.values():
             path.valid = False
         self._paths.clear()
@@ -314,6 +335,9 @@ class Outbound(NetworkLayer):
     def unresolved(self, neighbor: Neighbor, packets: list[Parked]) -> None:
         for parked in packets:
             src, dst, proto = self.own_header(parked)
+            if src not in self.addresses.all and src != self.any:
+                self.forwarded_in_vain(parked)
+                continue
             handler = self.protocols.get(proto)
             self.stats[neighbor.cache.nic.index].out_discards += 1
             if handler is not None:

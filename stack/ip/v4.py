@@ -18,6 +18,7 @@ from stack.base.packet import Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import LocalAddress
+from stack.ip.forward import Forwarder4
 from stack.ip.fragments import Datagram
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
@@ -172,6 +173,7 @@ class V4Layer(IpLayer):
         super().__init__(host)
         self._broadcasts: set[tuple[int, bytes]] = set()
         self.icmp: Icmp4
+        self.forwarder = Forwarder4(self)
 
     def read(self, pkt: Packet) -> int:
         return ipv4.read(pkt)

@@ -19,6 +19,7 @@ from stack.base.packet import UNICAST, WHOLE, Packet
 from stack.base.status import NO_MEMORY, OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.addrconf import LocalAddress
+from stack.ip.forward import Forwarder6
 from stack.ip.fragments import MAX_DATAGRAM, Datagram
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
@@ -144,6 +145,7 @@ class V6Layer(IpLayer):
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
         self.icmp: Icmp6
+        self.forwarder = Forwarder6(self)
 
     def read(self, pkt: Packet) -> int:
         return ipv6.read(pkt)

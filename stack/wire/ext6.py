@@ -72,3 +72,18 @@ def options(frame: bytes, start: int, end: int) -> list[tuple[int, int, int]] | 
 def build_fragment(proto: int, offset: int, more: bool, ident: int) -> bytes:
     """A fragment header; `offset` is a multiple of eight."""
     return FRAGMENT_HEADER.pack(proto, 0, offset | more, ident)
+
+
+def upper(frame: bytes, proto: int, at: int, end: int) -> tuple[int, int, int]:
+    """What lies behind a chain of headers that begins with `proto` at `at`: (protocol, offset,
+    fragment offset).  Stops where the chain does not fit, and at a later fragment's data."""
+    while proto in KNOWN and proto != NO_NEXT:
+        size = FRAGMENT_LENGTH if proto == FRAGMENT else length(frame, at, end)
+        if not size or at + size > end:
+            break
+        if proto == FRAGMENT:
+            offset = FRAGMENT_HEADER.unpack_from(frame, at)[2] & ~7
+            if offset:
+                return frame[at], at + size, offset
+        proto, at = frame[at], at + size
+    return proto, at, 0

@@ -38,6 +38,7 @@ PROTO_IGMP: Final = 2
 PROTO_TCP: Final = 6
 PROTO_UDP: Final = 17
 
+OPT_COPIED: Final = 0x80  # bit: on every fragment
 OPT_END: Final = 0
 OPT_NOP: Final = 1
 OPT_LSRR: Final = 131
@@ -125,6 +126,32 @@ def build(
     """A header, checksum included; `options` are a multiple of four octets, 40 at most."""
     first = 0x45 + len(options) // 4
     bare = HEADER.pack(first, tos, total, ident, frag, ttl, proto, 0, src, dst) + options
+    check = checksum.finish(_from_bytes(bare, "big"))
+    return bare[:10] + check.to_bytes(2, "big") + bare[12:]
+
+
+def copied_options(area: bytes) -> bytes:
+    """The options that every fragment has (RFC 791 3.1), padded; `area` is that of the whole."""
+    found = options(area, 0, len(area)) or []
+    kept = b"".join(area[at : at + size] for kind, at, size in found if kind & OPT_COPIED)
+    return kept + bytes(-len(kept) % 4)
+
+
+def reheaded(header: bytes, total: int, frag: int) -> bytes:
+    """`header` with another total length, other fragment bits, and the checksum of that."""
+    first = 0x40 | len(header) // 4
+    bare = b"".join(
+        (
+            bytes((first,)),
+            header[1:2],
+            total.to_bytes(2, "big"),
+            header[4:6],
+            frag.to_bytes(2, "big"),
+            header[8:10],
+            b"\0\0",
+            header[12:],
+        )
+    )
     check = checksum.finish(_from_bytes(bare, "big"))
     return bare[:10] + check.to_bytes(2, "big") + bare[12:]
 

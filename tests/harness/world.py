@@ -139,6 +139,10 @@ class World:
         b = self._host(port_b, config_b or config, 2)
         return a, b
 
+    def stack_on(self, port: Port, number: int, config: Config | None = None) -> Host:
+        """A stack on an end of a wire that the test made."""
+        return self._host(port, config or QUIET, number)
+
     def host(
         self,
         config: Config | None = None,

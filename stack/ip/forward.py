@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""Floor 4: packets for others, passed on from one interface to the next (RFC 1812 5, RFC 8200).
+
+Done: the checks on addresses (RFC 1812 5.3.4-7, RFC 4291 2.5.2-6, RFC 3927 2.6.2, RFC 2644), hop
+limit, next hop by the routes, fragmentation of IPv4 without DF (RFC 791 3.2), the errors that a
+router owes: time exceeded, no route, too big, beyond scope, and unreachable when the next hop does
+not answer.  Super-frames and unfinished checksums pass as they came; extension headers and options
+are not looked at (RFC 8200 4 lets routers ignore hop-by-hop options), source routes were refused
+before.  Not done: redirects to senders, multicast and directed broadcast forwarding, reverse path
+checks (RFC 3704), record route.
+
+Called by `layer` with a packet that is not for this host, where `IpInterface.forwarding` is on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stack.base import addr, fate
+from stack.base.head import NO_CHECKSUM, Head, Parked
+from stack.base.packet import UNICAST, Packet
+from stack.ip.hop import Hop, Hops
+from stack.link.nic import Nic
+from stack.link.offload import finish_checksum
+from stack.wire import ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp, vnet
+
+if TYPE_CHECKING:
+    from stack.ip.v4 import V4Layer
+    from stack.ip.v6 import V6Layer
+
+_ROOM: Final = 200  # octets of headers that fit into a Head below the link's
+
+
+class Forwarder:
+    """What both families do alike."""
+
+    def __init__(self, layer: V4Layer | V6Layer) -> None:
+        self._layer = layer
+        self._door = layer.door
+        self._hops = Hops(layer, layer.config.path_limit)
+        self._head = Head()
+
+    # What a family must say.
+
+    def header(self, pkt: Packet) -> int:
+        """Octets of the IP header that a transport or extension header follows."""
+        raise NotImplementedError
+
+    def outlandish(self, address: bytes) -> bool:
+        """`address` never crosses a router, as source or destination."""
+        raise NotImplementedError
+
+    def refused(self, pkt: Packet) -> bool:
+        """Something in the header forbids it; dropped."""
+        return False
+
+    def scope_error(self, pkt: Packet) -> None:
+        """The source means nothing beyond its link."""
+        raise NotImplementedError
+
+    def expired(self, pkt: Packet) -> None:
+        """The last hop is used up."""
+        raise NotImplementedError
+
+    def no_route(self, pkt: Packet) -> None:
+        """Nobody knows the way."""
+        raise NotImplementedError
+
+    def unreachable(self, pkt: Packet) -> None:
+        """The next hop does not answer."""
+        raise NotImplementedError
+
+    def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
+        """The packet, already loaded, does not fit: fragment it, or say so.  False if it ended
+        here."""
+        raise NotImplementedError
+
+    def count_down(self, head: Head) -> None:
+        """One hop less in the loaded header."""
+        raise NotImplementedError
+
+    # The way.
+
+    def forward(self, pkt: Packet) -> None:
+        """Pass `pkt` on, or drop it with a reason and, where one is due, an error."""
+        layer = self._layer
+        came = layer.stats[pkt.nic.index]
+        if not self._may_cross(pkt):
+            came.in_addr_errors += 1
+            return
+        if self.refused(pkt):
+            came.in_hdr_errors += 1
+            return
+        came.in_forw_datagrams += 1
+        if pkt.ttl <= 1:
+            came.in_hdr_errors += 1
+            self.expired(pkt)
+            self._door.drop(pkt, fate.FORWARD_HOPS)
+            return
+        hop = self._hops.find(pkt.dst)
+        if hop is None:
+            came.in_no_routes += 1
+            self.no_route(pkt)
+            self._door.drop(pkt, fate.FORWARD_NO_ROUTE)
+            return
+        head = self._head
+        data = self._load(pkt, head)
+        if data is None:
+            self._door.drop(pkt, fate.FORWARD_HEADERS)
+            return
+        self.count_down(head)
+        size = head.end - head.net + (head.gso_size or len(data))
+        if size > hop.mtu:
+            if self.too_big(pkt, hop, head, data):
+                hop.counters.out_forw_datagrams += 1
+            return
+        hop.counters.out_forw_datagrams += 1
+        hop.counters.out_octets += pkt.end - pkt.net
+        hop.nic.send(hop.neighbor, head, (data,))
+
+    def _may_cross(self, pkt: Packet) -> bool:
+        """RFC 1812 5.3.4, 5.3.7; RFC 4291 2.5.2, 2.5.3, 2.5.6."""
+        layer = self._layer
+        src, dst = pkt.src, pkt.dst
+        if pkt.cast != UNICAST:
+            self._door.drop(pkt, fate.IP_LINK_BROADCAST)
+        elif dst in layer.addresses.all:
+            self._door.drop(pkt, fate.IP_TENTATIVE)
+        elif self.outlandish(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
+            self._door.drop(pkt, fate.FORWARD_ADDRESS)
+        elif addr.is_link_local(src):
+            self.scope_error(pkt)
+            self._door.drop(pkt, fate.FORWARD_SCOPE)
+        else:
+            return True
+        return False
+
+    def _load(self, pkt: Packet, head: Head) -> memoryview | None:
+        """The headers into `head`, with what is still to be done to them; the rest is returned.
+
+        None for headers that cannot be passed on as they are.
+        """
+        head.reset()
+        frame, net = pkt.frame, pkt.net
+        stop = net + self.header(pkt)
+        unfinished = self._unfinished(pkt)
+        if unfinished is not None:
+            l4, field = unfinished
+            stop = l4 + _transport_header(frame, l4, field, pkt.end)
+            plain = l4 - net == self._plain_length
+            if stop - net > _ROOM or stop > pkt.end or (pkt.gso_size and not plain):
+                return None
+            head.csum = field
+            head.gso_size = pkt.gso_size
+            head.gso_type = vnet.HEADER.unpack_from(frame)[1] & ~vnet.GSO_ECN
+        elif pkt.gso_size:
+            return None
+        head.push(frame[net:stop])
+        head.net = head.start
+        if unfinished is not None:
+            head.l4 = head.end - (stop - l4)
+        return memoryview(frame)[stop : pkt.end]
+
+    _plain_length = 0
+
+    @staticmethod
+    def _unfinished(pkt: Packet) -> tuple[int, int] | None:
+        """(transport header's offset, checksum field's offset in it) if the device that brought
+        the packet left the checksum to whoever sends it."""
+        nic = pkt.nic
+        if not pkt.csum_ok or not isinstance(nic, Nic) or not nic.device.header:
+            return None
+        flags, _, _, _, start, field = vnet.HEADER.unpack_from(pkt.frame)
+        l4 = nic.device.header + start
+        if not flags & vnet.NEEDS_CSUM or not pkt.net < l4 or l4 + field + 2 > pkt.end:
+            return None
+        return l4, field
+
+    # Trouble further on.
+
+    def unresolved(self, parked: Parked) -> None:
+        """The next hop of a forwarded packet did not answer."""
+        layer = self._layer
+        frame = parked.headers[len(parked.headers) - parked.net :] + parked.payload
+        pkt = Packet(frame, layer.host.nics[0], 0, len(frame), False, 0, UNICAST, layer.env.now)
+        if layer.read(pkt) <= 0:
+            self.unreachable(pkt)
+
+
+def _transport_header(frame: bytes, l4: int, field: int, end: int) -> int:
+    """Length of the header whose checksum is at `field`: TCP's and UDP's are known by it."""
+    if field == tcp.CHECKSUM_AT and l4 + tcp.LENGTH <= end:
+        return (frame[l4 + 12] >> 4) * 4
+    return udp.LENGTH if field == udp.CHECKSUM_AT else (field + 3) & ~1
+
+
+class Forwarder4(Forwarder):
+    """IPv4's."""
+
+    _layer: V4Layer
+    _plain_length = ipv4.LENGTH
+
+    def header(self, pkt: Packet) -> int:
+        return pkt.l4 - pkt.net
+
+    def outlandish(self, address: bytes) -> bool:
+        # 0/8, 127/8, multicast and class E, and what has link scope (RFC 3927 2.6.2).
+        first = address[0]
+        return first in (0, 127) or first >= 224 or addr.is_link_local(address)
+
+    def refused(self, pkt: Packet) -> bool:
+        """Malformed options, and source routes (RFC 7126 4.3, 4.4)."""
+        return pkt.l4 - pkt.net > ipv4.LENGTH and not self._layer.walk(pkt)
+
+    def scope_error(self, pkt: Packet) -> None:
+        return
+
+    def expired(self, pkt: Packet) -> None:
+        self._layer.icmp.send_error(pkt, icmp4.TIME_EXCEEDED, icmp4.TTL_EXPIRED, 0)
+
+    def no_route(self, pkt: Packet) -> None:
+        self._layer.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.NET, 0)
+
+    def unreachable(self, pkt: Packet) -> None:
+        self._layer.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.HOST, 0)
+
+    def count_down(self, head: Head) -> None:
+        buf, net = head.buf, head.net
+        buf[net + 8] -= 1
+        # RFC 1624: the field goes up by what its complement goes down.
+        check = int.from_bytes(buf[net + 10 : net + 12], "big") + 0x0100
+        buf[net + 10 : net + 12] = (check + (check >> 16) & 0xFFFF).to_bytes(2, "big")
+
+    def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
+        frag = int.from_bytes(head.buf[head.net + 6 : head.net + 8], "big")
+        if frag & ipv4.DF or head.gso_size:
+            hop.counters.out_frag_fails += 1
+            self._layer.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.FRAGMENTATION_NEEDED, hop.mtu)
+            self._door.drop(pkt, fate.FORWARD_TOO_BIG)
+            return False
+        if head.csum != NO_CHECKSUM:
+            finish_checksum(head, (data,))
+        header = bytes(head.buf[head.net : head.net + pkt.l4 - pkt.net])
+        rest = bytes(head.buf[head.net + len(header) : head.end]) + data
+        hop.counters.out_frag_reqds += 1
+        hop.counters.out_frag_oks += 1
+        for piece, part in pieces4(header, rest, frag, hop.mtu):
+            head.reset()
+            head.push(piece)
+            head.net = head.start
+            hop.counters.out_frag_creates += 1
+            hop.counters.out_octets += len(piece) + len(part)
+            hop.nic.send(hop.neighbor, head, (part,))
+        return True
+
+
+def pieces4(header: bytes, data: bytes, frag: int, mtu: int) -> list[tuple[bytes, memoryview]]:
+    """RFC 791 3.2: (header, data) of each fragment of a datagram, or of a fragment of one.
+
+    `frag` is the flags and offset that it has.  Options without the copied flag stay behind.
+    """
+    view = memoryview(data)
+    later = header[: ipv4.LENGTH] + ipv4.copied_options(header[ipv4.LENGTH :])
+    first = frag & ipv4.OFFSET
+    found = []
+    at = 0
+    while at < len(data):
+        own = header if at == 0 else later
+        step = (mtu - len(own)) & ~7
+        last = at + step >= len(data)
+        more = 0 if last else ipv4.MF
+        part = view[at : len(data) if last else at + step]
+        bits = (frag & ~ipv4.OFFSET) | more | (first + at // 8)
+        found.append((ipv4.reheaded(own, len(own) + len(part), bits), part))
+        at += len(part)
+    return found
+
+
+class Forwarder6(Forwarder):
+    """IPv6's."""
+
+    _layer: V6Layer
+    _plain_length = ipv6.LENGTH
+
+    def header(self, pkt: Packet) -> int:
+        return ipv6.LENGTH
+
+    def outlandish(self, address: bytes) -> bool:
+        return (
+            addr.is_multicast(address)
+            or addr.is_loopback(address)
+            or addr.is_link_local(address)
+            or addr.is_unspecified(address)
+            or addr.is_mapped(address)
+        )
+
+    def scope_error(self, pkt: Packet) -> None:
+        self._error(pkt, icmp6.UNREACHABLE, icmp6.BEYOND_SCOPE, 0)
+
+    def expired(self, pkt: Packet) -> None:
+        self._error(pkt, icmp6.TIME_EXCEEDED, icmp6.HOP_LIMIT_EXPIRED, 0)
+
+    def no_route(self, pkt: Packet) -> None:
+        self._error(pkt, icmp6.UNREACHABLE, icmp6.NO_ROUTE, 0)
+
+    def unreachable(self, pkt: Packet) -> None:
+        self._error(pkt, icmp6.UNREACHABLE, icmp6.ADDRESS, 0)
+
+    def count_down(self, head: Head) -> None:
+        head.buf[head.net + 7] -= 1
+
+    def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
+        hop.counters.out_frag_fails += 1
+        self._error(pkt, icmp6.PACKET_TOO_BIG, 0, hop.mtu)
+        self._door.drop(pkt, fate.FORWARD_TOO_BIG)
+        return False
+
+    def _error(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
+        """Errors are not answered, whatever is in front of them: find the upper layer first."""
+        pkt.proto, pkt.l4, offset = ext6.upper(pkt.frame, pkt.proto, pkt.l4, pkt.end)
+        if offset:
+            pkt.fragment = (0, offset, False)
+        self._layer.icmp.send_error(pkt, kind, code, rest)
