@@ -21,7 +21,8 @@ class HubPort(MemoryPort):
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
         frame = join(head, views, 0)
-        return all([other.put(frame) for other in self.others])
+        taken = [other.put(frame) for other in self.others]
+        return all(taken)
 
 
 def hub(macs: Sequence[bytes], mtu: int) -> list[HubPort]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRNSEC
+from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRNSEC, bitmap2RRlist
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -23,7 +23,7 @@ GROUPS = {
     5353: {addr.V4: "224.0.0.251", addr.V6: "ff02::fb"},
     5355: {addr.V4: "224.0.0.252", addr.V6: "ff02::1:3"},
 }
-FLUSH = 0x8000
+TYPES = {1: "A", 12: "PTR", 28: "AAAA"}
 ALPHA = "alpha"
 
 
@@ -69,10 +69,9 @@ def records(section: Any) -> list[tuple[str, str, int]]:
     found = []
     for record in section or ():
         kind = record.sprintf("%type%")
+        data: Any = getattr(record, "rdata", b"")
         if isinstance(record, DNSRRNSEC):
-            data = " ".join(record.typebitmaps)
-        else:
-            data = getattr(record, "rdata", b"")
+            data = " ".join(TYPES[kind] for kind in bitmap2RRlist(record.typebitmaps))
         text = data.decode() if isinstance(data, bytes) else str(data)
         found.append((record.rrname.decode(), f"{kind} {text}", record.ttl))
     return found
