@@ -15,7 +15,7 @@ from scapy.layers.l2 import Ether
 from scapy.layers.llmnr import LLMNRQuery, LLMNRResponse
 
 from stack.base import addr
-from stack.base.units import MS
+from stack.base.units import MS, SECOND
 from stack.wire import udp
 from tests.harness import Peer, StampedPort, World, quiet
 
@@ -118,13 +118,15 @@ class LinkScene:
         return self.links.mdns_counters if mdns else self.links.llmnr_counters
 
     def run(self, span: int) -> None:
-        """Let time pass; the station answers ARP and solicitations meanwhile."""
+        """Let time pass; the station answers ARP and solicitations meanwhile, soon at first."""
         end = self.world.now + span
+        soon = self.world.now + 2 * SECOND
         while True:
             self.peer.received()
             if self.world.now >= end:
                 return
-            self.world.run(min(5 * MS, end - self.world.now))
+            step = 5 * MS if self.world.now < soon else 500 * MS
+            self.world.run(min(step, end - self.world.now))
 
     def heard(self, both: bool = False) -> list[Heard]:
         """What the host has said since this was last asked: of one family, or of both."""
