@@ -3,89 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRROPT
-from scapy.layers.inet import IP, TCP
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
+from scapy.layers.dns import DNSQR, DNSRR, DNSRROPT
 from scapy.layers.llmnr import LLMNRQuery, LLMNRResponse
 
 from stack.base import addr
 from stack.base.units import MS, SECOND
 from stack.services import llmnr_claim
-from stack.transport.seam import OPTION_HOP_LIMIT
-from stack.wire.tcp import ACK, FIN, PSH, SYN
 from tests.harness import World, quiet
-from tests.services.linkpeer import GROUPS, Heard, LinkScene
-
-NAME = "alpha."
-LOCAL = "fe80::ff:fe00:1"
-SPORT = 50000
-ALL = {"A 10.77.0.1", "AAAA fd77::1", f"AAAA {LOCAL}"}
-
-
-class LlmnrScene(LinkScene):
-    """A host that speaks LLMNR."""
-
-    def __init__(self, world: World, family: int, mtu: int = 1500, **settings: object) -> None:
-        settings.setdefault("llmnr", True)
-        super().__init__(world, family, 5355, mtu, **settings)
-
-    @property
-    def state(self) -> int:
-        assert self.links.llmnr is not None
-        return int(self.links.llmnr.state(self.host.nic))
-
-    def settle(self) -> None:
-        """The name is verified."""
-        self.run(2 * SECOND)
-        assert self.state == llmnr_claim.UNIQUE
-        self.heard()
-
-    def asks(self, message: Any, **how: Any) -> list[Heard]:
-        """One query, and what comes back at once."""
-        how.setdefault("sport", SPORT)
-        self.heard()
-        self.says(message, **how)
-        return self.heard()
-
-    def answers(self, heard: Heard, *records: DNSRR, src: str = "", **flags: Any) -> None:
-        """A response to a query of the host's."""
-        made = LLMNRResponse(id=heard.dns.id, qd=list(heard.llmnr.qd), an=list(records), **flags)
-        self.says(made, dst=heard.src, sport=5355, dport=heard.sport, src=src)
-
-
-def scene(world: World, family: int, **settings: object) -> LlmnrScene:
-    return LlmnrScene(world, family, 1500, **settings)
-
-
-def settled(world: World, family: int, **settings: object) -> LlmnrScene:
-    mine = scene(world, family, **settings)
-    mine.settle()
-    return mine
-
-
-def ask(name: str = NAME, kind: int = 255, ident: int = 7, qclass: int = 1, **flags: Any) -> Any:
-    return LLMNRQuery(id=ident, qd=[DNSQR(qname=name, qtype=kind, qclass=qclass)], **flags)
-
-
-def data(records: Iterable[tuple[str, str, int]]) -> set[str]:
-    return {text for _, text, _ in records}
-
-
-def smaller(mine: LlmnrScene) -> str:
-    """An address of the link that is below the host's own source."""
-    return "10.77.0.0" if mine.family == addr.V4 else "fe80::1"
-
-
-def larger(mine: LlmnrScene) -> str:
-    return "10.77.0.9" if mine.family == addr.V4 else "fe80::ffff:0:0:9"
-
+from tests.services.linkpeer import GROUPS
+from tests.services.llmnrscene import (
+    ALL,
+    LOCAL,
+    NAME,
+    SPORT,
+    Session,
+    ask,
+    data,
+    larger,
+    scene,
+    settled,
+    smaller,
+)
 
 # Off.
 
@@ -191,7 +134,7 @@ def test_what_is_no_answer_to_the_verification(world: World, family: int, what: 
     one = mine.heard()[0]
     name, kind = ("beta." if what == "name" else NAME), (1 if what == "type" else 255)
     questions = [DNSQR(qname=name, qtype=kind)] * (2 if what == "two" else 1)
-    flags = {"opcode": 1} if what == "opcode" else {"rcode": 3} if what == "rcode" else {}
+    flags: Any = {"opcode": {"opcode": 1}, "rcode": {"rcode": 3}}.get(what, {})
     ident = one.dns.id ^ (what == "id")
     made: Any = LLMNRResponse(id=ident, qd=questions, **flags)
     if what == "query":
@@ -488,164 +431,6 @@ def test_edns_is_answered_with_edns(world: World, family: int) -> None:
     assert (one.llmnr.tc, one.llmnr.rcode, one.dns.ancount) == (1, 0, 0)
 
 
-# TCP (2.4, 2.5).
-
-
-class Session:
-    """A connection of the station's to port 5355."""
-
-    def __init__(self, mine: LlmnrScene, sport: int = 40000) -> None:
-        self.mine = mine
-        peer = mine.peer
-        peer.sport, peer.dport = sport, 5355
-        synack = peer.handshake(seq=100)
-        self.next = synack.seq + 1
-        self.seq = 101
-
-    def send(self, octets: bytes, flags: int = PSH) -> None:
-        self.mine.peer.sends(ACK | flags, seq=self.seq, ack=self.next, data=octets)
-        self.seq += len(octets)
-
-    def ask(self, message: Any) -> None:
-        wire = bytes(message)
-        self.send(len(wire).to_bytes(2, "big") + wire)
-
-    def answer(self) -> tuple[bytes, int]:
-        """What the host sends next, and its flags."""
-        self.mine.world.run(0)
-        octets, flags = b"", 0
-        while (seen := self.mine.peer.next_tcp()) is not None:
-            assert seen.seg is not None
-            octets += seen.data
-            flags |= seen.seg.flags
-            self.next = seen.seg.seq + len(seen.data)
-        return octets, flags
-
-
-def tcp_hops(mine: LlmnrScene) -> set[int]:
-    hops = set()
-    for _, frame in mine.stamped.frames:
-        packet = Ether(frame)
-        if TCP in packet:
-            hops.add(packet[IP].ttl if IP in packet else packet[IPv6].hlim)
-    return hops
-
-
-def test_a_query_by_tcp(world: World, family: int) -> None:
-    mine = settled(world, family)
-    session = Session(mine)
-    for kind in (255, 15):
-        session.ask(ask(kind=kind, ident=kind))
-        octets, _ = session.answer()
-        assert int.from_bytes(octets[:2], "big") == len(octets) - 2
-        reply: Any = LLMNRResponse(octets[2:])
-        assert (reply.id, reply.qr, reply.tc, reply.rcode) == (kind, 1, 0, 0)
-        assert reply.ancount == (3 if kind == 255 else 0)
-    assert tcp_hops(mine) == {1}
-    assert mine.counters.queries_tcp == mine.counters.answers == 2
-    session.send(b"", FIN)
-    session.seq += 1
-    assert session.answer()[1] & FIN
-    mine.peer.sends(ACK, seq=session.seq, ack=session.next + 1)
-    assert mine.stack.tcp.connections() == []
-
-
-def test_a_query_by_tcp_may_come_in_pieces(world: World, family: int) -> None:
-    mine = settled(world, family)
-    session = Session(mine)
-    wire = bytes(ask())
-    whole = len(wire).to_bytes(2, "big") + wire
-    for octet in whole[:-1]:
-        session.send(bytes((octet,)))
-    assert session.answer()[0] == b""
-    session.send(whole[-1:] + whole)
-    assert session.answer()[0].count(b"\x05alpha") == 2
-
-
-@pytest.mark.parametrize("what", ["other", "malformed", "response", "c", "long", "two"])
-def test_a_query_by_tcp_that_is_not_answered_ends_the_connection(
-    world: World, family: int, what: str
-) -> None:
-    mine = settled(world, family)
-    session = Session(mine)
-    message: Any = {
-        "other": ask("beta."),
-        "malformed": b"xyz",
-        "response": LLMNRResponse(id=1, qd=[DNSQR(qname=NAME)]),
-        "c": ask(c=1),
-        "two": LLMNRQuery(id=7, qd=[DNSQR(qname=NAME), DNSQR(qname=NAME)]),
-        "long": b"x",
-    }[what]
-    if what == "long":
-        session.send(b"\xff\xff")
-    else:
-        session.ask(message)
-    octets, flags = session.answer()
-    assert octets == b""
-    assert flags & FIN
-    world.run(20 * SECOND)
-    assert mine.stack.tcp.connections() == []
-
-
-def test_an_error_has_its_code_by_tcp(world: World, family: int) -> None:
-    mine = settled(world, family)
-    session = Session(mine)
-    session.ask(ask(ar=[DNSRROPT(rclass=1232, z=0, version=1)]))
-    reply: Any = DNS(session.answer()[0][2:])
-    assert (reply.ancount, reply.ar[0].extrcode, reply.rcode) == (0, 1, 0)  # 16, BADVERS
-
-
-def test_connections_are_few_and_short(world: World, family: int) -> None:
-    mine = settled(world, family)
-    for number in range(16):
-        Session(mine, 41000 + number)
-    assert len(mine.stack.tcp.connections()) == 16
-    peer = mine.peer
-    peer.sport = 42000
-    peer.handshake(seq=100)
-    mine.run(100 * MS)
-    assert len(mine.stack.tcp.connections()) == 16
-    mine.run(5 * SECOND)
-    assert mine.stack.tcp.connections() == []
-
-
-def test_nobody_beyond_the_link_is_served_by_tcp(world: World, family: int) -> None:
-    """His handshake ends with a reset, if he has ever heard our SYN-ACK with its hop limit of 1."""
-    mine = settled(world, family)
-    gateway = addr.text(mine.peer.mine)
-    mine.stack.add_route("0.0.0.0" if family == addr.V4 else "::", 0, mine.host.nic, gateway)
-    far = addr.parse("192.0.2.9" if family == addr.V4 else "2001:db8::9")
-    peer = mine.peer
-
-    def sends(flags: int, seq: int, ack: int = 0) -> None:
-        bare = peer.segment(flags, seq, ack, sport=40000, dport=5355)
-        bare = bare[:16] + b"\0\0" + bare[18:]
-        peer.packet(6, peer.checked(6, bare, 16, far, mine.host.address(family)), src=far)
-        world.run(0)
-
-    sends(SYN, 100)
-    synack = peer.sees(SYN | ACK)
-    assert tcp_hops(mine) == {1}
-    sends(ACK, 101, synack.seq + 1)
-    mine.run(100 * MS)
-    assert mine.stack.tcp.connections() == []
-    assert mine.counters.queries_tcp == 0
-
-
-def test_the_hop_limit_of_a_listener(world: World, family: int) -> None:
-    """What LLMNR needs of TCP, cookies and resets included."""
-    mine = scene(world, family, llmnr=False, tcp_backlog=1)
-    listener = mine.host.listener()
-    assert listener.set_option(OPTION_HOP_LIMIT, 256) != 0
-    assert listener.set_option(OPTION_HOP_LIMIT, 1) == 0
-    assert listener.bind(b"", 80, 0) == 0
-    for number in range(3):
-        mine.peer.sport = 40000 + number
-        mine.peer.sends(SYN, seq=100)
-        mine.peer.sees(SYN | ACK)
-    assert tcp_hops(mine) == {1}
-
-
 # Switches.
 
 
@@ -686,17 +471,18 @@ def test_a_port_that_is_taken(world: World) -> None:
 
 
 @given(st.data())
-def test_any_message_is_survived(data: st.DataObject) -> None:
+def test_any_message_is_survived(drawn: st.DataObject) -> None:
     """At any stage, changed anywhere, to the group or to a query of the host's."""
-    mine = scene(World(1), data.draw(st.sampled_from([addr.V4, addr.V6])))
+    mine = scene(World(1), drawn.draw(st.sampled_from([addr.V4, addr.V6])))
     samples = [bytes(ask()), bytes(ask(c=1)), bytes(LLMNRResponse(qd=[DNSQR(qname=NAME)]))]
-    for _ in range(data.draw(st.integers(1, 6))):
-        mine.run(data.draw(st.sampled_from([0, 60, 200, 1500])) * MS)
-        wire = bytearray(data.draw(st.sampled_from(samples)))
-        for _ in range(data.draw(st.integers(0, 4))):
-            wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    for _ in range(drawn.draw(st.integers(1, 6))):
+        mine.run(drawn.draw(st.sampled_from([0, 60, 200, 1500])) * MS)
+        wire = bytearray(drawn.draw(st.sampled_from(samples)))
+        for _ in range(drawn.draw(st.integers(0, 4))):
+            wire[drawn.draw(st.integers(0, len(wire) - 1))] = drawn.draw(st.integers(0, 255))
         own = [one for one in mine.heard() if not one.dns.qr]
-        if own and data.draw(st.booleans()):
+        to_us = bool(drawn.draw(st.booleans()))
+        if own and to_us:
             wire[:2] = own[-1].wire[:2]
             mine.says(bytes(wire), dst=own[-1].src, dport=own[-1].sport)
         else:
@@ -705,15 +491,3 @@ def test_any_message_is_survived(data: st.DataObject) -> None:
     assert mine.state == llmnr_claim.UNIQUE
     mine.links.switch_llmnr(False)
     assert not mine.left()
-
-
-@given(st.lists(st.binary(max_size=60), max_size=4), st.booleans())
-def test_any_octets_by_tcp_are_survived(octets: list[bytes], framed: bool) -> None:
-    mine = settled(World(1), addr.V4)
-    session = Session(mine)
-    for one in octets:
-        session.send(len(one).to_bytes(2, "big") + one if framed else one)
-        session.answer()
-    mine.run(10 * SECOND)
-    assert mine.stack.tcp.connections() == []
-    assert len(mine.asks(ask())) == 1
