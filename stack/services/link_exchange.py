@@ -2,7 +2,8 @@
 """Floor 6: one name and type asked for on the link, for a lookup (RFC 4795 2.2, RFC 6762 5.1).
 
 The first answer that has something ends it, and so does one without anything from every interface
-asked.  An LLMNR answer that did not fit is fetched by TCP from who gave it; tentative ones are not
+and family asked: some speak of one family over one.  mDNS's NSEC is said for both (6.1, 6.2).  An
+LLMNR answer that did not fit is fetched by TCP from who gave it; tentative ones are not
 believed; answers with the C bit are collected and stand before others.  After the end the socket
 listens on for a moment: two responders on one link who both think that a name is theirs are told
 so, by a query with the C bit (4.2).
@@ -61,7 +62,7 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         "_clear",
         "_counters",
         "_fetch",
-        "_fetched_from",
+        "_from",
         "_kind",
         "_means",
         "_means_tcp",
@@ -96,7 +97,7 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         self._clear: Reply | None = None  # the best answer without the C bit
         self._shared: Reply | None = None  # all those with it
         self._fetch: TcpQuestion | None = None
-        self._fetched_from = 0  # interface
+        self._from = (0, 0)  # interface and family of that
         self._told: set[tuple[int, int]] = set()
 
     def start(self) -> None:
@@ -140,7 +141,7 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         if llmnr and message.flags & TRUNCATED:
             self._fetch_from(one)
             return
-        self._judge(message, one.scope, llmnr and bool(message.flags & CONFLICT))
+        self._judge(message, link, llmnr and bool(message.flags & CONFLICT))
 
     def over(self) -> None:
         if self._fetch is None:
@@ -151,9 +152,9 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         reply = self._shared or self._clear
         self._end(reply, status.OK if reply is not None else status.NO_NAME)
 
-    def _judge(self, message: Message, index: int, shared: bool) -> None:
-        """A whole answer from interface `index`."""
-        reply = self._reply(message, index)
+    def _judge(self, message: Message, link: tuple[int, int], shared: bool) -> None:
+        """A whole answer from `link`, an interface and a family."""
+        reply = self._reply(message, link[0])
         if shared:
             # Others with the bit belong to it; a clear one that comes yet does not (2.2).
             if self._shared is None:
@@ -162,13 +163,16 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
             else:
                 self._shared.answers += reply.answers
             return
-        if self._protocol is MDNS and not reply.answers and not self._denied(message):
-            return  # an answer to something else
-        self._query.answered.add(index)
+        query = self._query
         useful = any(answer.owner == self._name for answer in reply.answers)
+        if self._protocol is MDNS and not useful:
+            if not message.questions:
+                return  # an answer to something else
+            useful = self._denied(message)
+        query.answered.add(link)
         if self._clear is None or useful:
             self._clear = reply
-        if self._shared is None and (useful or self._query.asked <= self._query.answered):
+        if self._shared is None and (useful or query.asked <= query.answered):
             self._end(self._clear, status.OK)
 
     def _reply(self, message: Message, index: int) -> Reply:
@@ -187,11 +191,10 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         return reply
 
     def _denied(self, message: Message) -> bool:
-        """mDNS says that the name has nothing of the kind (RFC 6762 6.1), or plainly nothing."""
+        """mDNS says that the name has nothing of the kind (RFC 6762 6.1)."""
         sections = (message.answers, message.authority, message.additional)
         records = [record for section in sections for record in section]
-        denial = any(r.type == NSEC and r.key == self._name for r in records)
-        return denial or (bool(message.questions) and not message.answers)
+        return any(r.type == NSEC and r.key == self._name for r in records)
 
     # Conflicts.
 
@@ -220,7 +223,7 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
         self._counters.asked_tcp += 1
         writer = Writer(self._query.ident, 0, 512)
         writer.question(self._question)
-        self._fetched_from = one.scope
+        self._from = (one.scope, len(one.address))
         self._fetch = TcpQuestion(self, self._means_tcp, writer.wire())
         result = self._fetch.start(Server(one.address, one.scope), LLMNR.port, 1)
         if result != status.PENDING:
@@ -237,7 +240,7 @@ class LinkExchange(Exchanger, QueryUser, TcpUser):
             self._counters.refused += 1
         else:
             self._counters.replies += 1
-            self._judge(message, self._fetched_from, bool(message.flags & CONFLICT))
+            self._judge(message, self._from, bool(message.flags & CONFLICT))
             if self._asker is None:
                 return
         self._conclude()

@@ -128,15 +128,16 @@ class LinkNames(Attendant):
 
     # For the resolver.
 
-    def own(self, name: str) -> list[bytes] | None:
-        """This host's addresses if `name` is its own; None if it is not."""
-        nics = []
-        for nic in self._means.links():
-            by_llmnr = self.llmnr is not None and name == self._label
-            if by_llmnr or (self.mdns is not None and self.mdns.owns(nic, name)):
-                nics.append(nic)
-        found = [a for nic in nics for size in (4, 16) for a in self._means.addresses(nic, size)]
-        return found or None
+    def own(self, name: str) -> dict[bytes, int]:
+        """This host's addresses if `name` is its own, and the interface of each."""
+        means = self._means
+        return {
+            address: nic.index
+            for nic in means.links()
+            if any(one is not None and one.owns(nic, name) for one in (self.llmnr, self.mdns))
+            for size in (4, 16)
+            for address in means.addresses(nic, size)
+        }
 
     def exchange(self, asker: Asker, name: str, kind: int, via: int, means: Means) -> Exchanger:
         """Ask everybody on the links."""

@@ -111,8 +111,8 @@ class LinkQuery(DatagramSink, TimerOwner):
         self._sent = 0
         self._socket: Datagram | None = None
         self._timer = Timer(self)
-        self.asked: set[int] = set()  # interfaces
-        self.answered: set[int] = set()
+        self.asked: set[tuple[int, int]] = set()  # interfaces and families
+        self.answered: set[tuple[int, int]] = set()
 
     @property
     def ident(self) -> int:
@@ -173,11 +173,11 @@ class LinkQuery(DatagramSink, TimerOwner):
         writer.question(self._question)
         wire = writer.wire()
         for nic in self._nics:
-            if not nic.up or nic.index in self.answered:
-                continue
-            for size in self._means.families(nic):
-                self.asked.add(nic.index)
-                self.tell(wire, nic.index, size)
+            for size in self._means.families(nic) if nic.up else ():
+                link = (nic.index, size)
+                if link not in self.answered:
+                    self.asked.add(link)
+                    self.tell(wire, nic.index, size)
 
     # Hearing.
 

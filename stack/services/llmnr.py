@@ -125,6 +125,11 @@ class Llmnr(DatagramSink, TcpResponder):
         claim = self._claims.get(nic.index)
         return llmnr_claim.IDLE if claim is None else claim.state
 
+    def owns(self, nic: Nic, name: str) -> bool:
+        """`name` is this host's on `nic`, and nobody else's as far as is known."""
+        claim = self._claims.get(nic.index)
+        return name == self.label and claim is not None and claim.answers
+
     # Interfaces and addresses, told by `link_names`.
 
     def nic_up(self, nic: Nic) -> None:

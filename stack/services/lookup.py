@@ -171,8 +171,9 @@ class AddressLookup(Lookup):
         name = self.name
         hosts = self.resolver.hosts
         addresses = hosts.addresses(name)
-        if addresses is None:
-            addresses = self.resolver.own(name)
+        own = self.resolver.own(name) if addresses is None else {}
+        if own:
+            addresses = list(own)
         kind = domain.kind(name)
         if kind == domain.LOOPBACK:
             addresses = [addr.LOOPBACK6, addr.LOOPBACK4]
@@ -182,7 +183,8 @@ class AddressLookup(Lookup):
             return None
         addresses = [a for a in addresses if addr.family(a) & self._families]
         canonical = hosts.canonical(name) if addresses else ""
-        return Found(name, canonical, self.resolver.order(addresses))
+        scopes = {a: own[a] for a in addresses if a in own and addr.is_link_scope(a)}
+        return Found(name, canonical, self.resolver.order(addresses), scopes)
 
     def found(
         self, canonical: str, values: list[bytes | str], scopes: dict[bytes, int]

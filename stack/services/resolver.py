@@ -164,9 +164,9 @@ class Resolver(NameService):
             return Exchange(asker, self.means, name, kind)
         return self.link.exchange(asker, name, kind, via, self.means)
 
-    def own(self, name: str) -> list[bytes] | None:
-        """This host's addresses, if `name` is its own on a link."""
-        return None if self.link is None else self.link.own(name)
+    def own(self, name: str) -> dict[bytes, int]:
+        """This host's addresses, if `name` is its own on a link, and the interface of each."""
+        return {} if self.link is None else self.link.own(name)
 
     def link_changed(self) -> None:
         """What is asked on the link is another: what was heard there is forgotten."""
