@@ -89,7 +89,12 @@ class Question(Workable, Asker):
             self._finish(Outcome(status.OK, self._target, values, self._lifetime, scopes=scopes))
         elif self._links > LINKS:
             self._finish(Outcome(status.SERVER_FAILED, self.name))
-        elif self._moved and self.reply.code != NXDOMAIN and self.reply.negative_ttl < 0:
+        elif (
+            self._moved
+            and self.via == DNS
+            and self.reply.code != NXDOMAIN
+            and self.reply.negative_ttl < 0
+        ):
             self._ask_on()
         else:
             self._finish(self._nothing(self.reply))
