@@ -345,6 +345,8 @@ def test_two_who_answer_for_one_name_are_told(world: World, family: int) -> None
     assert (told.llmnr.qr, told.llmnr.c, told.llmnr.t) == (0, 1, 0)
     assert told.question == ("beta.", 1)
     assert {text for _, text, _ in told.additional} == {"A 10.77.0.5", "A 10.77.0.6"}
+    third = "10.77.0.7" if family == addr.V4 else "fe80::7"
+    mine.tells(one, is_at("beta.", "10.77.0.7"), src=third)
     mine.run(2 * SECOND)
     assert mine.heard() == []  # 2.7: not again
     assert mine.over()
@@ -536,6 +538,17 @@ def test_an_alias_on_the_link(world: World, family: int) -> None:
     assert asking.addresses == ["10.77.0.5"]
     assert asking.found is not None
     assert asking.found.canonical == "gamma"
+
+
+@pytest.mark.parametrize("target", ["gamma.", "www.example."])
+def test_an_alias_without_its_end_leads_nowhere(world: World, family: int, target: str) -> None:
+    """What the link says is not carried on to it again, or to the DNS."""
+    mine = llmnr(world, family)
+    asking = mine.ask("beta")
+    mine.tells(mine.first(), DNSRR(rrname="beta.", type="CNAME", rdata=target, ttl=30))
+    mine.run(2 * SECOND)
+    assert asking.result == "NO_NAME"
+    assert mine.heard() == []
 
 
 def test_switching_forgets_what_was_heard(world: World, family: int) -> None:
