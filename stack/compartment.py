@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from stack.services.autoconf4 import Autoconf4
     from stack.services.dhcp4_port import Dhcp4Port
     from stack.services.dhcp6 import Dhcp6
+    from stack.services.link_names import LinkNames
     from stack.services.resolver import Resolver
 
 
@@ -90,6 +91,7 @@ class Compartment:
         self._dhcp4: Dhcp4Port | None = None
         self._autoconf4: dict[int, Autoconf4] = {}
         self._dhcp6: Dhcp6 | None = None
+        self._link_names: LinkNames | None = None
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
@@ -98,6 +100,8 @@ class Compartment:
             layer.add_address(self._loopback_nic, addr.parse(text), length)
         if config.dhcp6 in ("stateless", "stateful"):
             self._make_dhcp6()
+        if config.llmnr or config.mdns:
+            self.link_names.configure()
 
     # Setting up.
 
@@ -184,6 +188,15 @@ class Compartment:
         self._dhcp6 = Dhcp6(self.host, self.udp)
         return self._dhcp6
 
+    @property
+    def link_names(self) -> LinkNames:
+        """Names on the link: LLMNR and mDNS, and their switches.  Made when first asked for."""
+        if self._link_names is None:
+            from stack.services.link_names import LinkNames
+
+            self._link_names = LinkNames(self.host, self.udp, self.tcp, self.resolver)
+        return self._link_names
+
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
         return self.v4.icmp if len(address) == 4 else self.v6.icmp
@@ -257,6 +270,8 @@ class Compartment:
             shot["dhcp4"] = self._dhcp4.counters.snapshot()
         if self._dhcp6 is not None:
             shot["dhcp6"] = self._dhcp6.counters.snapshot()
+        if self._link_names is not None:
+            shot.update(self._link_names.snapshot())
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

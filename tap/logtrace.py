@@ -21,5 +21,8 @@ class LogTrace(Trace):
     def address(self, nic: str, address: bytes, state: str) -> None:
         log.info("%s: %s is %s", nic, addr.text(address), state)
 
+    def name(self, nic: str, name: str, state: str) -> None:
+        log.info("%s: %s is %s", nic, name, state)
+
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         log.info("%s %s -> %s", flow, STATE_NAMES[old], STATE_NAMES[new])

@@ -11,7 +11,7 @@ NS_DNS, which are the same.  OwningProcess and OwningThread mean nothing but are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any, Final
 
@@ -261,10 +261,19 @@ class AddressRequest(_Request):
         if found is None:
             return result
         name = found.name if self.wanted.flags & AI_FQDN else found.canonical
-        return self._tell(name, found.addresses)
+        return self._tell(name, found.addresses, 0, found.scopes)
 
-    def _tell(self, name: str, addresses: list[bytes], scope: int = 0) -> int:
-        """Hand out the list of everything that is wanted of `addresses`."""
+    def _tell(
+        self,
+        name: str,
+        addresses: list[bytes],
+        scope: int = 0,
+        scopes: Mapping[bytes, int] | None = None,
+    ) -> int:
+        """Hand out the list of everything that is wanted of `addresses`.
+
+        `scopes` are the interfaces of those that have one of their own.
+        """
         wanted = self.wanted
         addresses = [a for a in addresses if addr.family(a) & wanted.families]
         if wanted.mapped and not wanted.flags & AI_ALL:
@@ -272,7 +281,8 @@ class AddressRequest(_Request):
         head: ADDRINFOEXW | None = None
         for address in reversed(addresses):
             for socktype, protocol, port in reversed(self.kinds):
-                entry = self._entry(address, scope, socktype, protocol, port)
+                zone = (scopes or {}).get(address, scope)
+                entry = self._entry(address, zone, socktype, protocol, port)
                 entry.ai_next, head = head, entry
         if head is None:
             return STATUS_NO_MATCH

@@ -229,6 +229,11 @@ class Config:
                             latest, whatever the server says (RFC 8415 21.23): 600 s at least
     dhcp6_uuid              sixteen octets in hexadecimal, dashes or none, by which servers know
                             this host (RFC 6355); empty: by its first interface's address
+    host_name               this host's name, one label.  Empty: it answers for no name
+    llmnr                   speak LLMNR (RFC 4795): answer for the host name on every link, and ask
+                            for names of one label that the DNS does not have.  Anybody on the link
+                            can answer such questions as he likes
+    mdns                    speak mDNS (RFC 6762): answer for host_name.local, and ask for .local
     """
 
     hop_limit: int = 64
@@ -354,6 +359,9 @@ class Config:
     dns_failure_ttl: int = 1 * SECOND
     dns_cache_limit: int = 1024
     dns_lookup_limit: int = 256
+    host_name: str = ""
+    llmnr: bool = False
+    mdns: bool = False
 
     dhcp_duid: bytes = b""
     dhcp4_client_id: bytes = b""
@@ -390,6 +398,8 @@ class Config:
             raise ValueError("Config.port_low is above Config.port_high")
         if self.dhcp6_uuid and not _is_uuid(self.dhcp6_uuid):
             raise ValueError(f"Config.dhcp6_uuid: {self.dhcp6_uuid!r} is no UUID")
+        if self.host_name and not is_label(self.host_name):
+            raise ValueError(f"Config.host_name: {self.host_name!r} is not one label of a name")
         for server in self.dns_servers:
             try:
                 addr.parse(server)
@@ -434,6 +444,13 @@ def _is_uuid(text: str) -> bool:
     """Sixteen octets in hexadecimal, however they are grouped by dashes."""
     digits = text.replace("-", "")
     return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+
+
+def is_label(text: str) -> bool:
+    """`text` can be a host's name: letters, digits and hyphens inside (RFC 1123 2.1), and not
+    digits alone."""
+    sound = 0 < len(text) <= 63 and text.isascii() and text.replace("-", "a").isalnum()
+    return sound and text[0] != "-" and text[-1] != "-" and not text.isdigit()
 
 
 ECN: Final = ("off", "passive", "on", "accurate")

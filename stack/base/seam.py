@@ -60,6 +60,9 @@ class Trace:
         """A local address is in another state now, or `state` says what befell it: that another
         station claims it, say."""
 
+    def name(self, nic: str, name: str, state: str) -> None:
+        """A name of this host on a link is being verified, is its own, or is another's."""
+
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         """A TCP connection moved along an arrow of the state chart."""
 

@@ -5,7 +5,7 @@ The name service, in reading order:
 
     domain          names as text: which are sound, special, relative
     hosts           the hosts file
-    dns_message     queries and answers as octets; the only file that knows dnspython
+    dns_message     queries and answers as octets, with dnspython
     dns_cache       what was answered, and that there was nothing
     means           what a resolver works with
     dns_tcp         one question by TCP
@@ -31,4 +31,20 @@ DHCPv6, a client per interface, has its reading order in `dhcp6`.
 
 `core` makes a resolver when somebody asks for it; dnspython is imported with the first question
 that has a server to go to.
+Names on the link, LLMNR and mDNS:
+
+    link_message    messages of both as octets; the other file that knows dnspython
+    link_means      what they work with, and what a host is on one link
+    link_query      one question to everybody on a link
+    llmnr_claim     whose a name is, by LLMNR
+    llmnr           the LLMNR responder; by TCP through llmnr_tcp
+    mdns_records    what a name has, compared as mDNS does
+    mdns_answer     when and how mDNS answers
+    mdns_link       whose a name is, by mDNS
+    mdns            the mDNS responder
+    link_exchange   a question of the resolver's that goes to the link
+    link_names      the switches
+
+`compartment` makes a resolver when somebody asks for it; dnspython is imported with the first
+question that has a server to go to, or when a responder is switched on.
 """

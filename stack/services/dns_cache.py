@@ -8,7 +8,7 @@ way.  Used by `question`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from stack.base.status import NO_NAME, OK
@@ -24,9 +24,10 @@ class Outcome:
     values      addresses, or names
     absent      the name asked for, or what it is an alias of, does not exist at all
     lifetime    ns it may be kept
+    scopes      interfaces of those values that are link-local addresses
     """
 
-    __slots__ = ("absent", "canonical", "lifetime", "status", "values")
+    __slots__ = ("absent", "canonical", "lifetime", "scopes", "status", "values")
 
     def __init__(
         self,
@@ -35,12 +36,14 @@ class Outcome:
         values: Sequence[bytes | str] = (),
         lifetime: int = 0,
         absent: bool = False,
+        scopes: Mapping[bytes, int] | None = None,
     ) -> None:
         self.status = status
         self.canonical = canonical
         self.values = values
         self.lifetime = lifetime
         self.absent = absent
+        self.scopes = scopes or {}
 
 
 class Cache:
@@ -84,7 +87,9 @@ class Cache:
             until, kept = entry
             if until > now:
                 left = until - now
-                return Outcome(kept.status, kept.canonical, kept.values, left, kept.absent)
+                return Outcome(
+                    kept.status, kept.canonical, kept.values, left, kept.absent, kept.scopes
+                )
             del self._entries[key]
         return None
 

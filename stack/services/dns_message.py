@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Floor 6: DNS messages (RFC 1035 4, RFC 6891), in dnspython's words; nobody else imports it.
+"""Floor 6: DNS messages (RFC 1035 4, RFC 6891), in dnspython's words.
 
 Queries are its messages.  Answers are read with its parser of names, but not with its parser of
 messages: that one remembers every type of record it is ever shown, which is for strangers to
@@ -41,15 +41,19 @@ _BAD: Final = (dns.exception.DNSException, ValueError, struct.error)
 
 
 class Record:
-    """An answer: `value` is an address, or the name an alias or pointer leads to."""
+    """An answer: `value` is an address, or the name an alias or pointer leads to.
 
-    __slots__ = ("owner", "ttl", "type", "value")
+    `scope` is the interface it was heard on, for addresses that mean nothing without one.
+    """
 
-    def __init__(self, owner: str, kind: int, ttl: int, value: bytes | str) -> None:
+    __slots__ = ("owner", "scope", "ttl", "type", "value")
+
+    def __init__(self, owner: str, kind: int, ttl: int, value: bytes | str, scope: int = 0) -> None:
         self.owner = owner
         self.type = kind
         self.ttl = ttl  # ns
         self.value = value
+        self.scope = scope
 
 
 class Reply:

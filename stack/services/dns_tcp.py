@@ -16,7 +16,7 @@ from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import SECOND
 from stack.services.means import PORT, Means, Server
-from stack.transport.seam import SHARE_DEFAULT, Stream, StreamSink
+from stack.transport.seam import OPTION_HOP_LIMIT, SHARE_DEFAULT, Stream, StreamSink
 
 _LINGER: Final = 2 * SECOND
 _CONNECT, _SEND, _DISCONNECT = "connect", "send", "disconnect"
@@ -47,16 +47,18 @@ class TcpQuestion(StreamSink, TimerOwner):
         self._buffer = bytearray()
         self._stream: Stream | None = None
 
-    def start(self, server: Server) -> int:
-        """Connect and ask.  PENDING, or why that cannot be."""
+    def start(self, server: Server, port: int = PORT, hops: int = 0) -> int:
+        """Connect and ask; `hops` 0 as configured.  PENDING, or why that cannot be."""
         means = self._means
         stream = means.tcp.open_stream(family(server.address))
         if stream is None:
             return status.NOT_SUPPORTED
         stream.attach(self)
+        if hops:
+            stream.set_option(OPTION_HOP_LIMIT, hops)
         result = stream.bind(b"", 0, SHARE_DEFAULT)
         if result == status.OK:
-            result = stream.connect(server.address, PORT, server.scope, _CONNECT)
+            result = stream.connect(server.address, port, server.scope, _CONNECT)
         if result != status.PENDING:
             stream.close()
             return result

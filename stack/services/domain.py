@@ -4,7 +4,7 @@
 Names are kept in lower case, without the final dot, in ASCII.  RFC 1123 2.1 (with underscores,
 which services have), RFC 1035 2.3.4 lengths, RFC 5890 A-labels by Python's codec (IDNA 2003), RFC
 6761 and RFC 7686 special names, the search list as resolv.conf has it, reverse names (RFC 1035
-3.5, RFC 3596 2.5).  Not done: RFC 6762 (names in .local are asked for like any other).
+3.5, RFC 3596 2.5), and which names are the link's own (RFC 6762 3, 4).
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ NOWHERE: Final = 2
 """Never anything, and not to be asked for (RFC 6761 6.4, RFC 7686 2)."""
 
 _LONGEST: Final = 1024
+_LINK: Final = (
+    ".local",
+    ".254.169.in-addr.arpa",
+    *(f".{nibble}.e.f.ip6.arpa" for nibble in "89ab"),
+)
 _LETTERS: Final = frozenset(string.ascii_lowercase + string.digits + "-_")
 
 
@@ -59,6 +64,17 @@ def kind(name: str) -> int:
     if last in ("invalid", "onion") or last.isdigit():
         return NOWHERE
     return ORDINARY
+
+
+def single(name: str) -> bool:
+    """A name of one label that is nothing special: what LLMNR is asked for (RFC 4795 3.1)."""
+    return "." not in name and kind(name) == ORDINARY
+
+
+def of_link(name: str) -> bool:
+    """A name that means something on a link only: .local, and what link-local addresses have
+    (RFC 6762 3, 4)."""
+    return ("." + name).endswith(_LINK)
 
 
 def candidates(name: str, absolute: bool, search: list[str], ndots: int) -> list[str]:

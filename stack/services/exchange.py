@@ -51,7 +51,21 @@ class Asker:
         """A usable reply and OK, or None and why there is none."""
 
 
-class Exchange(DatagramSink, TcpUser, TimerOwner):
+class Exchanger:
+    """Who finds out: from name servers, or from the link (`link_exchange`)."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Ask.  The asker may be told at once."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Leave nothing open."""
+        raise NotImplementedError
+
+
+class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
     """One name and type, all servers."""
 
     __slots__ = (

@@ -14,7 +14,7 @@ from stack.base import addr, status
 from stack.base.worklist import Workable
 from stack.services import domain
 from stack.services.dns_cache import Outcome
-from stack.services.means import AAAA, PTR, A
+from stack.services.means import AAAA, DNS, PTR, A
 from stack.transport.naming import Found, NameSink
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class Lookup(Workable):
 
     __slots__ = (
         "_at",
-        "_names",
+        "_fatal",
         "_outcomes",
         "_questions",
+        "_tries",
         "_trouble",
         "_types",
         "resolver",
@@ -40,23 +41,35 @@ class Lookup(Workable):
     )
 
     def __init__(
-        self, resolver: Resolver, sink: NameSink, token: object, names: list[str], types: list[int]
+        self,
+        resolver: Resolver,
+        sink: NameSink,
+        token: object,
+        tries: list[tuple[str, int]],
+        types: list[int],
     ) -> None:
+        """`tries` are names, and whom each is asked of."""
         super().__init__()
         self.resolver = resolver
         self.sink = sink
         self.token = token
-        self._names = names
+        self._tries = tries
         self._types = types
         self._at = -1
         self._questions: list[Question] = []
         self._outcomes: list[Outcome] = []
         self._trouble = status.NO_NAME
+        self._fatal = False  # the DNS does not answer: no more of it
 
     @property
     def name(self) -> str:
         """The name that is being tried."""
-        return self._names[self._at]
+        return self._tries[self._at][0]
+
+    @property
+    def via(self) -> int:
+        """Whom it is asked of."""
+        return self._tries[self._at][1]
 
     def answered(self, question: Question, outcome: Outcome) -> None:
         """One of the questions is over."""
@@ -78,7 +91,9 @@ class Lookup(Workable):
         if self._at >= 0 and self._judged():
             return
         self._at += 1
-        if self._at >= len(self._names):
+        while self._fatal and self._at < len(self._tries) and self.via == DNS:
+            self._at += 1
+        if self._at >= len(self._tries):
             self._end(self._trouble, None)
             return
         found = self.local()
@@ -90,7 +105,7 @@ class Lookup(Workable):
     def _ask(self) -> None:
         self._outcomes = []
         for kind in self._types:
-            known = self.resolver.ask(self.name, kind, self)
+            known = self.resolver.ask(self.name, kind, self.via, self)
             if known is not None:
                 self._outcomes.append(known)
         if not self._questions:
@@ -105,15 +120,15 @@ class Lookup(Workable):
         values = [value for outcome in self._outcomes for value in outcome.values]
         if values:
             canonical = next(o.canonical for o in self._outcomes if o.values)
-            found = self.found(canonical, values)
+            scopes = {a: index for o in self._outcomes for a, index in o.scopes.items()}
+            found = self.found(canonical, values, scopes)
             self._end(status.OK if found else status.NO_NAME, found)
             return True
         for outcome in self._outcomes:
-            if outcome.status == status.SERVER_FAILED:
-                self._trouble = status.SERVER_FAILED
-            elif outcome.status != status.NO_NAME:
-                self._end(outcome.status, None)
-                return True
+            if outcome.status == status.NO_NAME or self._fatal:
+                continue
+            self._trouble = outcome.status
+            self._fatal = outcome.status != status.SERVER_FAILED
         return False
 
     def _end(self, result: int, found: Found | None) -> None:
@@ -126,7 +141,9 @@ class Lookup(Workable):
         """What this host knows of `name` without asking; an empty one if it must not ask."""
         raise NotImplementedError
 
-    def found(self, canonical: str, values: list[bytes | str]) -> Found | None:
+    def found(
+        self, canonical: str, values: list[bytes | str], scopes: dict[bytes, int]
+    ) -> Found | None:
         """The answer made of `values`, None if they are of no use."""
         raise NotImplementedError
 
@@ -141,19 +158,22 @@ class AddressLookup(Lookup):
         resolver: Resolver,
         sink: NameSink,
         token: object,
-        names: list[str],
+        tries: list[tuple[str, int]],
         families: int,
         asked: int,
     ) -> None:
         """`families` are wanted, `asked` of them may be asked for."""
         types = [kind for family, kind in _TYPES if family & families & asked]
-        super().__init__(resolver, sink, token, names, types)
+        super().__init__(resolver, sink, token, tries, types)
         self._families = families
 
     def local(self) -> Found | None:
         name = self.name
         hosts = self.resolver.hosts
         addresses = hosts.addresses(name)
+        own = self.resolver.own(name) if addresses is None else {}
+        if own:
+            addresses = list(own)
         kind = domain.kind(name)
         if kind == domain.LOOPBACK:
             addresses = [addr.LOOPBACK6, addr.LOOPBACK4]
@@ -163,17 +183,15 @@ class AddressLookup(Lookup):
             return None
         addresses = [a for a in addresses if addr.family(a) & self._families]
         canonical = hosts.canonical(name) if addresses else ""
-        return Found(name, canonical, self.resolver.order(addresses))
+        scopes = {a: own[a] for a in addresses if a in own and addr.is_link_scope(a)}
+        return Found(name, canonical, self.resolver.order(addresses), scopes)
 
-    def found(self, canonical: str, values: list[bytes | str]) -> Found | None:
+    def found(
+        self, canonical: str, values: list[bytes | str], scopes: dict[bytes, int]
+    ) -> Found | None:
         addresses = [value for value in values if isinstance(value, bytes)]
         shown = canonical if domain.sound(canonical) else self.name
-        return Found(self.name, shown, self.resolver.order(addresses))
-
-
-def _nobodys(address: bytes) -> bool:
-    """An address that no server can know the name of (RFC 6303 4)."""
-    return addr.is_unspecified(address) or addr.is_link_local(address)
+        return Found(self.name, shown, self.resolver.order(addresses), scopes)
 
 
 class NameLookup(Lookup):
@@ -182,19 +200,27 @@ class NameLookup(Lookup):
     __slots__ = ("_address",)
 
     def __init__(self, resolver: Resolver, sink: NameSink, token: object, address: bytes) -> None:
-        names = [domain.reverse(address)]
-        super().__init__(resolver, sink, token, names, [PTR])
+        name = domain.reverse(address)
+        super().__init__(resolver, sink, token, [(name, resolver.via(name))], [PTR])
         self._address = address
 
     def local(self) -> Found | None:
         name = self.resolver.hosts.name(self._address)
         if not name and addr.is_loopback(self._address):
             name = "localhost"
-        elif not name and not _nobodys(self._address):
+        elif not name and not self._nobodys():
             return None
         return Found(name, name)
 
-    def found(self, canonical: str, values: list[bytes | str]) -> Found | None:
+    def _nobodys(self) -> bool:
+        """No server can know the name of the address (RFC 6303 4)."""
+        address = self._address
+        near = addr.is_link_local(address) and self.via == DNS
+        return addr.is_unspecified(address) or near
+
+    def found(
+        self, canonical: str, values: list[bytes | str], scopes: dict[bytes, int]
+    ) -> Found | None:
         """The first name that can be a host's: what a stranger chose is shown to users."""
         for value in values:
             if isinstance(value, str) and domain.sound(value):

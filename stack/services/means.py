@@ -14,6 +14,11 @@ from stack.transport.seam import Provider
 
 PORT: Final = 53
 
+# Whom a question goes to.
+DNS: Final = 0
+MDNS: Final = 1
+LLMNR: Final = 2
+
 # Types of records (RFC 1035 3.2.2, RFC 3596 2.1).
 A: Final = 1
 CNAME: Final = 5

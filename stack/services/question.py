@@ -14,8 +14,8 @@ from stack.base import status
 from stack.base.worklist import Workable
 from stack.services.dns_cache import Outcome
 from stack.services.dns_message import NXDOMAIN, Record, Reply
-from stack.services.exchange import Asker, Exchange
-from stack.services.means import CNAME
+from stack.services.exchange import Asker, Exchanger
+from stack.services.means import CNAME, DNS
 
 if TYPE_CHECKING:
     from stack.services.lookup import Lookup
@@ -38,18 +38,20 @@ class Question(Workable, Asker):
         "name",
         "reply",
         "result",
+        "via",
     )
 
-    def __init__(self, resolver: Resolver, name: str, kind: int) -> None:
+    def __init__(self, resolver: Resolver, name: str, kind: int, via: int = DNS) -> None:
         super().__init__()
         self.name = name
         self.kind = kind
+        self.via = via
         self._resolver = resolver
         self._waiters: list[Lookup] = []
         self._target = name  # where the aliases have led so far
         self._links = 0
         self._lifetime = resolver.means.config.dns_max_ttl
-        self._exchange: Exchange | None = None
+        self._exchange: Exchanger | None = None
         self.reply: Reply | None = None
         self.result = status.OK
         self._ask()
@@ -79,10 +81,20 @@ class Question(Workable, Asker):
             return
         values = self._follow(self.reply)
         if values:
-            self._finish(Outcome(status.OK, self._target, values, self._lifetime))
+            scopes = {
+                record.value: record.scope
+                for record in self.reply.answers
+                if record.scope and isinstance(record.value, bytes)
+            }
+            self._finish(Outcome(status.OK, self._target, values, self._lifetime, scopes=scopes))
         elif self._links > LINKS:
             self._finish(Outcome(status.SERVER_FAILED, self.name))
-        elif self._moved and self.reply.code != NXDOMAIN and self.reply.negative_ttl < 0:
+        elif (
+            self._moved
+            and self.via == DNS
+            and self.reply.code != NXDOMAIN
+            and self.reply.negative_ttl < 0
+        ):
             self._ask_on()
         else:
             self._finish(self._nothing(self.reply))
@@ -114,7 +126,7 @@ class Question(Workable, Asker):
 
     def _ask_on(self) -> None:
         """The answer ends in an alias whose target it does not have."""
-        known = self._resolver.known(self._target, self.kind)
+        known = self._resolver.known(self._target, self.kind, self.via)
         if known is None:
             self._ask()
             return
@@ -127,7 +139,7 @@ class Question(Workable, Asker):
         return Outcome(status.NO_NAME, self._target, (), lifetime, reply.code == NXDOMAIN)
 
     def _ask(self) -> None:
-        self._exchange = Exchange(self, self._resolver.means, self._target, self.kind)
+        self._exchange = self._resolver.exchange(self, self._target, self.kind, self.via)
         self._exchange.start()
 
     def _finish(self, outcome: Outcome) -> None:

@@ -2,7 +2,8 @@
 """Floor 6: the `NameService`: a stub resolver over this host's own UDP and TCP (RFC 1034 5.3.1).
 
 Done: RFC 1035 7, RFC 1123 6.1 for stubs, RFC 2308, 3596, 5452, 6724 6, 6761, 6891, 7766, 9520.
-Not done: iteration, DNSSEC, mDNS and LLMNR (RFC 6762, 4795), encrypted transports (RFC 7858, 8484).
+Names on the link (RFC 4795, RFC 6762) are asked for through `link`, where that is switched on.
+Not done: iteration, DNSSEC, encrypted transports (RFC 7858, 8484).
 
 Everything goes on in `settle`, in the indicate phase: what arrives meanwhile only marks.  Made by
 `core`; asked by WSK through the seam.
@@ -22,11 +23,13 @@ from stack.services import domain
 from stack.services.dns_cache import Cache, Outcome
 from stack.services.hosts import Hosts
 from stack.services.lookup import AddressLookup, Lookup, NameLookup
-from stack.services.means import Means, NameCounters, Server
+from stack.services.means import DNS, LLMNR, MDNS, Means, NameCounters, Server
 from stack.transport.naming import NameService, NameSink
 from stack.transport.seam import Provider
 
 if TYPE_CHECKING:
+    from stack.services.exchange import Asker, Exchanger
+    from stack.services.link_names import LinkNames
     from stack.services.question import Question
 
 _GLOBAL = 5
@@ -39,7 +42,7 @@ class Resolver(NameService):
         config = host.config
         self._host = host
         self._config = config
-        self._questions: dict[tuple[str, int], Question] = {}
+        self._questions: dict[tuple[str, int, int], Question] = {}
         self._search: list[str] = []
         self.means = Means(host.env, host.timers, udp, tcp, config)
         self.counters: NameCounters = self.means.counters
@@ -50,6 +53,13 @@ class Resolver(NameService):
             config.dns_negative_ttl,
             config.dns_failure_ttl,
         )
+        self._link_cache = Cache(
+            config.dns_cache_limit,
+            config.dns_max_ttl,
+            config.dns_negative_ttl,
+            config.dns_failure_ttl,
+        )
+        self.link: LinkNames | None = None
         self.work: Worklist[Lookup | Question] = Worklist(host.env.executor)
         self.lookups: dict[Lookup, None] = {}
         self._given: tuple[list[Server], list[str]] = ([], [])
@@ -81,8 +91,13 @@ class Resolver(NameService):
         if not text or not families & (addr.V4 | addr.V6):
             return status.INVALID
         names = domain.candidates(text, absolute, self._search, self._config.dns_ndots)
+        if self.via(text) != DNS:
+            names = [text]
+        tries = [(one, self.via(one)) for one in names]
+        if self.link is not None and self.link.asks_llmnr and domain.single(text):
+            tries.append((text, LLMNR))  # after all of the DNS has failed (RFC 4795 3)
         asked = self.families() if configured else families
-        return self._begin(AddressLookup(self, sink, token, names, families, asked))
+        return self._begin(AddressLookup(self, sink, token, tries, families, asked))
 
     def find_name(self, address: bytes, sink: NameSink, token: object) -> int:
         if len(address) not in (4, 16):
@@ -119,37 +134,63 @@ class Resolver(NameService):
 
     # For lookups and questions.
 
-    def ask(self, name: str, kind: int, lookup: Lookup) -> Outcome | None:
+    def via(self, name: str) -> int:
+        """Whom a name is asked of: what is the link's, nobody else (RFC 6762 3, 4)."""
+        mdns = self.link is not None and self.link.asks_mdns
+        return MDNS if mdns and domain.of_link(name) else DNS
+
+    def ask(self, name: str, kind: int, via: int, lookup: Lookup) -> Outcome | None:
         """What is known of `name`, or None and `lookup` has a question to wait for."""
-        if not self.means.servers:
+        if via == DNS and not self.means.servers:
             return Outcome(status.NO_NAME, name)
-        known = self.known(name, kind)
+        known = self.known(name, kind, via)
         if known is not None:
             return known
-        question = self._questions.get((name, kind))
+        question = self._questions.get((name, kind, via))
         if question is None:
             # The codec is imported with the first question that has a server to go to.
             from stack.services.question import Question
 
-            question = self._questions[name, kind] = Question(self, name, kind)
+            question = self._questions[name, kind, via] = Question(self, name, kind, via)
         question.join(lookup)
         lookup.asked(question)
         return None
 
-    def known(self, name: str, kind: int) -> Outcome | None:
+    def exchange(self, asker: Asker, name: str, kind: int, via: int) -> Exchanger:
+        """A way to find out."""
+        from stack.services.exchange import Exchange
+
+        if via == DNS or self.link is None:
+            return Exchange(asker, self.means, name, kind)
+        return self.link.exchange(asker, name, kind, via, self.means)
+
+    def own(self, name: str) -> dict[bytes, int]:
+        """This host's addresses, if `name` is its own on a link, and the interface of each."""
+        return {} if self.link is None else self.link.own(name)
+
+    def link_changed(self) -> None:
+        """What is asked on the link is another: what was heard there is forgotten."""
+        self._link_cache.clear()
+
+    def _cache(self, via: int) -> Cache:
+        """The link's answers are kept apart from the DNS's (RFC 4795)."""
+        return self.cache if via == DNS else self._link_cache
+
+    def known(self, name: str, kind: int, via: int) -> Outcome | None:
         """What the cache has."""
-        known = self.cache.get(name, kind, self.means.env.now)
+        known = self._cache(via).get(name, kind, self.means.env.now)
         if known is not None:
             self.counters.cache_hits += 1
         return known
 
     def keep(self, question: Question, outcome: Outcome) -> None:
         """A question was answered."""
-        self.cache.put(question.name, question.kind, outcome, self.means.env.now)
+        cache = self._cache(question.via)
+        cache.put(question.name, question.kind, outcome, self.means.env.now)
 
     def forget(self, question: Question) -> None:
         """A question is not asked any more."""
-        key = (question.name, question.kind)
+        key = (question.name, question.kind, question.via)
         if self._questions.get(key) is question:
             del self._questions[key]
 

@@ -25,7 +25,14 @@ from stack.tcp.tcb import Tcb
 from stack.tcp.wishes import Wishes
 from stack.transport.options import BOTH, OPTION_RECEIVE_BUFFER, Claim, Name
 from stack.transport.ports import Binding
-from stack.transport.seam import OPTION_FAST_OPEN, OPTION_INSPECT, Listener, ListenerSink, Stream
+from stack.transport.seam import (
+    OPTION_FAST_OPEN,
+    OPTION_HOP_LIMIT,
+    OPTION_INSPECT,
+    Listener,
+    ListenerSink,
+    Stream,
+)
 from stack.wire.tcp import ACK, RST, SYN, Segment
 
 if TYPE_CHECKING:
@@ -49,6 +56,7 @@ class TcpListener(Workable, Listener):
         "_cookie_at",
         "_families",
         "_half_open",
+        "_hops",
         "_inspection",
         "_offered",
         "_pending",
@@ -69,6 +77,7 @@ class TcpListener(Workable, Listener):
         self._cookie_at = 0  # when the last cookie was sent
         self._pending = Pending()
         self._inspection: Inspection | None = None  # while every SYN is judged by the sink
+        self._hops = 0  # hop limit of each connection, its SYN-ACK included; 0: as configured
         self._buffer = 0  # octets held for the user of each connection; 0: as configured
 
     # The user's side.
@@ -123,10 +132,13 @@ class TcpListener(Workable, Listener):
                 return status.STATE
             self._inspection = Inspection(self, self._protocol) if value else None
             return status.OK
-        if option not in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER):
+        if option not in (OPTION_FAST_OPEN, OPTION_RECEIVE_BUFFER, OPTION_HOP_LIMIT):
             return status.NOT_SUPPORTED
-        if value < 0:
+        if value < 0 or (option == OPTION_HOP_LIMIT and value > 255):
             return status.INVALID
+        if option == OPTION_HOP_LIMIT:
+            self._hops = value
+            return status.OK
         if option == OPTION_RECEIVE_BUFFER:
             self._buffer = value
             return status.OK
@@ -207,6 +219,7 @@ class TcpListener(Workable, Listener):
     def _new_tcb(self, path: Path, pkt: Packet, keep: bool) -> Tcb:
         """A connection with the window its user will have: what is promised is never taken back."""
         tcb = self._protocol.new_tcb(path, *ports_of(pkt), keep=keep)
+        tcb.hops = self._hops
         if self._buffer:
             tcb.wishes = Wishes()
             tcb.wishes.buffer = self._buffer
@@ -255,6 +268,8 @@ class TcpListener(Workable, Listener):
             min(tcb.rcv.limit, 0xFFFF),
             extra,
             tcb.label,
+            0,
+            tcb.hops,
         )
 
     def _brings_cookie(self, pkt: Packet, seg: Segment) -> bool:

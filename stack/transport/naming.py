@@ -6,7 +6,7 @@ The rules are those of `seam`: bytes for addresses, tokens for requests, the sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class Found:
@@ -15,14 +15,22 @@ class Found:
     addresses   best first (RFC 6724 6); empty when a name was asked for
     canonical   the name the addresses belong to, after aliases; or the name of an address
     name        the name that was found: the one asked for with the domain it was found in
+    scopes      interfaces of link-local addresses that were heard of on the link itself
     """
 
-    __slots__ = ("addresses", "canonical", "name")
+    __slots__ = ("addresses", "canonical", "name", "scopes")
 
-    def __init__(self, name: str, canonical: str, addresses: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        canonical: str,
+        addresses: Sequence[bytes] = (),
+        scopes: Mapping[bytes, int] | None = None,
+    ) -> None:
         self.name = name
         self.canonical = canonical
         self.addresses = list(addresses)
+        self.scopes = scopes or {}
 
 
 class NameSink:

@@ -22,6 +22,7 @@ from tap.frames import join
 from tap.impair import PERFECT, ImpairedPort, Impairment
 from tap.memory import wire
 from tap.port import Port, Wrapper
+from tests.harness.hub import hub
 from tests.harness.peer import Peer
 
 QUIET = Config(dad=False, router_solicitations=False, multicast_reports=False)
@@ -39,6 +40,9 @@ class Recorder(Trace):
 
     def address(self, nic: str, address: bytes, state: str) -> None:
         self.lines.append(f"{nic} {addr.text(address)} {state}")
+
+    def name(self, nic: str, name: str, state: str) -> None:
+        self.lines.append(f"{nic} {name} {state}")
 
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         self.arrows.append((old, new))
@@ -149,11 +153,17 @@ class World:
         """One stack, and a peer made of nothing but frames at the other end of the wire; `wrap`
         wraps the stack's end."""
         port_a, port_b = self._wire(mtu, offload, None, None)
-        if wrap is not None:
-            port_a = wrap(port_a)
-        host = self._host(port_a, config or QUIET, 1)
+        host = self._host(port_a if wrap is None else wrap(port_a), config or QUIET, 1)
         peer = Peer(self, port_b, host, 2)
         return host, peer
+
+    def hub(self, configs: Sequence[Config], mtu: int = 1500) -> list[Host]:
+        """Stacks on one link, each hearing all the others."""
+        macs = [bytes((2, 0, 0, 0, 1, number)) for number in range(1, len(configs) + 1)]
+        return [
+            self._host(port, config, number)
+            for number, (port, config) in enumerate(zip(hub(macs, mtu), configs, strict=True), 1)
+        ]
 
     def _wire(
         self, mtu: int, offload: bool, there: Impairment | None, back: Impairment | None

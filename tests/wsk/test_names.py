@@ -187,6 +187,24 @@ def test_a_name(world: World, family: int) -> None:
     assert town.nothing_is_left()
 
 
+def test_a_link_local_address_heard_on_the_link_has_its_interface(world: World) -> None:
+    town = Town(world, llmnr=True)
+    other = town.server.host
+    assert other.stack.link_names.set_host_name("beta") == 0
+    assert other.stack.link_names.switch_llmnr(True) == 0
+    world.run(2 * SECOND)
+    request, out = town.ask("beta")
+    world.run(20 * SECOND)
+    assert request.ends == [("STATUS_SUCCESS", STATUS_SUCCESS)]
+    scopes = {}
+    entry = out.value
+    while entry is not None:
+        if isinstance(entry.ai_addr, SOCKADDR_IN6):
+            scopes[addr.text(entry.ai_addr.sin6_addr)] = entry.ai_addr.sin6_scope_id
+        entry = entry.ai_next
+    assert scopes == {"fd77::2": 0, "fe80::ff:fe00:2": town.host.nic.index}
+
+
 def test_the_table_has_them_behind_the_control_function(world: World) -> None:
     members = list(vars(Town(world).table))
     assert members[-4:] == [
