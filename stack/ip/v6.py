@@ -340,6 +340,7 @@ class V6Layer(IpLayer):
         net = len(parked.headers) - parked.net
         header = parked.headers[net : net + ipv6.LENGTH]
         proto = header[6]
-        if proto == ext6.FRAGMENT:
+        if proto == ext6.FRAGMENT and net + ipv6.LENGTH < len(parked.headers):
+            # Of what was forwarded or written raw, only the IP header need be here.
             proto = parked.headers[net + ipv6.LENGTH]
         return header[8:24], header[24:40], proto
