@@ -12,6 +12,18 @@ from stack.base import addr
 from stack.link.nic import Nic
 
 
+class Listed:
+    """One group in a listing."""
+
+    __slots__ = ("group", "include", "sources", "users")
+
+    def __init__(self, group: bytes, users: int) -> None:
+        self.group = group
+        self.users = users
+        self.include = False
+        self.sources: tuple[bytes, ...] = ()
+
+
 class Groups:
     """Memberships of one family."""
 
@@ -31,6 +43,15 @@ class Groups:
             self._members[key] = count - 1
         else:
             self._members.pop(key, None)
+
+    def listing(self, index: int) -> list[Listed]:
+        """Every group on interface `index`, in order."""
+        found = [
+            Listed(group, users)
+            for (where, group), users in self._members.items()
+            if where == index
+        ]
+        return sorted(found, key=lambda one: (len(one.group), one.group))
 
     def joined(self, index: int, group: bytes) -> bool:
         """Packets to `group` arriving on interface `index` are for us."""

@@ -151,6 +151,14 @@ class NeighborCache:
             self._end(entry, fate.NEIGHBOR_FAILED)
         self.entries.clear()
 
+    def remove(self, address: bytes) -> bool:
+        """Forget `address`; False if it is not known."""
+        entry = self.entries.pop(address, None)
+        if entry is None:
+            return False
+        self._end(entry, fate.NEIGHBOR_FAILED)
+        return True
+
     # What the resolvers heard.
 
     def heard(self, address: bytes, lladdr: bytes, create: bool) -> None:
