@@ -7,6 +7,7 @@ tools/bench --segments  what one TCP segment costs, and how that grows
 tools/bench --json FILE the figures for a program
 tools/bench tcp         goodput through loss and delay, and the cost of a segment: `bench_tcp`
 tools/bench wsk         what a WSK call costs: `bench_wsk`
+tools/bench ip          what a packet costs the IP layer, and whether that grows: `bench_ip`
 
 One generator, with the kernel's own sockets, loads two subjects in turn: the stack with the demo
 services, behind a TAP or a veth pair; and the same services in Python on kernel sockets, behind
@@ -30,7 +31,7 @@ from rich.table import Table
 from stack import Config
 from stack.tcp.congestion import ALGORITHMS
 from tap.ladder import Attachment, Refused, Wish, attach
-from tools import bench_tcp, bench_wsk
+from tools import bench_ip, bench_tcp, bench_wsk
 from tools.measure.process import asking, result, serving
 from tools.measure.table import LESS, cell, console, number, ratio, show_segments
 from tools.world import DemoWorld
@@ -81,6 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
         return bench_tcp.main(options)
     if options.what == "wsk":
         return bench_wsk.main(options)
+    if options.what == "ip":
+        return bench_ip.main(options)
     if options.segments:
         show_segments(result("segments"))
         return 0
@@ -130,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
         "--congestion", default="reno", help="congestion control of every kernel socket"
     )
     text.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    more = text.add_subparsers(dest="what", metavar="tcp | wsk", title="more")
+    more = text.add_subparsers(dest="what", metavar="tcp | wsk | ip", title="more")
     bench_tcp.arguments(
         more.add_parser(
             "tcp",
@@ -143,6 +146,13 @@ def parser() -> argparse.ArgumentParser:
             "wsk",
             help="sockets, requests and datagrams: what a WSK call costs",
             description="WSK calls, beside the kernel's own sockets used from Python.",
+        )
+    )
+    bench_ip.arguments(
+        more.add_parser(
+            "ip",
+            help="what a packet costs the IP layer, and whether that grows",
+            description="The IP layer in memory: ns a packet, by way and by size of the tables.",
         )
     )
     return text

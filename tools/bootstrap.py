@@ -29,6 +29,7 @@ EXTRAS = {
     "wsk": ("demo",),
     "bench": ("demo",),
     "packetdrill": ("demo",),
+    "fuzz": ("demo",),
     "test": ("demo", "test"),
 }
 

@@ -28,7 +28,7 @@ from stack.base.units import MS, SECOND, US
 from tap.impair import Impairment
 from tap.ladder import RUNGS, Attachment, Refused, Wish, attach
 from tap.logtrace import LogTrace
-from tools import check, state
+from tools import check, control, state
 from tools.world import AddressTaken, DemoWorld, MemoryWorld
 
 _TIMES: Final = {"us": US, "ms": MS, "s": SECOND}
@@ -79,7 +79,10 @@ def main(arguments: list[str] | None = None) -> int:
             print("asking whether anybody on this wire has our addresses (some seconds) ...")
         sys.stdout.flush()
         world.start()
-        with state.published(attachment):
+        with (
+            state.published(attachment) as place,
+            control.serving(place, world.executor, world.stacks()),
+        ):
             if options.check:
                 return check.run(world)
             tell(world, options.pcap)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where a running demo is, for the commands that want to join it.
 
-One small file per demo in the user's runtime directory, removed at exit; a file whose process is
-gone is ignored and removed by whoever finds it.
+One small file per demo in the user's runtime directory, and beside it the socket of `control`;
+both removed at exit.  A file whose process is gone is ignored and removed by whoever finds it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class Running:
     rung: str
     namespace_pid: int
 
+    @property
+    def control(self) -> Path:
+        """Its control socket."""
+        return directory() / f"{self.pid}.sock"
+
 
 def directory() -> Path:
     """The user's own directory for state files."""
@@ -35,8 +40,8 @@ def directory() -> Path:
 
 
 @contextlib.contextmanager
-def published(attachment: Attachment) -> Iterator[None]:
-    """While the block runs, others can find this demo."""
+def published(attachment: Attachment) -> Iterator[Path | None]:
+    """While the block runs, others can find this demo.  The path for its control socket, if so."""
     place = directory()
     path = place / f"{os.getpid()}.json"
     record = {"rung": attachment.rung, "namespace_pid": attachment.pid}
@@ -47,10 +52,10 @@ def published(attachment: Attachment) -> Iterator[None]:
         path.write_text(json.dumps(record))
     except OSError:
         # Only `tools/wsk` misses it.
-        yield
+        yield None
         return
     try:
-        yield
+        yield path.with_suffix(".sock")
     finally:
         path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -66,6 +71,7 @@ def find() -> Running | None:
         pid = int(path.stem)
         if not _alive(pid):
             path.unlink(missing_ok=True)
+            path.with_suffix(".sock").unlink(missing_ok=True)
             continue
         record = json.loads(path.read_text())
         return Running(pid, str(record["rung"]), int(record["namespace_pid"]))

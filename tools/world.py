@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from stack import Config, Stack, Trace
 from stack.base import addr
+from stack.base.seam import Executor
 from stack.base.units import SECOND
 from stack.ip.addrconf import TENTATIVE
 from stack.link.nic import Nic
@@ -184,6 +185,15 @@ class DemoWorld:
             port = CapturingPort(port, Capture(self._pcap.open("wb")), time.time_ns)
         return port
 
+    @property
+    def executor(self) -> Executor:
+        """Who runs things on the stacks' thread."""
+        return self.runtime
+
+    def stacks(self) -> dict[str, Stack]:
+        """What `tools/wsk ip` and its like can look at, the stack itself first."""
+        return {"stack": self.stack}
+
     def hosts(self) -> Iterator[tuple[int, Host]]:
         """(4 or 6, where to find a service) for both families."""
         for family, address in self._routable().items():
@@ -241,6 +251,13 @@ class MemoryWorld(DemoWorld):
         self._thread.join()
         self._aio.close()
         self._aio = None
+
+    @property
+    def executor(self) -> Executor:
+        return self._aio_runtime
+
+    def stacks(self) -> dict[str, Stack]:
+        return {"stack": self.stack, "peer": self._peer}
 
     def hosts(self) -> Iterator[tuple[int, Host]]:
         for family in (4, 6):

@@ -192,6 +192,8 @@ class Icmp(TransportLayer):
 
     def on_error(self, report: ErrorReport) -> None:
         """An error about an echo request, or about a reply that was too big."""
+        if len(report.quoted) < LENGTH:
+            return  # somebody else's: of what we forwarded, or was written raw
         kind, _, _, rest = HEADER.unpack_from(report.quoted)
         pmtu = self.layer.host.pmtu
         if kind == self.echo_reply:

@@ -169,7 +169,9 @@ class Routers(Attendant, TimerOwner):
         known = self._routers.get((nic.index, address))
         if known is None:
             count = sum(1 for index, _ in self._routers if index == nic.index)
-            if count < self._host.config.ra_router_limit:
+            # Routers are never evicted from the neighbours: leave room for others.
+            config = self._host.config
+            if count < min(config.ra_router_limit, config.neighbor_limit // 2):
                 known = Router(nic, address)
         return known
 

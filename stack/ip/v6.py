@@ -110,6 +110,7 @@ class V6Layer(Extensions):
         header = parked.headers[net : net + ipv6.LENGTH]
         proto = header[6]
         if proto == ext6.FRAGMENT:
-            # Of what we forward, extension headers are payload.
-            proto = (parked.headers[net + ipv6.LENGTH :] or parked.payload)[0]
+            # Of what we forward, or was written raw, extension headers are payload, if anything.
+            behind = (parked.headers[net + ipv6.LENGTH :] or parked.payload)[:1]
+            proto = behind[0] if behind else proto
         return header[8:24], header[24:40], proto

@@ -189,6 +189,15 @@ class RawEndpoint(Workable, Datagram):
         total = data_sum(bare) + path.pseudo(self.number, len(bare))
         return data[:at] + (finish(total) or 0xFFFF).to_bytes(2, "big") + data[at + 2 :]
 
+    @property
+    def families(self) -> int:
+        """A mask of addr.V4 and addr.V6."""
+        return self._families
+
+    def queued(self) -> int:
+        """Octets, as charged, that were received and not yet taken."""
+        return sum(one.charge for one in self._queue)
+
     def resume(self) -> None:
         self._paused = False
         if self._queue:

@@ -100,6 +100,10 @@ class RawProtocol(RawTap, HostPaths, Provider):
             del self._endpoints[endpoint.number]
             self._listen()
 
+    def all(self) -> list[RawEndpoint]:
+        """Every endpoint, for those who look."""
+        return [one for known in self._endpoints.values() for one in known]
+
     def _listen(self) -> None:
         for layer in self._host.layers.values():
             layer.raw = self if self._endpoints else None

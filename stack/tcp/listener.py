@@ -149,6 +149,15 @@ class TcpListener(Workable, Listener):
         binding = self._binding
         return None if binding is None else Name(binding.address, binding.port)
 
+    @property
+    def families(self) -> int:
+        """A mask of addr.V4 and addr.V6."""
+        return self._families
+
+    def queued(self) -> tuple[int, int]:
+        """Connections that wait to be accepted, and how many may."""
+        return len(self._waiting), self._protocol.config.tcp_backlog
+
     # The protocol's side.
 
     def segment_arrives(self, pkt: Packet, seg: Segment) -> None:

@@ -74,6 +74,10 @@ class TimeWaitTable(TimerOwner):
     def __len__(self) -> int:
         return len(self._records)
 
+    def all(self) -> list[TimeWait]:
+        """Every record, the oldest first."""
+        return list(self._records.values())
+
     def add(self, tcb: Tcb) -> TimeWait:
         """`tcb` has entered TIME-WAIT."""
         config = self._protocol.config

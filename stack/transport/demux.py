@@ -44,6 +44,10 @@ class Demux(Generic[E]):
         """All endpoints for a packet to a group."""
         return [*self._table.get(dst + port, ()), *self._table.get(_WILD[len(dst)] + port, ())]
 
+    def all(self) -> list[E]:
+        """Every endpoint, each once: for those who look, not for the packet path."""
+        return list(dict.fromkeys(one for holders in self._table.values() for one in holders))
+
 
 _WILD = {4: b"4", 16: b"6"}
 

@@ -261,6 +261,19 @@ class UdpEndpoint(Workable, Datagram):
             self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
         return hops > 0
 
+    @property
+    def families(self) -> int:
+        """A mask of addr.V4 and addr.V6."""
+        return self._families
+
+    def queued(self) -> int:
+        """Octets, as charged, that were received and not yet taken."""
+        return sum(one.charge for one in self._queue)
+
+    def remote_name(self) -> Name | None:
+        """The one it receives from, None unless restricted."""
+        return None if self._only is None else Name(*self._only)
+
     def resume(self) -> None:
         self._paused = False
         if self._queue:

@@ -71,7 +71,7 @@ def test_test_arguments() -> None:
 
 
 def test_help_needs_no_wire() -> None:
-    for module in ("tools.demo", "tools.wsk", "tools.bench"):
+    for module in ("tools.demo", "tools.wsk", "tools.bench", "tools.fuzz"):
         result = subprocess.run(
             [sys.executable, "-m", module, "--help"],
             capture_output=True,
