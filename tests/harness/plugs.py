@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A link with any number of stacks on it: what one sends arrives at all others."""
+"""A link with any number of stacks on it, whose cables can be pulled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HubPort(MemoryPort):
 
 
 class Hub:
-    """The link."""
+    """The link: what one sends arrives at all others."""
 
     def __init__(self, mtu: int = 1500) -> None:
         self.ports: list[HubPort] = []
