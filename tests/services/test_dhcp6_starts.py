@@ -10,6 +10,7 @@ from stack.base.units import SECOND
 from stack.transport.seam import SHARE_EXCLUSIVE
 from stack.wire import dhcp6
 from stack.wire.dhcp6 import ABSENT, INFINITY
+from tap.memory import wire
 from tests.harness import World
 from tests.services.dhcp6_server import (
     ALL_SERVERS,
@@ -215,6 +216,27 @@ def test_the_identity_is_that_of_the_interface_or_as_configured() -> None:
     named = Scene(dhcp6_uuid="12345678-9ABC-def0-1234-56789abcdef0")
     expected = bytes.fromhex("0004123456789abcdef0123456789abcdef0")
     assert named.next().message.client == expected
+
+
+def test_an_association_is_numbered_by_the_interfaces_own_address() -> None:
+    """12: distinct, and the same after a restart; the host's identity stays its first one's."""
+    scene = Scene(started=False)
+    macs = ("02aabbccddee", "06aabbccddee", "02aabbccddee")
+    ports = [wire(bytes.fromhex(mac), bytes(6), 1500, False)[0] for mac in macs]
+    clients = [scene.stack.dhcp6.client(scene.stack.add_nic(port)) for port in ports]
+    numbers = [client.lease.iaid for client in clients if client is not None]
+    assert numbers == [0xBBCCDDEE, 0xBBCCDDEF, 0xBBCCDDF0]
+    assert {one["duid"] for one in scene.stack.dhcp6.state()} == {scene.duid.hex()}
+
+
+def test_where_ipv6_cannot_be_there_is_no_client() -> None:
+    scene = Scene(started=False)
+    port, _ = wire(bytes.fromhex("02aabbccddee"), bytes(6), 1279, False)
+    nic = scene.stack.add_nic(port)
+    assert scene.stack.dhcp6.client(nic) is None
+    scene.stack.dhcp6.on_router_flags(nic, True, True)
+    loopback = scene.stack.host.nics[0]
+    assert scene.stack.dhcp6.client(loopback) is None
 
 
 @pytest.mark.parametrize("text", ["1234", "g" * 32, "1" * 33, "-"])
