@@ -151,18 +151,15 @@ class UdpProtocol(TransportLayer, HostProvider):
 
     def on_error(self, report: ErrorReport) -> None:
         """RFC 1122 4.1.3.3; believed of what an endpoint sent lately (RFC 5927 4.1)."""
-        quoted = report.quoted
-        endpoint = self.bound.find(report.src, quoted[:2])
+        quoted, kind = report.quoted, report.kind
         port = int.from_bytes(quoted[2:4], "big")
-        path = None if endpoint is None else endpoint.sent_by(report.dst, port)
-        if endpoint is None or path is None:
-            return
-        if report.kind == TOO_BIG:
-            self._host.pmtu.lower(path, report.mtu)
-            result = status.TOO_BIG
-        else:
-            result = STATUS.get(report.kind, status.HOST_UNREACHABLE)
-        endpoint.trouble(result, report.dst, port)
+        result = status.TOO_BIG if kind == TOO_BIG else STATUS.get(kind, status.HOST_UNREACHABLE)
+        for endpoint in self.bound.find_all(report.src, quoted[:2]):
+            path = endpoint.sent_by(report.dst, port)
+            if path is not None:
+                if kind == TOO_BIG:
+                    self._host.pmtu.lower(path, report.mtu)
+                endpoint.trouble(result, report.dst, port)
 
     # For endpoints.
 

@@ -229,6 +229,25 @@ def test_the_table_is_empty_in_the_end(family: int) -> None:
     assert room.held == 0
 
 
+def test_the_error_quotes_the_first_fragment_whenever_it_came(family: int) -> None:
+    """RFC 1122 3.3.2, RFC 8200 4.5."""
+    room = Room(family)
+    whole = room.datagram(bytes(range(200)))
+    room.put(whole[160:], 160, False)
+    room.world.run(30 * SECOND)
+    room.put(whole[:80], 0, True)
+    room.world.run(29 * SECOND)
+    assert room.peer.next_ip() is None
+    room.world.run(2 * SECOND)
+    seen = room.peer.next_ip()
+    assert seen is not None
+    assert seen.body[:2] == (bytes((11, 1)) if family == addr.V4 else bytes((3, 1)))
+    header = 20 if family == addr.V4 else 48
+    assert seen.body[8 + header :] == whole[:80]
+    counters = room.host.stack.host.layer_of(room.peer.mine).counters
+    assert (counters.reasm_reqds, counters.reasm_fails, counters.reasm_oks) == (2, 1, 0)
+
+
 # Fragments that cannot be right.
 
 

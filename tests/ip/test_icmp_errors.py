@@ -13,6 +13,7 @@ from stack.ip import seam
 from stack.ip.seam import ErrorReport
 from stack.transport.datagram_seam import DatagramSink, Received
 from stack.transport.options import OPTION_PATH_MTU, PATH_MTU_DO
+from stack.transport.seam import SHARE_REUSE
 from stack.wire import icmp_extensions, ipv4, ipv6
 from tests.harness import Host, Peer, World, quiet
 
@@ -183,6 +184,23 @@ def test_datagrams_hear_of_theirs_only(world: World, family: int) -> None:
     world.run(0)
     assert ears[0].troubles == [(status.NO_ROUTE, peer.mine, 9)]
     assert ears[1].troubles == []  # it sent nothing there
+
+
+def test_of_those_who_share_a_port_the_one_that_sent(world: World, family: int) -> None:
+    host, peer = setup(world, family)
+    ears = []
+    for number in range(3):
+        ear = Ear()
+        endpoint = host.datagram()
+        endpoint.attach(ear)
+        assert endpoint.bind(b"", 5000, SHARE_REUSE) == status.OK
+        ears.append(ear)
+        if number == 1:
+            endpoint.send([b"x"], 1, peer.mine, 9, 0)
+    world.run(0)
+    peer.sends_icmp(UNREACHABLE[family], 0, 0, quote(host, peer, 17, ports(5000, 9)))
+    world.run(0)
+    assert [len(ear.troubles) for ear in ears] == [0, 1, 0]
 
 
 def test_datagrams_of_special_wishes_hear_of_theirs_too(world: World, family: int) -> None:
