@@ -24,6 +24,7 @@ from stack.ip.igmp import Igmp
 from stack.ip.mld import Mld
 from stack.ip.ndp import NdpResolver
 from stack.ip.routers import Routers
+from stack.ip.seam import PrefixListener
 from stack.ip.slaac import Autoconf
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
@@ -44,6 +45,17 @@ if TYPE_CHECKING:
     from stack.services.dhcp6 import Dhcp6
     from stack.services.link_names import LinkNames
     from stack.services.resolver import Resolver
+
+
+class _RouterFlags(PrefixListener):
+    """Makes DHCPv6 of what routers say about it; it is not imported before one does."""
+
+    def __init__(self, compartment: Compartment) -> None:
+        self._compartment = compartment
+
+    def flags(self, nic: Nic, managed: bool, other: bool) -> None:
+        if managed or other:
+            self._compartment.dhcp6.on_router_flags(nic, managed, other)
 
 
 class Compartment:
@@ -100,6 +112,8 @@ class Compartment:
             layer.add_address(self._loopback_nic, addr.parse(text), length)
         if config.dhcp6 in ("stateless", "stateful"):
             self._make_dhcp6()
+        elif config.dhcp6 == "auto":
+            self.host.prefix_listeners.append(_RouterFlags(self))
         if config.llmnr or config.mdns:
             self.link_names.configure()
 

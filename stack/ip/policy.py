@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from stack.base import addr
-from stack.base.config import ADDRESS_POLICY
+from stack.base.config_ip import ADDRESS_POLICY
 
 _MAPPED: Final = 0xFFFF << 32
 

@@ -13,9 +13,8 @@ In reading order:
     dhcp6_association   the speaking half of a client
     dhcp6_client        the hearing half
 
-The host has one DUID: of its first interface's link-layer address (RFC 8415 11.4), or of
-`Config.dhcp6_uuid` (11.5); an interface's IAID are the last four octets of its own address, so both
-are the same after a restart (12).  Not done: DUID-LLT, which needs a place to be kept.
+The host has one DUID (`duid`); an interface's IAID are the last four octets of its own address, so
+both are the same after a restart (RFC 8415 12).
 
 Made by `compartment`; `on_router_flags` is for whoever reads router advertisements.
 """
@@ -31,6 +30,7 @@ from stack.ip.seam import Attendant
 from stack.link.nic import Nic
 from stack.services.dhcp6_client import Client
 from stack.services.dhcp6_means import Dhcp6Counters, Means, link_local
+from stack.services.duid import duid
 from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.options import Outgoing
 from stack.transport.seam import SHARE_EXCLUSIVE, Provider
@@ -39,8 +39,6 @@ CLIENT_PORT: Final = 546
 SERVER_PORT: Final = 547
 ALL_SERVERS: Final = addr.parse("ff02::1:2")
 
-_DUID_LL: Final = b"\0\3\0\1"  # of Ethernet
-_DUID_UUID: Final = b"\0\4"
 _MIN_MTU: Final = 1280
 
 
@@ -52,7 +50,6 @@ class Dhcp6(Attendant, DatagramSink):
         self.clients: dict[int, Client] = {}
         self._host = host
         self._udp = udp
-        self._duid = b""
         self._socket: Datagram | None = None
         host.attendants.append(self)
         for nic in host.nics:
@@ -63,7 +60,7 @@ class Dhcp6(Attendant, DatagramSink):
         known = self.clients.get(nic.index)
         if known is None and not nic.is_loopback and nic.mtu >= _MIN_MTU:
             means = Means(
-                self._host, nic, self._own_duid(nic), self.counters, self._send, self._finished
+                self._host, nic, duid(self._host), self.counters, self._send, self._finished
             )
             known = self.clients[nic.index] = Client(means, self._iaid(nic))
         return known
@@ -77,15 +74,6 @@ class Dhcp6(Attendant, DatagramSink):
     def state(self) -> list[dict[str, object]]:
         """Every client, for people and tools."""
         return [client.state() for client in self.clients.values()]
-
-    def _own_duid(self, nic: Nic) -> bytes:
-        uuid = self._host.config.dhcp6_uuid
-        if uuid:
-            return _DUID_UUID + bytes.fromhex(uuid.replace("-", ""))
-        if not self._duid:
-            first = next((one for one in self._host.nics if not one.is_loopback), nic)
-            self._duid = _DUID_LL + first.mac
-        return self._duid
 
     def _iaid(self, nic: Nic) -> int:
         iaid = int.from_bytes(nic.mac[2:], "big")

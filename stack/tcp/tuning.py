@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base.config import AUTOTUNING, Config
+from stack.base.config import Config
+from stack.base.config_transport import AUTOTUNING
 from stack.base.units import MS
 from stack.tcp.tcb import Tcb
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stack import Config
 from stack.base import addr
-from stack.base.config import ADDRESS_POLICY
+from stack.base.config_ip import ADDRESS_POLICY
 from stack.ip.addrconf import (
     DEPRECATED,
     MANUAL,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stack.base import addr, status
-from stack.base.config import AUTOTUNING, ECN
+from stack.base.config_transport import AUTOTUNING, ECN
 from stack.base.units import MS, SECOND
 from stack.tcp.congestion import ALGORITHMS
 from stack.tcp.isn import IsnGenerator

@@ -297,7 +297,9 @@ def test_section_15(irt: int, mrt: int, mrc: int, mrd: int, seed: int) -> None:
         whole = env.now + retry.rt
         assert deadline == (min(whole, retry.began + mrd * SECOND) if mrd else whole)
         env.now = deadline
-        ended = bool(mrc and retry.count == mrc) or bool(mrd and env.now >= mrd * SECOND)
+        ended = bool(mrc and retry.count == mrc) or bool(
+            mrd and env.now >= retry.began + mrd * SECOND
+        )
         assert retry.exhausted() == ended
         if ended:
             break

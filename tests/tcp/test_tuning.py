@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from stack.base.config import AUTOTUNING, Config
+from stack.base.config import Config
+from stack.base.config_transport import AUTOTUNING
 from stack.base.units import KIB, MIB, MS, SECOND
 from tap.impair import Impairment
 from tests.harness import World, quiet
