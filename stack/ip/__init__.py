@@ -5,6 +5,7 @@
 really differs: the header, its options or extension headers, the fragments, the errors.
 Tables are keyed by address bytes, so one table serves both families.
 
-Reading order: `seam`, `layer`, `v4`, `v6`, `path`, `routes`, `source`, `addrconf`, `groups`,
-`fragments`, `pmtu`, `errors`, `icmp`, `icmp4`, `icmp6`, `ndp`.
+Reading order: `seam`, `layer`, `v4` and `options4`, `v6` and `extensions`, `outbound`, `path`,
+`path4`, `path6`, `identities`, `routes`, `source`, `addrconf`, `groups`, `fragments`, `pmtu`,
+`errors`, `icmp`, `icmp4`, `icmp6`, `ndp`, `forward`.
 """
