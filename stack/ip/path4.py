@@ -80,7 +80,7 @@ class Path4(Path):
             head.gso_type = vnet.GSO_TCPV4
         counters = self._counters
         counters.out_requests += 1
-        counters.out_octets += length + 20
+        counters.out_octets += total
         if self.nic.send(self.neighbor, head, views):
             return OK
         counters.out_octets -= total
