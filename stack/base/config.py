@@ -60,6 +60,10 @@ class Config(ServiceConfig):
         for text in self.temporary_exceptions:
             base, _, length = text.partition("/")
             _check_prefix("temporary_exceptions", base, int(length) if length.isdigit() else -1)
+        if self.address_policy is not config_ip.ADDRESS_POLICY:
+            self._check_policy()
+
+    def _check_policy(self) -> None:
         for text, number, precedence, label in self.address_policy:
             _check_prefix("address_policy", text, number)
             if not (0 <= precedence < 256 and 0 <= label < 256):

@@ -22,7 +22,8 @@ ADDRESS_POLICY: Final = (
 """RFC 6724 2.1: prefix, length, precedence, label."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Only `Config` is ever made: methods here would cost every import time for nothing.
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class IpConfig:
     """IP.
 

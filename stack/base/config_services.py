@@ -10,7 +10,8 @@ from stack.base.config_transport import TransportConfig
 from stack.base.units import MINUTE, MS, SECOND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Only `Config` is ever made: methods here would cost every import time for nothing.
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class ServiceConfig(TransportConfig):
     """Names and servers.
 

@@ -22,7 +22,8 @@ AUTOTUNING: Final = {
 8 and 14.  0 is `Config.tcp_receive_buffer`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Only `Config` is ever made: methods here would cost every import time for nothing.
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class TransportConfig(IpConfig):
     """Transports.
 

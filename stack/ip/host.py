@@ -22,7 +22,7 @@ from stack.ip.groups import Groups
 from stack.ip.identities import Identities
 from stack.ip.nameservers import NameServerTable
 from stack.ip.pmtu import PathMtu
-from stack.ip.policy import Policy
+from stack.ip.policy import policy
 from stack.ip.redirects import Redirects
 from stack.ip.routes import RouteTable
 from stack.ip.seam import Attendant, PrefixListener
@@ -46,7 +46,7 @@ class IpHost:
         self.attendants: list[Attendant] = []
         self.prefix_listeners: list[PrefixListener] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
-        self.policy = Policy(config.address_policy)
+        self.policy = policy(config.address_policy)
         self.routes = RouteTable()
         self.gateways = Gateways(self)
         self.redirects = Redirects(self)

@@ -234,10 +234,10 @@ class Icmp(TransportLayer):
         head = self.layer.head
         head.reset()
         head.options = options
-        length = LENGTH + sum(len(v) for v in views)
         body = views[0] if len(views) == 1 else b"".join(views)
-        bare = HEADER.pack(kind, code, 0, rest)
-        total = data_sum(bare) + data_sum(body) + self.path_sum(path, length)
+        length = LENGTH + len(body)
+        # Summed as the one number that its two words and the type make.
+        total = (kind << 8 | code) + rest + data_sum(body) + self.path_sum(path, length)
         head.push(HEADER.pack(kind, code, finish(total), rest))
         head.l4 = head.start
         self.count_out(kind)

@@ -49,6 +49,11 @@ class Policy:
 DEFAULT: Final = Policy()
 
 
+def policy(rows: tuple[tuple[str, int, int, int], ...]) -> Policy:
+    """The table of these rows; the default one is made but once."""
+    return DEFAULT if rows is ADDRESS_POLICY else Policy(rows)
+
+
 def scope(address: bytes) -> int:
     """RFC 6724 3.1: 2 link-local, 5 site-local, 14 global, the scope field of a multicast address.
 

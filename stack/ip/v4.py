@@ -45,8 +45,7 @@ class V4Layer(IpLayer):
         self.icmp: Icmp4
         self.forwarder = Forwarder4(self)
 
-    def read(self, pkt: Packet) -> int:
-        return ipv4.read(pkt)
+    read = staticmethod(ipv4.read)
 
     def walk(self, pkt: Packet) -> bool:
         """RFC 1122 3.2.1.8: unknown options are ignored, malformed ones reported."""

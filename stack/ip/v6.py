@@ -36,8 +36,7 @@ class V6Layer(Extensions):
         self._solicited: dict[bytes, Nic] = {}  # where the group of an address is joined
         self.forwarder = Forwarder6(self)
 
-    def read(self, pkt: Packet) -> int:
-        return ipv6.read(pkt)
+    read = staticmethod(ipv6.read)
 
     def bad_source(self, pkt: Packet) -> bool:
         src = pkt.src

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate, status
+from stack.base.addr import V4, V6
 from stack.base.packet import Packet
 from stack.base.units import View
 from stack.base.worklist import Workable
@@ -213,9 +214,10 @@ class UdpEndpoint(Workable, Datagram):
             return status.STATE
         if count > _MAX_PAYLOAD:
             return status.TOO_BIG
-        if not 0 < port < 65536 or not addr.family(address) & self._families:
+        four = len(address) == 4
+        way = self._way4 if four else self._way6
+        if not 0 < port < 65536 or not self._families & (V4 if four else V6):
             return status.INVALID
-        way = self._way4 if len(address) == 4 else self._way6
         path = self._paths.get(address)
         if path is None or not path.valid or scope or how is not None:
             result, path = self._choose(address, scope, how, way)

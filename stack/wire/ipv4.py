@@ -80,10 +80,8 @@ def read(pkt: Packet) -> int:
             return fate.IP_HEADER_LENGTH
     else:
         length = LENGTH
-    if total > room:
-        return fate.IP_TRUNCATED
-    if total < length:
-        return fate.IP_TOTAL_LENGTH
+    if not length <= total <= room:
+        return fate.IP_TRUNCATED if total > room else fate.IP_TOTAL_LENGTH
     if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
         return fate.IP_CHECKSUM
     pkt.end = net + total
