@@ -4,10 +4,10 @@
 Done: the checks on addresses (RFC 1812 5.3.4-7, RFC 4291 2.5.2-6, RFC 3927 2.6.2, RFC 2644), hop
 limit, next hop by the routes, fragmentation of IPv4 without DF (RFC 791 3.2), the errors that a
 router owes: time exceeded, no route, too big, beyond scope, and unreachable when the next hop does
-not answer.  Super-frames and unfinished checksums pass as they came; extension headers and options
-are not looked at (RFC 8200 4 lets routers ignore hop-by-hop options), source routes were refused
-before.  Not done: redirects to senders, multicast and directed broadcast forwarding, reverse path
-checks (RFC 3704), record route.
+not answer.  Super-frames and unfinished checksums pass as they came; IPv4 options that record are
+filled in (RFC 1812 5.3.13.5-6), source routes were refused before; extension headers are not looked
+at (RFC 8200 4 lets routers ignore hop-by-hop options).  Not done: redirects to senders, multicast
+and directed broadcast forwarding, reverse path checks (RFC 3704).
 
 Called by `layer` with a packet that is not for this host, where `IpInterface.forwarding` is on.
 """
@@ -17,8 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
+from stack.base.checksum import finish
 from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, Packet
+from stack.ip import options4
 from stack.ip.hop import Hop, Hops
 from stack.link.nic import Nic
 from stack.link.offload import finish_checksum
@@ -75,8 +77,8 @@ class Forwarder:
         here."""
         raise NotImplementedError
 
-    def count_down(self, head: Head) -> None:
-        """One hop less in the loaded header."""
+    def count_down(self, head: Head, hop: Hop) -> None:
+        """One hop less in the loaded header, which leaves by `hop`."""
         raise NotImplementedError
 
     # The way.
@@ -107,7 +109,7 @@ class Forwarder:
         if data is None:
             self._door.drop(pkt, fate.FORWARD_HEADERS)
             return
-        self.count_down(head)
+        self.count_down(head, hop)
         size = head.end - head.net + (head.gso_size or len(data))
         if size > hop.mtu:
             if self.too_big(pkt, hop, head, data):
@@ -126,7 +128,9 @@ class Forwarder:
         if pkt.cast != UNICAST:
             self._door.drop(pkt, fate.IP_LINK_BROADCAST)
         elif dst in layer.addresses.all:
-            self._door.drop(pkt, fate.IP_TENTATIVE)
+            # One that is ours and still did not arrive is the loopback interface's.
+            ours = dst in layer.local
+            self._door.drop(pkt, fate.IP_NOT_LOCAL if ours else fate.IP_TENTATIVE)
         elif self.outlandish(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
             self._door.drop(pkt, fate.FORWARD_ADDRESS)
         elif addr.is_link_local(src):
@@ -225,12 +229,30 @@ class Forwarder4(Forwarder):
     def unreachable(self, pkt: Packet) -> None:
         self._layer.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.HOST, 0)
 
-    def count_down(self, head: Head) -> None:
+    def count_down(self, head: Head, hop: Hop) -> None:
         buf, net = head.buf, head.net
         buf[net + 8] -= 1
         # RFC 1624: the field goes up by what its complement goes down.
         check = int.from_bytes(buf[net + 10 : net + 12], "big") + 0x0100
         buf[net + 10 : net + 12] = (check + (check >> 16) & 0xFFFF).to_bytes(2, "big")
+        if buf[net] != 0x45:
+            self._record(buf, net, hop)
+
+    def _record(self, buf: bytearray, net: int, hop: Hop) -> None:
+        """This router in the options that record (RFC 1812 5.3.13.5-6), by the address of the
+        interface that the packet leaves by (RFC 791 3.1)."""
+        layer = self._layer
+        own = layer.source_for(hop.nic, hop.neighbor.address)
+        if own == layer.any:
+            return  # an interface without addresses has nothing to record
+        start, end = net + ipv4.LENGTH, net + (buf[net] & 15) * 4
+        options = options4.passed(bytes(buf[start:end]), own, layer.env.now, layer.local)
+        if options != buf[start:end]:
+            buf[start:end] = options
+            buf[net + 10 : net + 12] = b"\0\0"
+            buf[net + 10 : net + 12] = finish(int.from_bytes(buf[net:end], "big")).to_bytes(
+                2, "big"
+            )
 
     def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
         frag = int.from_bytes(head.buf[head.net + 6 : head.net + 8], "big")
@@ -309,7 +331,7 @@ class Forwarder6(Forwarder):
     def unreachable(self, pkt: Packet) -> None:
         self._error(pkt, icmp6.UNREACHABLE, icmp6.ADDRESS, 0)
 
-    def count_down(self, head: Head) -> None:
+    def count_down(self, head: Head, hop: Hop) -> None:
         head.buf[head.net + 7] -= 1
 
     def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:

@@ -70,7 +70,8 @@ class Icmp4(Icmp):
         start = pkt.net + ipv4.LENGTH
         if pkt.l4 <= start:
             return b""
-        return options4.answer(pkt.frame[start : pkt.l4], own, self.layer.env.now)
+        layer = self.layer
+        return options4.answer(pkt.frame[start : pkt.l4], own, layer.env.now, layer.local)
 
     def message(self, pkt: Packet, kind: int, code: int, rest: int) -> None:
         if kind == icmp4.UNREACHABLE:

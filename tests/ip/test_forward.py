@@ -276,16 +276,66 @@ def test_source_routes_are_refused(world: World) -> None:
     assert crossing.drops() == {"ip_source_route": 1}
 
 
-def test_other_options_pass(world: World) -> None:
+ROUTER = bytes((10, 2, 0, 254))
+"""By this address packets leave for the far side."""
+NEAR = bytes((10, 1, 0, 254))
+ELSEWHERE = bytes((10, 9, 9, 9))
+NOW = (1 << 31 | 1000).to_bytes(4, "big")
+"""A second after this world began, in a time that is not Universal."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (bytes((148, 4, 0, 0)), bytes((148, 4, 0, 0))),
+        # Record route (RFC 1812 5.3.13.5): ours behind what is there; full, it stays as it is.
+        (bytes((1, 7, 7, 4)) + bytes(4), bytes((1, 7, 7, 8)) + ROUTER),
+        (bytes((7, 11, 8)) + ELSEWHERE + bytes(5), bytes((7, 11, 12)) + ELSEWHERE + ROUTER + b"\0"),
+        (bytes((7, 7, 8)) + ELSEWHERE + b"\0", bytes((7, 7, 8)) + ELSEWHERE + b"\0"),
+        # Timestamps (RFC 1812 5.3.13.6), and one more who had no room.
+        (bytes((68, 8, 5, 0)) + bytes(4), bytes((68, 8, 9, 0)) + NOW),
+        (bytes((68, 12, 5, 1)) + bytes(8), bytes((68, 12, 13, 1)) + ROUTER + NOW),
+        (bytes((68, 8, 9, 0x30)) + NOW, bytes((68, 8, 9, 0x40)) + NOW),
+        # Whose turn it is was prescribed: by any address of ours, or it is not ours.
+        (bytes((68, 12, 5, 3)) + NEAR + bytes(4), bytes((68, 12, 13, 3)) + NEAR + NOW),
+        (
+            bytes((68, 12, 5, 3)) + ELSEWHERE + bytes(4),
+            bytes((68, 12, 5, 3)) + ELSEWHERE + bytes(4),
+        ),
+        # The others stay where they were.
+        (
+            bytes((148, 4, 0, 0, 7, 7, 4)) + bytes(4) + bytes((0x9E, 3, 5, 0, 0)),
+            bytes((148, 4, 0, 0, 7, 7, 8)) + ROUTER + bytes((0x9E, 3, 5, 0, 0)),
+        ),
+    ],
+)
+def test_options_pass_and_those_that_record_have_us_in_them(before: bytes, after: bytes) -> None:
+    world = World()
     crossing = Crossing(world, addr.V4)
     near, far = crossing.near, crossing.far
-    option = bytes((148, 4, 0, 0))
-    header = ipv4.build(0, 24 + 4, 1, 0, 9, 253, near.mine, far.mine, option)
+    header = ipv4.build(0, 20 + len(before) + 4, 1, 0, 9, 253, near.mine, far.mine, before)
     near.frame(ethernet.TYPE_IPV4, header + b"data")
     world.run(0)
     seen = far.next_ip()
     assert seen is not None
-    assert seen.frame[14 + 20 : 14 + 24] == option
+    assert seen.frame[14 + 20 : 14 + 20 + len(after)] == after
+    judged = IP(seen.frame[14:])
+    assert (judged.ttl, bytes(judged.payload)) == (8, b"data")
+    checksum = judged.chksum
+    del judged.chksum
+    assert IP(bytes(judged)).chksum == checksum
+
+
+def test_the_loopback_interface_is_not_behind_a_router(crossing: Crossing) -> None:
+    """Neither what everybody has there nor what was given to it (RFC 1812 5.3.7)."""
+    own = "10.77.7.7" if len(crossing.near.mine) == 4 else "fd77:7::7"
+    stack = crossing.stack
+    stack.add_address(stack.host.nics[0], own, 32 if len(crossing.near.mine) == 4 else 128)
+    for dst in (own, "127.0.0.1" if len(crossing.near.mine) == 4 else "::1"):
+        send(crossing, dst=addr.parse(dst))
+        assert crossing.near.next_ip() is None
+        assert crossing.far.next_ip() is None
+    assert crossing.drops() == {"ip_not_local": 2}
 
 
 def test_a_routers_other_address_is_answered(crossing: Crossing) -> None:

@@ -116,7 +116,7 @@ def test_any_octets_end_in_one_fate(options: bytes) -> None:
     assert (found is None) <= (reason != 0)
     assert 0 <= at < max(len(options), 1)
     if not reason:
-        given = options4.answer(options, b"\x0a\0\0\1", 5 * 10**9)
+        given = options4.answer(options, b"\x0a\0\0\1", 5 * 10**9, (b"\x0a\0\0\1",))
         assert len(given) % 4 == 0
         assert len(given) <= 40
         assert overflowed(options) or options4.judge(given, 0, len(given)) == (0, 0)
