@@ -260,6 +260,19 @@ def test_no_error_about_a_later_fragment(world: World) -> None:
     assert crossing.near.next_ip() is None
 
 
+def test_a_router_is_one_of_all_routers(world: World, family: int) -> None:
+    """RFC 4291 2.8, RFC 1112 4: as long as it is one, and where it is one."""
+    crossing = Crossing(world, family, config=quiet())
+    stack, nic = crossing.stack, crossing.near.host.nic
+    group = addr.ALL_ROUTERS4 if family == addr.V4 else addr.ALL_ROUTERS
+    interface = stack.host.layer_of(crossing.near.mine).interface(nic)
+    assert not stack.host.groups.joined(nic.index, group)
+    for on in (True, True, False):
+        interface.forwarding = on
+        assert stack.host.groups.joined(nic.index, group) == on
+    assert not stack.host.groups.joined(crossing.far.host.nic.index, group)
+
+
 def test_fragments_pass_as_they_are(crossing: Crossing) -> None:
     """A router does not reassemble."""
     if len(crossing.near.mine) == 4:
