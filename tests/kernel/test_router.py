@@ -212,3 +212,17 @@ def test_the_stack_as_router(between: tuple[Attachment, Attachment, Stack], inde
         ("10.1.0.254", "fd00:1::fe")[index],
         target,
     ]
+
+
+def test_the_stack_in_recorded_routes(between: tuple[Attachment, Attachment, Stack]) -> None:
+    """RFC 1812 5.3.13.5-6: by the address that packets leave by, there and back."""
+    near = Place(between[0].pid)
+    ping = f"{wants('ping', 'iputils-ping')} -n -c 1 -W 2"
+    out = near.run(f"{ping} -R 10.2.0.1")
+    assert " 0% packet loss" in out
+    route = out.split("RR:")[1].split("\n\n")[0].split()
+    assert [hop for hop in route if hop.endswith(".254")] == ["10.2.0.254", "10.1.0.254"], out
+    out = near.run(f"{ping} -T tsandaddr 10.2.0.1")
+    assert " 0% packet loss" in out
+    assert "10.2.0.254" in out
+    assert "not-standard" in out
