@@ -23,8 +23,6 @@ ALLOW: Final = 5
 BLOCK: Final = 6
 
 RECORD_NAMES: Final = ("", "IS_IN", "IS_EX", "TO_IN", "TO_EX", "ALLOW", "BLOCK")
-CURRENT: Final = frozenset((IS_INCLUDE, IS_EXCLUDE))
-"""Records that answer a query; the others report a change."""
 TRUNCATED: Final = frozenset((IS_EXCLUDE, TO_EXCLUDE))
 """Records of which only as many sources are sent as fit (RFC 3376 4.2.16)."""
 

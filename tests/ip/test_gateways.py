@@ -298,9 +298,9 @@ def test_the_router_that_gave_the_source_its_prefix_is_preferred(world: World) -
     assert path.neighbor.address == x.local
     nic = segment.host.nic
     table = segment.host.stack.host.gateways
-    assert table.advertised(nic, x.local, addr.parse("2001:db8:8::77"))
-    assert not table.advertised(nic, x.local, addr.parse("2001:db8:9::77"))
-    assert not table.advertised(nic, addr.parse("fe80::99"), far)
+    assert table.get(nic, x.local).advertised(addr.parse("2001:db8:8::77"))
+    assert not table.get(nic, x.local).advertised(addr.parse("2001:db8:9::77"))
+    assert not table.get(nic, addr.parse("fe80::99")).advertised(far)
 
 
 # Connections.
