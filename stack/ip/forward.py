@@ -20,6 +20,7 @@ from stack.base import addr, fate
 from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, Packet
 from stack.ip.hop import Hop, Hops
+from stack.ip.path4 import put_pieces
 from stack.link.nic import Nic
 from stack.link.offload import finish_checksum
 from stack.wire import ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp, vnet
@@ -114,10 +115,7 @@ class Forwarder:
                 hop.counters.out_forw_datagrams += 1
             return
         hop.counters.out_forw_datagrams += 1
-        if hop.nic.send(hop.neighbor, head, (data,)):
-            hop.counters.out_octets += pkt.end - pkt.net
-        else:
-            hop.counters.out_discards += 1
+        hop.put(head, (data,), pkt.end - pkt.net)
 
     def _may_cross(self, pkt: Packet) -> bool:
         """RFC 1812 5.3.4, 5.3.7; RFC 4291 2.5.2, 2.5.3, 2.5.6."""
@@ -244,39 +242,8 @@ class Forwarder4(Forwarder):
         header = bytes(head.buf[head.net : head.net + pkt.l4 - pkt.net])
         rest = bytes(head.buf[head.net + len(header) : head.end]) + data
         hop.counters.out_frag_reqds += 1
-        hop.counters.out_frag_oks += 1
-        for piece, part in pieces4(header, rest, frag, hop.mtu):
-            head.reset()
-            head.push(piece)
-            head.net = head.start
-            hop.counters.out_frag_creates += 1
-            if hop.nic.send(hop.neighbor, head, (part,)):
-                hop.counters.out_octets += len(piece) + len(part)
-            else:
-                hop.counters.out_discards += 1
+        put_pieces(hop, header, rest)
         return True
-
-
-def pieces4(header: bytes, data: bytes, frag: int, mtu: int) -> list[tuple[bytes, memoryview]]:
-    """RFC 791 3.2: (header, data) of each fragment of a datagram, or of a fragment of one.
-
-    `frag` is the flags and offset that it has.  Options without the copied flag stay behind.
-    """
-    view = memoryview(data)
-    later = header[: ipv4.LENGTH] + ipv4.copied_options(header[ipv4.LENGTH :])
-    first = frag & ipv4.OFFSET
-    found = []
-    at = 0
-    while at < len(data):
-        own = header if at == 0 else later
-        step = (mtu - len(own)) & ~7
-        last = at + step >= len(data)
-        more = 0 if last else ipv4.MF
-        part = view[at : len(data) if last else at + step]
-        bits = (frag & ~ipv4.OFFSET) | more | (first + at // 8)
-        found.append((ipv4.reheaded(own, len(own) + len(part), bits), part))
-        at += len(part)
-    return found
 
 
 class Forwarder6(Forwarder):
