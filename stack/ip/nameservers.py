@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from stack.base.lifetimes import after
 from stack.base.seam import Env, TimerOwner
 from stack.base.timers import NEVER, Timer, TimerHeap
 
@@ -60,7 +61,7 @@ class NameServerTable(TimerOwner):
         said = (tuple(servers[:_SERVERS]), tuple(search[:_DOMAINS]))
         changed = said != (known.servers, known.search)
         known.servers, known.search = said
-        known.until = NEVER if lifetime >= NEVER else self._env.now + lifetime
+        known.until = after(self._env.now, lifetime)
         self._arm()
         if changed:
             self._tell()
@@ -89,10 +90,7 @@ class NameServerTable(TimerOwner):
 
     def _arm(self) -> None:
         until = min((known.until for known in self._sources.values()), default=NEVER)
-        if until < NEVER:
-            self._timers.arm(self._timer, until)
-        else:
-            self._timer.disarm()
+        self._timers.arm(self._timer, until)
 
     def _tell(self) -> None:
         for changed in self.watchers:

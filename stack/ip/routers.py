@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
+from stack.base.lifetimes import after, lifetime
 from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
@@ -33,7 +34,7 @@ from stack.ip.solicit import Solicitor
 from stack.link.nic import Nic
 from stack.wire import ipv6, ndp
 from stack.wire.ndp import HIGH, LOW, MEDIUM, RESERVED
-from stack.wire.ndp_options import FLAG_AUTONOMOUS, FLAG_ON_LINK, INFINITY
+from stack.wire.ndp_options import FLAG_AUTONOMOUS, FLAG_ON_LINK
 
 if TYPE_CHECKING:
     from stack.ip.addrconf import LocalAddress
@@ -236,11 +237,11 @@ class Routers(Attendant, TimerOwner):
             if other.nic is router.nic and other is not router
         )
         full = fate.DELIVERED
-        for prefix, (lifetime, preference) in wanted.items():
-            if not lifetime:
+        for prefix, (seconds, preference) in wanted.items():
+            if not seconds:
                 self._remove_route(router, prefix)
             elif prefix in router.routes or len(router.routes) < room:
-                self._add_route(router, prefix, self._until(lifetime), preference)
+                self._add_route(router, prefix, self._until(seconds), preference)
             else:
                 full = fate.RA_TOO_MANY_ROUTES
         return full
@@ -286,19 +287,19 @@ class Routers(Attendant, TimerOwner):
                 listener.prefix(
                     router.nic,
                     *prefix,
-                    _duration(info.valid),
-                    _duration(info.preferred),
+                    lifetime(info.valid),
+                    lifetime(info.preferred),
                     autonomous,
                     on_link,
                     router.address,
                 )
         return full
 
-    def _set_on_link(self, nic: Nic, prefix: Prefix, lifetime: int, until: int) -> bool:
+    def _set_on_link(self, nic: Nic, prefix: Prefix, seconds: int, until: int) -> bool:
         """RFC 4861 6.3.4, RFC 5942 4.  False if there is no room for another."""
         key = (nic.index, prefix)
         known = key in self._on_link
-        if not lifetime:
+        if not seconds:
             if known:
                 self._off_link(nic, prefix)
             return True
@@ -320,20 +321,20 @@ class Routers(Attendant, TimerOwner):
 
     def _names(self, router: Router, message: ndp.Advertisement) -> None:
         """RFC 8106 5: a lifetime of zero takes an address or a domain back."""
-        for lifetime, servers in message.servers:
+        for seconds, servers in message.servers:
             for server in servers:
-                if not lifetime:
+                if not seconds:
                     router.servers.pop(server, None)
                 elif server in router.servers or (
                     len(router.servers) < _SERVERS and not addr.is_multicast(server) and any(server)
                 ):
-                    router.servers[server] = self._until(lifetime)
-        for lifetime, domains in message.domains:
+                    router.servers[server] = self._until(seconds)
+        for seconds, domains in message.domains:
             for domain in domains:
-                if not lifetime:
+                if not seconds:
                     router.domains.pop(domain, None)
                 elif domain in router.domains or len(router.domains) < _DOMAINS:
-                    router.domains[domain] = self._until(lifetime)
+                    router.domains[domain] = self._until(seconds)
         if message.servers or message.domains:
             self._publish(router)
 
@@ -386,18 +387,10 @@ class Routers(Attendant, TimerOwner):
     def _arm(self) -> None:
         until = min((u for _, u in self._on_link.values()), default=NEVER)
         until = min([until, *(router.deadline() for router in self._routers.values())])
-        if until < NEVER:
-            self._host.timers.arm(self._timer, until)
-        else:
-            self._timer.disarm()
+        self._host.timers.arm(self._timer, until)
 
-    def _until(self, lifetime: int) -> int:
-        return NEVER if lifetime == INFINITY else self._host.env.now + lifetime * SECOND
-
-
-def _duration(lifetime: int) -> int:
-    """Seconds of an option as ns."""
-    return NEVER if lifetime == INFINITY else lifetime * SECOND
+    def _until(self, seconds: int) -> int:
+        return after(self._host.env.now, lifetime(seconds))
 
 
 def _is_local(prefix: bytes, length: int) -> bool:

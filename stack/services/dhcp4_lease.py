@@ -16,6 +16,7 @@ from typing import Final
 
 from stack.base import addr
 from stack.base.config import Config
+from stack.base.lifetimes import after, left, lifetime
 from stack.base.seam import Env
 from stack.base.timers import NEVER
 from stack.base.units import SECOND
@@ -83,21 +84,21 @@ class Lease:
     @property
     def renews(self) -> int:
         """When T1 is over."""
-        return _sum(self.since, self.t1)
+        return after(self.since, self.t1)
 
     @property
     def rebinds(self) -> int:
         """When T2 is over."""
-        return _sum(self.since, self.t2)
+        return after(self.since, self.t2)
 
     @property
     def expires(self) -> int:
         """When the address must not be used any more."""
-        return _sum(self.since, self.duration)
+        return after(self.since, self.duration)
 
     def left(self, now: int) -> int:
         """ns until then."""
-        return NEVER if self.expires >= NEVER else max(self.expires - now, 0)
+        return left(now, self.expires)
 
     def loosen(self, env: Env) -> None:
         """Move T1 and T2 forward by up to a twentieth, so that hosts which were switched on
@@ -123,10 +124,10 @@ def read(message: Message, config: Config, since: int) -> Lease | None:
     lease = Lease(own, server, Parameters(options, own, config.dhcp4_mtu_min))
     lease.prefix_length = length
     lease.since = since
-    if seconds != opt.INFINITE:
-        lease.duration = seconds * SECOND
-        if lease.duration < config.dhcp4_lease_min:
-            return None
+    lease.duration = lifetime(seconds)
+    if lease.duration < config.dhcp4_lease_min:
+        return None
+    if lease.duration < NEVER:
         lease.t1, lease.t2 = _times(options, lease.duration)
     return lease
 
@@ -171,7 +172,3 @@ def _routes(options: dict[int, bytes], own: bytes) -> list[tuple[bytes, int, byt
         for prefix, length, router, rank in routes[:ROUTES]
         if router != own and (not any(router) or usable(router))
     ]
-
-
-def _sum(start: int, span: int) -> int:
-    return NEVER if span >= NEVER else start + span

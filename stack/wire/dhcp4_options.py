@@ -54,7 +54,6 @@ MESSAGE_NAMES: Final = {
     INFORM: "inform",
 }
 
-INFINITE: Final = 0xFFFFFFFF
 """A lease time that never ends (RFC 2131 3.3)."""
 
 _POINTER: Final = 0xC0

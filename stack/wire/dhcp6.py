@@ -69,7 +69,6 @@ NO_BINDING: Final = 3
 NOT_ON_LINK: Final = 4
 USE_MULTICAST: Final = 5
 
-INFINITY: Final = 0xFFFFFFFF
 """A lifetime, T1, T2 or refresh time that never ends."""
 ABSENT: Final = -1
 """The value of a number whose option is not there."""

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from stack.base import addr, status
+from stack.base.lifetimes import INFINITY
 from stack.base.units import MS, SECOND
 from stack.link import neighbor
 from stack.wire import ethernet, ipv6, ndp, ndp_options
-from stack.wire.ndp_options import INFINITY
 from tests.harness import World, quiet
 from tests.harness.segment import Station, checked
 from tests.ip.advertised import (
