@@ -135,23 +135,23 @@ class Compartment:
         """Give `nic` an address of either family.  It becomes usable at once, or after
         duplicate address detection if `Config.dad` says so."""
         packed = addr.parse(address)
-        return self.host.layers[len(packed)].add_address(nic, packed, prefix_length)
+        return self.host.layer_of(packed).add_address(nic, packed, prefix_length)
 
     def remove_address(self, address: str) -> bool:
         """Give an address up; False if it is not ours."""
         packed = addr.parse(address)
-        return self.host.layers[len(packed)].remove_address(packed)
+        return self.host.layer_of(packed).remove_address(packed)
 
     def add_route(self, prefix: str, length: int, nic: Nic, gateway: str, metric: int = 0) -> None:
         """Reach a prefix through a gateway on `nic`'s link ("0.0.0.0", 0 for the default)."""
         packed = addr.parse(prefix)
-        layer = self.host.layers[len(packed)]
+        layer = self.host.layer_of(packed)
         layer.add_route(packed, length, nic, addr.parse(gateway) if gateway else b"", metric)
 
     def remove_route(self, prefix: str, length: int, nic: Nic, gateway: str = "") -> bool:
         """Undo `add_route`; False if there is no such route."""
         packed = addr.parse(prefix)
-        layer = self.host.layers[len(packed)]
+        layer = self.host.layer_of(packed)
         return layer.remove_route(packed, length, nic, addr.parse(gateway) if gateway else b"")
 
     def set_link(self, nic: Nic, up: bool) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stack.base import addr, fate
+from stack.base import addr, checksum, fate
 from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, Packet
 from stack.ip.hop import Hop, Hops
@@ -45,10 +45,6 @@ class Forwarder:
 
     def header(self, pkt: Packet) -> int:
         """Octets of the IP header that a transport or extension header follows."""
-        raise NotImplementedError
-
-    def outlandish(self, address: bytes) -> bool:
-        """`address` never crosses a router, as source or destination."""
         raise NotImplementedError
 
     def refused(self, pkt: Packet) -> bool:
@@ -125,7 +121,7 @@ class Forwarder:
             self._door.drop(pkt, fate.IP_LINK_BROADCAST)
         elif dst in layer.addresses.all:
             self._door.drop(pkt, fate.IP_TENTATIVE)
-        elif self.outlandish(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
+        elif not addr.is_routable(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
             self._door.drop(pkt, fate.FORWARD_ADDRESS)
         elif addr.is_link_local(src):
             self.scope_error(pkt)
@@ -202,11 +198,6 @@ class Forwarder4(Forwarder):
     def header(self, pkt: Packet) -> int:
         return pkt.l4 - pkt.net
 
-    def outlandish(self, address: bytes) -> bool:
-        # 0/8, 127/8, multicast and class E, and what has link scope (RFC 3927 2.6.2).
-        first = address[0]
-        return first in (0, 127) or first >= 224 or addr.is_link_local(address)
-
     def refused(self, pkt: Packet) -> bool:
         """Malformed options, and source routes (RFC 7126 4.3, 4.4)."""
         return pkt.l4 - pkt.net > ipv4.LENGTH and not self._layer.walk(pkt)
@@ -226,9 +217,8 @@ class Forwarder4(Forwarder):
     def count_down(self, head: Head) -> None:
         buf, net = head.buf, head.net
         buf[net + 8] -= 1
-        # RFC 1624: the field goes up by what its complement goes down.
-        check = int.from_bytes(buf[net + 10 : net + 12], "big") + 0x0100
-        buf[net + 10 : net + 12] = (check + (check >> 16) & 0xFFFF).to_bytes(2, "big")
+        check = int.from_bytes(buf[net + 10 : net + 12], "big")
+        buf[net + 10 : net + 12] = checksum.update(check, 0x0100, 0).to_bytes(2, "big")
 
     def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
         frag = int.from_bytes(head.buf[head.net + 6 : head.net + 8], "big")
@@ -254,15 +244,6 @@ class Forwarder6(Forwarder):
 
     def header(self, pkt: Packet) -> int:
         return ipv6.LENGTH
-
-    def outlandish(self, address: bytes) -> bool:
-        return (
-            addr.is_multicast(address)
-            or addr.is_loopback(address)
-            or addr.is_link_local(address)
-            or addr.is_unspecified(address)
-            or addr.is_mapped(address)
-        )
 
     def scope_error(self, pkt: Packet) -> None:
         self._error(pkt, icmp6.UNREACHABLE, icmp6.BEYOND_SCOPE, 0)

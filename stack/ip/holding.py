@@ -181,6 +181,13 @@ class Holding(NetworkLayer):
         prefer = self.config.prefer_temporary
         return select(candidates, Chooser(dst, index, router, self.host.policy, prefer))
 
+    def link_local(self, nic: Nic) -> bytes:
+        """A link-local address of `nic` that may be used; empty if there is none."""
+        for entry in self.addresses.usable(nic.index):
+            if addr.is_link_local(entry.address):
+                return entry.address
+        return b""
+
     # NetworkLayer, as the link sees us.
 
     def answers_for(self, nic: Nic, address: bytes) -> bool:

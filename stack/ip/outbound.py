@@ -110,7 +110,7 @@ class Outbound(Holding):
         if way is None:
             return None
         nic, gateway, avoids = way
-        if self.interfaces[nic.index].disabled:
+        if self.interface(nic).disabled:
             return None
         if not src:
             chosen = self.choose_source(nic, dst, gateway)
@@ -120,7 +120,7 @@ class Outbound(Holding):
         if gateway and self.size == 4 and (addr.is_link_local(src) or addr.is_link_local(dst)):
             gateway = b""  # RFC 3927 2.6.2: never through a router
         neighbor = self._first_hop(nic, gateway, dst)
-        mtu = self.host.pmtu.limit(dst, nic.index, self.interfaces[nic.index].mtu)
+        mtu = self.host.pmtu.limit(dst, nic.index, self.interface(nic).mtu)
         path = self.make_path(nic, src, dst, neighbor, mtu)
         path.avoids = avoids
         return path
@@ -152,7 +152,7 @@ class Outbound(Holding):
         """A path for a packet to a group or to everybody on `nic` that has no source address, or
         one that is not ours yet: duplicate address detection, DHCP, membership reports."""
         return self.make_path(
-            nic, src or self.any, dst, self._neighbor(nic, dst), self.interfaces[nic.index].mtu
+            nic, src or self.any, dst, self.neighbor(nic, dst), self.interface(nic).mtu
         )
 
     def _strong_nic(self, src: bytes) -> Nic | None:
@@ -161,7 +161,7 @@ class Outbound(Holding):
         nic = self.local[src].nic
         if nic.is_loopback and not addr.is_loopback(src):
             return None  # an address of the host, which has no link of its own
-        interface = self.interfaces[nic.index]
+        interface = self.interface(nic)
         return None if interface.weak_send or interface.forwarding else nic
 
     def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
@@ -199,12 +199,13 @@ class Outbound(Holding):
         return any(self.is_broadcast(nic.index, address) for nic in self.host.nics)
 
     def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
-        neighbor = self._neighbor(nic, gateway or dst)
+        neighbor = self.neighbor(nic, gateway or dst)
         if gateway:
             neighbor.gateway = True  # so nothing drives it out of the neighbour cache
         return neighbor
 
-    def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
+    def neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
+        """The entry of a next hop on `nic`, which may be a group or everybody."""
         if addr.is_multicast(next_hop):
             return nic.neighbors.fixed(next_hop, addr.multicast_mac(next_hop))
         if self.is_broadcast(nic.index, next_hop):
@@ -228,11 +229,16 @@ class Outbound(Holding):
         self.invalidate()
 
     def remove_route(
-        self, prefix: bytes, length: int, nic: Nic, gateway: bytes | None = None
+        self,
+        prefix: bytes,
+        length: int,
+        nic: Nic,
+        gateway: bytes | None = None,
+        origin: int | None = None,
     ) -> bool:
-        """Remove the routes to a prefix over `nic`, through `gateway` if one is given; False if
-        there was none."""
-        found = self.host.routes.remove(addr.mask(prefix, length), length, nic, gateway)
+        """Remove the routes to a prefix over `nic`, of one gateway and origin if those are given;
+        False if there was none."""
+        found = self.host.routes.remove(addr.mask(prefix, length), length, nic, gateway, origin)
         if found:
             self.invalidate()
         return found
@@ -296,7 +302,7 @@ class Outbound(Holding):
     # NetworkLayer, as the link sees us.
 
     def neighbor_times(self, nic: Nic) -> tuple[int, int]:
-        interface = self.interfaces[nic.index]
+        interface = self.interface(nic)
         return interface.reachable_time, interface.retrans_timer
 
     def neighbor_failed(self, neighbor: Neighbor) -> None:

@@ -28,7 +28,7 @@ from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MS, SECOND
 from stack.ip.router import DEFAULT, Prefix, Router
-from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC, Route
+from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC
 from stack.ip.seam import Attendant
 from stack.ip.solicit import Solicitor
 from stack.link.nic import Nic
@@ -100,9 +100,8 @@ class Routers(Attendant, TimerOwner):
             self._solicitors[nic.index].stop()
         for router in [r for r in self._routers.values() if r.nic is nic]:
             self._forget(router)
-        for index, prefix in [key for key in self._on_link if key[0] == nic.index]:
-            del self._on_link[index, prefix]
-            self._host.routes.remove(*prefix, nic, b"", ADVERTISED)
+        for _, prefix in [key for key in self._on_link if key[0] == nic.index]:
+            self._off_link(nic, prefix)
         self._host.redirects.forget_all(nic)
         self._host.gateways.forget(nic)
         if nic.index in self._before:
@@ -251,8 +250,7 @@ class Routers(Attendant, TimerOwner):
         router.routes[prefix] = (until, preference)
         if known is None or known[1] != preference:
             metric = _METRICS[preference]
-            self._host.routes.add(Route(*prefix, router.nic, router.address, metric, ADVERTISED))
-            self._layer.invalidate()
+            self._layer.add_route(*prefix, router.nic, router.address, metric, ADVERTISED)
 
     def _remove_route(self, router: Router, prefix: Prefix) -> None:
         if router.routes.pop(prefix, None) is None:
@@ -307,15 +305,13 @@ class Routers(Attendant, TimerOwner):
             count = sum(1 for index, _ in self._on_link if index == nic.index)
             if count >= self._host.config.ra_prefix_limit:
                 return False
-            self._host.routes.add(Route(*prefix, nic, b"", ADVERTISED_METRIC, ADVERTISED))
-            self._layer.invalidate()
+            self._layer.add_route(*prefix, nic, b"", ADVERTISED_METRIC, ADVERTISED)
         self._on_link[key] = (nic, until)
         return True
 
     def _off_link(self, nic: Nic, prefix: Prefix) -> None:
         del self._on_link[nic.index, prefix]
-        self._host.routes.remove(*prefix, nic, b"", ADVERTISED)
-        self._layer.invalidate()
+        self._layer.remove_route(*prefix, nic, b"", ADVERTISED)
 
     # Names.
 
@@ -339,13 +335,9 @@ class Routers(Attendant, TimerOwner):
             self._publish(router)
 
     def _publish(self, router: Router) -> None:
-        index = router.nic.index
-        source = ("ra", index, router.address)
-        if router.servers or router.domains:
-            servers = [(s, index if addr.is_link_local(s) else 0) for s in router.servers]
-            self._host.name_servers.learn(source, servers, list(router.domains))
-        else:
-            self._host.name_servers.forget(source)
+        source = ("ra", router.nic.index, router.address)
+        servers, domains = list(router.servers), list(router.domains)
+        self._host.name_servers.learn(source, router.nic, servers, domains)
 
     # Time.
 

@@ -26,6 +26,7 @@ from stack.ip.addrconf import DUPLICATED, LINK_LOCAL, SLAAC, TEMPORARY, LocalAdd
 from stack.ip.seam import Attendant, PrefixListener
 from stack.ip.temporary import Temporaries
 from stack.link.nic import Nic
+from stack.wire import ipv6
 
 if TYPE_CHECKING:
     from stack.ip.v6 import V6Layer
@@ -38,7 +39,6 @@ IDGEN_DELAY: Final = SECOND
 
 _LINK_LOCAL: Final = addr.parse("fe80::")
 _LENGTH: Final = 64
-_MIN_MTU: Final = 1280
 
 
 def renewed(remaining: int, valid: int) -> int:
@@ -113,7 +113,7 @@ class Autoconf(Attendant, PrefixListener):
 
     def nic_up(self, nic: Nic) -> None:
         """RFC 4862 5.3: a link-local address whenever an interface is enabled."""
-        if nic.is_loopback or nic.mtu < _MIN_MTU:
+        if nic.is_loopback or nic.mtu < ipv6.MIN_MTU:
             return
         formed = self._formed.setdefault(nic.index, {})
         known = {prefix for prefix in formed if prefix != _LINK_LOCAL}

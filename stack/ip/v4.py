@@ -70,7 +70,7 @@ class V4Layer(IpLayer):
         src = pkt.src
         if src == addr.ANY4 and pkt.proto == ipv4.PROTO_IGMP:
             return False  # hosts and switches that have no address yet (RFC 3376 4.2.13, RFC 4541)
-        return src[0] in (0, 127) or src[0] >= 224 or self.is_broadcast(pkt.nic.index, src)
+        return not addr.is_host4(src) or self.is_broadcast(pkt.nic.index, src)
 
     def bad_destination(self, dst: bytes) -> bool:
         return dst[0] in (0, 127) or (dst[0] >= 240 and dst != addr.BROADCAST4)

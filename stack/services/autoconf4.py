@@ -38,7 +38,7 @@ class Autoconf4(Attendant, TimerOwner):
     def __init__(self, host: IpHost, port: Dhcp4Port, nic: Nic) -> None:
         self._host = host
         self._nic = nic
-        self._layer = host.layer_of(addr.ANY4)
+        self._layer = host.layers[4]
         self._fallback = Timer(self)
         self._on = False
         self.client = Dhcp4Client(host, port, nic, self._progressed)

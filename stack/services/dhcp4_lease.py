@@ -45,7 +45,7 @@ class Parameters:
     def __init__(self, options: dict[int, bytes], own: bytes, mtu_min: int) -> None:
         self.routes = _routes(options, own)
         servers = opt.addresses(options.get(opt.NAME_SERVER)) or []
-        self.name_servers = [one for one in servers if usable(one)][:SERVERS]
+        self.name_servers = [one for one in servers if addr.is_host4(one)][:SERVERS]
         search = opt.domain_search(options.get(opt.DOMAIN_SEARCH))
         domain = opt.text(options.get(opt.DOMAIN_NAME))
         self.search = search or ([domain] if domain else [])
@@ -119,7 +119,7 @@ def read(message: Message, config: Config, since: int) -> Lease | None:
     own = message.yiaddr
     given = opt.prefix_length(options.get(opt.SUBNET_MASK))
     length = opt.natural_mask(own) if given is None else given
-    if not usable(own) or addr.is_link_local(own) or not _is_host(own, length):
+    if not addr.is_routable(own) or not _is_host(own, length):
         return None
     lease = Lease(own, server, Parameters(options, own, config.dhcp4_mtu_min))
     lease.prefix_length = length
@@ -130,13 +130,6 @@ def read(message: Message, config: Config, since: int) -> Lease | None:
     if lease.duration < NEVER:
         lease.t1, lease.t2 = _times(options, lease.duration)
     return lease
-
-
-def usable(address: bytes) -> bool:
-    """`address` can be one host's: neither reserved, loopback, nor a group's."""
-    return not (
-        addr.is_reserved4(address) or addr.is_loopback(address) or addr.is_multicast(address)
-    )
 
 
 def _is_host(address: bytes, length: int) -> bool:
@@ -170,5 +163,5 @@ def _routes(options: dict[int, bytes], own: bytes) -> list[tuple[bytes, int, byt
     return [
         (prefix, length, router if any(router) else b"", rank)
         for prefix, length, router, rank in routes[:ROUTES]
-        if router != own and (not any(router) or usable(router))
+        if router != own and (not any(router) or addr.is_host4(router))
     ]

@@ -29,17 +29,16 @@ from stack.ip.host import IpHost
 from stack.ip.seam import Attendant
 from stack.link.nic import Nic
 from stack.services.dhcp6_client import Client
-from stack.services.dhcp6_means import Dhcp6Counters, Means, link_local
+from stack.services.dhcp6_means import Dhcp6Counters, Means
 from stack.services.duid import duid
 from stack.transport.datagram_seam import Datagram, DatagramSink, Received
 from stack.transport.options import Outgoing
 from stack.transport.seam import SHARE_EXCLUSIVE, Provider
+from stack.wire import ipv6
 
 CLIENT_PORT: Final = 546
 SERVER_PORT: Final = 547
 ALL_SERVERS: Final = addr.parse("ff02::1:2")
-
-_MIN_MTU: Final = 1280
 
 
 class Dhcp6(Attendant, DatagramSink):
@@ -58,7 +57,7 @@ class Dhcp6(Attendant, DatagramSink):
     def client(self, nic: Nic) -> Client | None:
         """The client of an interface, None where IPv6 cannot be."""
         known = self.clients.get(nic.index)
-        if known is None and not nic.is_loopback and nic.mtu >= _MIN_MTU:
+        if known is None and not nic.is_loopback and nic.mtu >= ipv6.MIN_MTU:
             means = Means(
                 self._host, nic, duid(self._host), self.counters, self._send, self._finished
             )
@@ -105,7 +104,7 @@ class Dhcp6(Attendant, DatagramSink):
     # The way out and in.
 
     def _send(self, nic: Nic, wire: bytes) -> int:
-        source = link_local(self._host, nic)
+        source = self._host.layers[16].link_local(nic)
         if not source:
             return status.NOT_LOCAL
         if self._socket is None:

@@ -270,14 +270,10 @@ class Client(Association):
 
     def _configure(self, message: Message) -> None:
         """What is not in the latest Reply is not in force any more (18.2.10)."""
-        index = self._means.nic.index
-        servers = [(a, index if addr.is_link_scope(a) else 0) for a in message.name_servers]
         self.ntp_servers = message.ntp_servers
-        names = self._means.host.name_servers
-        if servers or message.domains:
-            names.learn(self._source, servers, message.domains)
-        else:
-            names.forget(self._source)
+        self._means.host.name_servers.learn(
+            self._source, self._means.nic, message.name_servers, message.domains
+        )
 
     def _reconfigure(self, message: Message, data: bytes) -> int:
         """18.2.11; only the server whose key we have may ask (16.11)."""

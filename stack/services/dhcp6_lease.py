@@ -30,15 +30,7 @@ def association(message: Message, iaid: int) -> Ia | None:
 
 def sound(one: IaAddress) -> bool:
     """An address a host can have, with lifetimes that make sense (21.6), and no objection."""
-    address = one.address
-    unfit = (
-        addr.is_multicast(address)
-        or addr.is_unspecified(address)
-        or addr.is_loopback(address)
-        or addr.is_link_local(address)
-        or addr.is_mapped(address)
-    )
-    return not unfit and one.preferred <= one.valid and one.status <= SUCCESS
+    return addr.is_routable(one.address) and one.preferred <= one.valid and one.status <= SUCCESS
 
 
 def usable(one: Ia | None) -> list[bytes]:
