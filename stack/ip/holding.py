@@ -3,8 +3,9 @@
 
 Every transition of `addrconf` passes `_address_changed`: the table of usable addresses, the route
 to the prefix, what the family keeps (broadcasts, groups), paths, and those who are told.  RFC 6724
-5 through `source`; RFC 5227 2.4 (connections end with their address).  Called by `core`, `slaac`
-and the services to set addresses up, by the link for what `NetworkLayer` says of them.
+5 through `source`; RFC 5227 2.4 (connections end with their address).  Called by
+`compartment`, `slaac` and the services to set addresses up, by the link for what `NetworkLayer`
+says of them.
 """
 
 from __future__ import annotations

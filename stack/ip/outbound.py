@@ -3,7 +3,7 @@
 
 RFC 1122 3.3.1 (routing outbound datagrams), strong host model (RFC
 1122 3.3.4.2) with the weak one to be had per interface.  Called by transports for paths, by
-`core` and the services to set things up, by the link for what `NetworkLayer` says.
+`compartment` and the services to set things up, by the link for what `NetworkLayer` says.
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class Routers(Attendant, TimerOwner):
         self._solicitors: dict[int, Solicitor] = {}
         self._before: dict[int, tuple[int, int, int, int]] = {}  # any router told us otherwise
         self._timer = Timer(self)
+        host.attendants.append(self)
 
     # Looking.
 

@@ -6,7 +6,7 @@
                  +------ a lease, or any routable address: retired -------+
 
 DHCP goes on asking all the time (RFC 3927 1.9, 2.11).  `inform` is for interfaces that have an
-address and want only parameters.  Made by `Compartment.autoconf4`, one per interface; told by the
+address and want only parameters.  Made by `OnDemand.autoconf4`, one per interface; told by the
 IP host of links and addresses.
 """
 

@@ -82,13 +82,11 @@ class Dhcp6Counters(Counters):
 
     def count_sent(self, kind: int) -> None:
         """A message of this type goes out."""
-        name = _SENT[kind]
-        setattr(self, name, getattr(self, name) + 1)
+        self.count(_SENT[kind])
 
     def count_status(self, code: int) -> None:
         """A server objects."""
-        name = _SAID.get(code, "other_failures")
-        setattr(self, name, getattr(self, name) + 1)
+        self.count(_SAID.get(code, "other_failures"))
 
 
 class Means:

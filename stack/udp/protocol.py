@@ -3,7 +3,7 @@
 
 Done: checksums with the zero rules of each family, length checks, port unreachable, delivery
 of group datagrams to every endpoint, path MTU reports believed when they quote an endpoint
-that exists.  Called by `ip/layer` with datagrams and by `core` to settle.
+that exists.  Called by `ip/layer` with datagrams and by `compartment` to settle.
 """
 
 from __future__ import annotations
