@@ -25,7 +25,7 @@ from stack.ip.layer import IpLayer
 from stack.ip.listener import Listener
 from stack.ip.membership import Membership
 from stack.link.nic import Nic
-from stack.wire import ext6, icmp6, ipv6, mld
+from stack.wire import ext6, groups, icmp6, ipv6, mld
 from stack.wire.groups import Query, Record
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Mld(Membership):
 
     def room(self, nic: Nic) -> int:
         mtu = self.layer.interface(nic).mtu
-        return mtu - ipv6.LENGTH - len(_ALERT_HEADER) - mld.REPORT_LENGTH
+        return mtu - ipv6.LENGTH - len(_ALERT_HEADER) - groups.REPORT_LENGTH
 
     def send_report(self, listener: Listener, records: Sequence[Record]) -> None:
         self._send(listener, _V2_ROUTERS, mld.build_report(records))

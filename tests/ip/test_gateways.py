@@ -19,7 +19,7 @@ from stack.link import neighbor
 from stack.wire import ndp_options
 from tap.memory import wire
 from tests.harness import Host, World, quiet
-from tests.harness.plugs import Hub, HubPort
+from tests.harness.hub import Hub, HubPort
 from tests.harness.segment import Segment, Station
 from tests.tcp.users import joined
 
