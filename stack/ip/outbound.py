@@ -37,7 +37,6 @@ class Outbound(Holding):
         self._paths: dict[bytes, Path] = {}
         self.sources: list[set[bytes]] = [set()]
         """Sources that were found good, by interface index."""
-        host.layers[self.size] = self  # type: ignore[assignment]
 
     # What a family must say.
 
@@ -66,7 +65,7 @@ class Outbound(Holding):
             self.stats.append(IpCounters())
             self.sources.append(set())
         self.stats[nic.index] = counters
-        self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)  # type: ignore[arg-type]
+        self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)
 
     @property
     def counters(self) -> IpCounters:

@@ -320,7 +320,6 @@ class NeighborCache:
         self._incomplete.pop(address, None)
         self._spent.pop(address, None)
         entry.state = state
-        entry.since = self._env.now
         if state == INCOMPLETE:
             self._incomplete[address] = entry
         elif state in (GONE, FAILED):

@@ -21,8 +21,6 @@ Made by `on_demand`; `on_router_flags` is for whoever reads router advertisement
 
 from __future__ import annotations
 
-from typing import Final
-
 from stack.base import addr, fate, status
 from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
@@ -35,11 +33,7 @@ from stack.services.port import Port
 from stack.transport.datagram_seam import Received
 from stack.transport.options import Outgoing
 from stack.transport.seam import SHARE_EXCLUSIVE, Provider
-from stack.wire import ipv6
-
-CLIENT_PORT: Final = 546
-SERVER_PORT: Final = 547
-ALL_SERVERS: Final = addr.parse("ff02::1:2")
+from stack.wire import dhcp6, ipv6
 
 
 class Dhcp6(Attendant, Port):
@@ -109,13 +103,15 @@ class Dhcp6(Attendant, Port):
         if not source:
             return status.NOT_LOCAL
         if self._socket is None:
-            result = self._open(self._udp, addr.V6, CLIENT_PORT, SHARE_EXCLUSIVE)
+            result = self._open(self._udp, addr.V6, dhcp6.CLIENT_PORT, SHARE_EXCLUSIVE)
             if result != status.OK:
                 return result
         assert self._socket is not None
         how = Outgoing()
         how.source = source
-        return self._socket.send((wire,), len(wire), ALL_SERVERS, SERVER_PORT, nic.index, how)
+        return self._socket.send(
+            (wire,), len(wire), dhcp6.ALL_SERVERS, dhcp6.SERVER_PORT, nic.index, how
+        )
 
     def _finished(self) -> None:
         """A client has stopped; the last one leaves the port free."""

@@ -9,6 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base import addr
+
+CLIENT_PORT: Final = 546
+SERVER_PORT: Final = 547
+ALL_SERVERS: Final = addr.parse("ff02::1:2")
+"""All_DHCP_Relay_Agents_and_Servers (7.1)."""
+
 # Messages (7.3).
 SOLICIT: Final = 1
 ADVERTISE: Final = 2
