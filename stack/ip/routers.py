@@ -27,6 +27,7 @@ from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MS, SECOND
+from stack.ip.nameservers import ROUTER
 from stack.ip.router import DEFAULT, Prefix, Router
 from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC
 from stack.ip.seam import Attendant
@@ -336,7 +337,7 @@ class Routers(Attendant, TimerOwner):
             self._publish(router)
 
     def _publish(self, router: Router) -> None:
-        source = ("ra", router.nic.index, router.address)
+        source = (ROUTER, router.nic.index, router.address)
         servers, domains = list(router.servers), list(router.domains)
         self._host.name_servers.learn(source, router.nic, servers, domains)
 
