@@ -3,12 +3,11 @@
 
 What Windows' next generation stack calls a routing compartment.  Two compartments of a stack share
 the clock, the timers, the drop door and the configuration, and nothing else: the same address or
-port may exist in both, and no packet crosses.  Made by `core`, which drives all of them.
+port may exist in both, and no packet crosses.  Made by `core`, which drives all of them.  Its
+services are in `on_demand`.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from stack.base import addr
 from stack.base.config import Config
@@ -24,7 +23,6 @@ from stack.ip.igmp import Igmp
 from stack.ip.mld import Mld
 from stack.ip.ndp import NdpResolver
 from stack.ip.routers import Routers
-from stack.ip.seam import PrefixListener
 from stack.ip.slaac import Autoconf
 from stack.ip.v4 import V4Layer
 from stack.ip.v6 import V6Layer
@@ -32,38 +30,21 @@ from stack.link.arp import ArpResolver
 from stack.link.loopback import LoopbackDevice
 from stack.link.nic import Nic
 from stack.link.seam import Device
+from stack.on_demand import OnDemand
 from stack.raw.protocol import RawProtocol
 from stack.tcp.protocol import TcpProtocol
-from stack.transport.naming import NameService
 from stack.transport.seam import Provider
 from stack.udp.protocol import UdpProtocol
 from stack.wire import ethernet, icmp6, ipv4
 
-if TYPE_CHECKING:
-    from stack.services.autoconf4 import Autoconf4
-    from stack.services.dhcp4_port import Dhcp4Port
-    from stack.services.dhcp6 import Dhcp6
-    from stack.services.link_names import LinkNames
-    from stack.services.resolver import Resolver
 
-
-class _RouterFlags(PrefixListener):
-    """Makes DHCPv6 of what routers say about it; it is not imported before one does."""
-
-    def __init__(self, compartment: Compartment) -> None:
-        self._compartment = compartment
-
-    def flags(self, nic: Nic, managed: bool, other: bool) -> None:
-        if managed or other:
-            self._compartment.dhcp6.on_router_flags(nic, managed, other)
-
-
-class Compartment:
+class Compartment(OnDemand):
     """One host's TCP/IP.  `number` is 1 for the one that every stack has."""
 
     def __init__(
         self, number: int, env: Env, timers: TimerHeap, door: DropDoor, config: Config
     ) -> None:
+        super().__init__()
         self.number = number
         self.env = env
         self.config = config
@@ -81,7 +62,6 @@ class Compartment:
         self.mld = self.v6.icmp.mld = Mld(self.v6, self.v6.icmp)
         self.routers = Routers(self.host, self.v6, self._ndp)
         self._ndp.routers = self.routers
-        self.host.attendants.append(self.routers)
         self.v4.addresses.serve(self._arp)
         self.v6.addresses.serve(self._ndp)
         self.autoconf = Autoconf(self.v6)
@@ -99,23 +79,13 @@ class Compartment:
         self.v6.protocols.update(
             {ipv4.PROTO_TCP: self.tcp, ipv4.PROTO_UDP: self.udp, icmp6.PROTO: self.v6.icmp}
         )
-        self._resolver: Resolver | None = None
-        self._dhcp4: Dhcp4Port | None = None
-        self._autoconf4: dict[int, Autoconf4] = {}
-        self._dhcp6: Dhcp6 | None = None
-        self._link_names: LinkNames | None = None
         self._loopback = LoopbackDevice()
         name = "lo" if number == 1 else f"lo{number}"
         self._loopback_nic = self._attach(self._loopback, name, is_loopback=True)
         for layer, text, length in ((self.v4, "127.0.0.1", 8), (self.v6, "::1", 128)):
             layer.loopback = self._loopback_nic
             layer.add_address(self._loopback_nic, addr.parse(text), length)
-        if config.dhcp6 in ("stateless", "stateful"):
-            self._make_dhcp6()
-        elif config.dhcp6 == "auto":
-            self.host.prefix_listeners.append(_RouterFlags(self))
-        if config.llmnr or config.mdns:
-            self.link_names.configure()
+        self._start_services()
 
     # Setting up.
 
@@ -135,23 +105,23 @@ class Compartment:
         """Give `nic` an address of either family.  It becomes usable at once, or after
         duplicate address detection if `Config.dad` says so."""
         packed = addr.parse(address)
-        return self.host.layers[len(packed)].add_address(nic, packed, prefix_length)
+        return self.host.layer_of(packed).add_address(nic, packed, prefix_length)
 
     def remove_address(self, address: str) -> bool:
         """Give an address up; False if it is not ours."""
         packed = addr.parse(address)
-        return self.host.layers[len(packed)].remove_address(packed)
+        return self.host.layer_of(packed).remove_address(packed)
 
     def add_route(self, prefix: str, length: int, nic: Nic, gateway: str, metric: int = 0) -> None:
         """Reach a prefix through a gateway on `nic`'s link ("0.0.0.0", 0 for the default)."""
         packed = addr.parse(prefix)
-        layer = self.host.layers[len(packed)]
+        layer = self.host.layer_of(packed)
         layer.add_route(packed, length, nic, addr.parse(gateway) if gateway else b"", metric)
 
     def remove_route(self, prefix: str, length: int, nic: Nic, gateway: str = "") -> bool:
         """Undo `add_route`; False if there is no such route."""
         packed = addr.parse(prefix)
-        layer = self.host.layers[len(packed)]
+        layer = self.host.layer_of(packed)
         return layer.remove_route(packed, length, nic, addr.parse(gateway) if gateway else b"")
 
     def set_link(self, nic: Nic, up: bool) -> None:
@@ -162,54 +132,6 @@ class Compartment:
     def providers(self) -> list[Provider]:
         """The transports, for WSK."""
         return [self.tcp, self.udp, self.raw]
-
-    @property
-    def names(self) -> NameService:
-        """The name service, for WSK.  Made when it is first asked for."""
-        return self.resolver
-
-    @property
-    def resolver(self) -> Resolver:
-        """The same, as the resolver it is."""
-        if self._resolver is None:
-            # Not before: whoever looks up no names should not pay for importing the means.
-            from stack.services.resolver import Resolver
-
-            self._resolver = Resolver(self.host, self.udp, self.tcp)
-        return self._resolver
-
-    def autoconf4(self, nic: Nic) -> Autoconf4:
-        """DHCP, and link-local addresses without it, for `nic`.  Does nothing before `start`."""
-        made = self._autoconf4.get(nic.index)
-        if made is None:
-            from stack.services.autoconf4 import Autoconf4
-            from stack.services.dhcp4_port import Dhcp4Port
-
-            if self._dhcp4 is None:
-                self._dhcp4 = Dhcp4Port(self.host, self.udp)
-            made = self._autoconf4[nic.index] = Autoconf4(self.host, self._dhcp4, nic)
-        return made
-
-    @property
-    def dhcp6(self) -> Dhcp6:
-        """DHCPv6: its clients do nothing until they are started, by configuration, by router
-        advertisements or by hand."""
-        return self._dhcp6 or self._make_dhcp6()
-
-    def _make_dhcp6(self) -> Dhcp6:
-        from stack.services.dhcp6 import Dhcp6  # not before somebody wants it
-
-        self._dhcp6 = Dhcp6(self.host, self.udp)
-        return self._dhcp6
-
-    @property
-    def link_names(self) -> LinkNames:
-        """Names on the link: LLMNR and mDNS, and their switches.  Made when first asked for."""
-        if self._link_names is None:
-            from stack.services.link_names import LinkNames
-
-            self._link_names = LinkNames(self.host, self.udp, self.tcp, self.resolver)
-        return self._link_names
 
     def icmp_for(self, address: bytes) -> Icmp:
         """The ICMP of an address's family, for those who ping."""
@@ -245,8 +167,7 @@ class Compartment:
         if self.raw.work:
             self.raw.settle()
         self.udp.settle()
-        if self._resolver is not None:
-            self._resolver.settle()
+        self._settle_services()
         self.tcp.settle()
 
     def waiting(self) -> bool:
@@ -257,7 +178,7 @@ class Compartment:
             or self.tcp.accepting
             or self.raw.work
             or self._loopback.waiting()
-            or (self._resolver is not None and self._resolver.work)
+            or self._services_wait()
         )
 
     # Looking.
@@ -278,14 +199,7 @@ class Compartment:
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}
-        if self._resolver is not None:
-            shot["names"] = self._resolver.counters.snapshot()
-        if self._dhcp4 is not None:
-            shot["dhcp4"] = self._dhcp4.counters.snapshot()
-        if self._dhcp6 is not None:
-            shot["dhcp6"] = self._dhcp6.counters.snapshot()
-        if self._link_names is not None:
-            shot.update(self._link_names.snapshot())
+        shot.update(self._service_counters())
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()
         return shot

@@ -26,14 +26,15 @@ FLOORS: Final = {
     "stack.raw": 6,
     "stack.tcp": 6,
     "stack.services": 6,
-    "stack.compartment": 7,
-    "stack.core": 8,
-    "stack": 9,  # the front door over core
-    "tap": 9,
-    "wsk_api": 9,
-    "wsk_api.facade": 10,
-    "tools": 11,
-    "tests": 12,
+    "stack.on_demand": 7,
+    "stack.compartment": 8,
+    "stack.core": 9,
+    "stack": 10,  # the front door over core
+    "tap": 10,
+    "wsk_api": 10,
+    "wsk_api.facade": 11,
+    "tools": 12,
+    "tests": 13,
 }
 SANS_IO: Final = frozenset(
     (

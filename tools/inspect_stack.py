@@ -19,7 +19,7 @@ from stack.compartment import Compartment
 from stack.ip import addrconf
 from stack.ip.addrconf import LocalAddress
 from stack.ip.layer import IpLayer
-from stack.ip.routes import CONNECTED, Route
+from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC, CONNECTED, Route
 from stack.ip.routes import ORIGIN_NAMES as ROUTE_ORIGINS
 from stack.link.neighbor import GONE
 from stack.link.neighbor import STATE_NAMES as NEIGHBOR_STATES
@@ -166,8 +166,15 @@ def _route(route: Route) -> Row:
         row["metric"] = route.metric
     row["flags"] = [] if route.nic.up else ["linkdown"]
     if len(route.prefix) == 16:
-        row["pref"] = {1: "high", 3: "low"}.get(getattr(route, "preference", 0), "medium")
+        row["pref"] = _preference(route)
     return row
+
+
+def _preference(route: Route) -> str:
+    """RFC 4191 2.1: what a router said of itself is a part of the metric here."""
+    if route.origin != ADVERTISED or route.metric == ADVERTISED_METRIC:
+        return "medium"
+    return "high" if route.metric < ADVERTISED_METRIC else "low"
 
 
 def _prefix(prefix: bytes, length: int) -> str:
@@ -205,7 +212,7 @@ def neighbors(stack: Compartment) -> list[Row]:
             if entry.is_router:
                 row["router"] = None
             state = "FAILED" if entry.state == GONE else NEIGHBOR_STATES[entry.state]
-            if getattr(entry, "permanent", False):
+            if entry.permanent:
                 state = "PERMANENT"
             rows.append(row | {"state": [state]})
     return rows[:ROWS]

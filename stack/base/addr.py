@@ -94,6 +94,27 @@ def is_reserved4(address: bytes) -> bool:
     return address[0] == 0 or address[0] >= 240
 
 
+def is_host4(address: bytes) -> bool:
+    """An IPv4 address that one host of some network can have: not reserved, nobody's loopback and
+    no group's."""
+    return not (is_reserved4(address) or is_loopback(address) or is_multicast(address))
+
+
+def is_routable(address: bytes) -> bool:
+    """One host's address that means something beyond its link, so that routers may pass on what
+    comes from there or goes there (RFC 1812 5.3.7, RFC 3927 2.6.2, RFC 4291 2.5.2-6)."""
+    if is_link_local(address):
+        return False
+    if len(address) == 4:
+        return is_host4(address)
+    return not (
+        is_multicast(address)
+        or is_loopback(address)
+        or is_unspecified(address)
+        or is_mapped(address)
+    )
+
+
 def is_mapped(address: bytes) -> bool:
     """::ffff:0:0/96, which never appears on a wire (RFC 4291 2.5.5.2)."""
     return len(address) == 16 and address[:12] == bytes(10) + b"\xff\xff"

@@ -95,7 +95,6 @@ NDP_HOP_LIMIT: Final = _reason("ndp_hop_limit")
 NDP_NOT_FOR_US: Final = _reason("ndp_not_for_us")
 NDP_NOT_FOR_HOSTS: Final = _reason("ndp_not_for_hosts")
 NDP_UNKNOWN_NEIGHBOR: Final = _reason("ndp_unknown_neighbor")
-NDP_ROUTERS_NOT_DONE: Final = _reason("ndp_routers_not_done")
 MULTICAST_MEMBERSHIP: Final = _reason("multicast_membership")  # IGMP or MLD, which is off here
 MEMBERSHIP_MALFORMED: Final = _reason("membership_malformed")
 MEMBERSHIP_CHECKSUM: Final = _reason("membership_checksum")

@@ -48,7 +48,10 @@ class TimerHeap:
         self._stale = 0
 
     def arm(self, timer: Timer, deadline: int) -> None:
-        """Let `timer` fire at `deadline` (ns), replacing any earlier arrangement."""
+        """Let `timer` fire at `deadline` (ns), replacing any earlier arrangement.
+
+        At NEVER it does not fire: that is disarming.
+        """
         timer.deadline = deadline
         if deadline < timer.entry:
             if timer.entry != NEVER:

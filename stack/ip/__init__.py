@@ -6,8 +6,9 @@ really differs: the header, its options or extension headers, the fragments, the
 Tables are keyed by address bytes, so one table serves both families.
 
 Reading order.  Packets: `seam`, `layer`, `v4` and `options4`, `v6` and `extensions`, `fragments`,
-`outbound`, `holding`, `path`, `path4`, `path6`, `identities`, `pmtu`, `forward` and `hop`.  Errors:
-`errors`, `icmp`, `icmp4`, `icmp6`.  Ways: `routes`, `gateways`, `routers`, `redirects`, `ndp`.
+`outbound`, `holding`, `path`, `path4`, `path6`, `identities`, `pmtu`, `forward` and `hop`.  The
+host: `host`, `interface`, `counters`, `announcer`, `nameservers`.  Errors: `errors`, `icmp`,
+`icmp4`, `icmp6`.  Ways: `routes`, `gateways`, `solicit`, `router`, `routers`, `redirects`, `ndp`.
 Addresses: `policy`, `source`, `destination`, `addrconf`, `dad`, `slaac`, `temporary`,
 `interface_ids`.  Groups: `groups`, `reports`, `listener`, `membership`, `igmp`, `mld`.
 """

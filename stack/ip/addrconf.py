@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 from stack.base.counters import Counters
+from stack.base.lifetimes import after
 from stack.base.seam import Env, TimerOwner
 from stack.base.timers import NEVER, Timer, TimerHeap
 from stack.ip.seam import Attendant
@@ -266,9 +267,8 @@ class AddressManager(Attendant):
 
     def _set(self, entry: LocalAddress, preferred: int, valid: int) -> None:
         now = self.env.now
-        entry.valid_until = NEVER if valid >= NEVER else now + valid
-        until = NEVER if preferred >= NEVER else now + preferred
-        entry.preferred_until = min(until, entry.valid_until)
+        entry.valid_until = after(now, valid)
+        entry.preferred_until = min(after(now, preferred), entry.valid_until)
 
     def age(self, entry: LocalAddress) -> None:
         """Bring `entry` into the state its lifetimes give it, and wait for their next end."""
@@ -280,11 +280,7 @@ class AddressManager(Attendant):
         if entry.state in _SETTLED and entry.state != self._due(entry):
             self.move(entry, self._due(entry))
         preferred = entry.preferred_until
-        deadline = preferred if preferred > now else entry.valid_until
-        if deadline == NEVER:
-            entry.life.disarm()
-        else:
-            self.timers.arm(entry.life, deadline)
+        self.timers.arm(entry.life, preferred if preferred > now else entry.valid_until)
 
     def _due(self, entry: LocalAddress) -> int:
         return PREFERRED if entry.preferred_until > self.env.now else DEPRECATED

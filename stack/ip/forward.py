@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stack.base import addr, fate
-from stack.base.checksum import finish
+from stack.base import addr, checksum, fate
 from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, Packet
 from stack.ip import options4
 from stack.ip.hop import Hop, Hops
+from stack.ip.path4 import put_pieces
 from stack.link.nic import Nic
 from stack.link.offload import finish_checksum
 from stack.wire import ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp, vnet
@@ -46,10 +46,6 @@ class Forwarder:
 
     def header(self, pkt: Packet) -> int:
         """Octets of the IP header that a transport or extension header follows."""
-        raise NotImplementedError
-
-    def outlandish(self, address: bytes) -> bool:
-        """`address` never crosses a router, as source or destination."""
         raise NotImplementedError
 
     def refused(self, pkt: Packet) -> bool:
@@ -116,10 +112,7 @@ class Forwarder:
                 hop.counters.out_forw_datagrams += 1
             return
         hop.counters.out_forw_datagrams += 1
-        if hop.nic.send(hop.neighbor, head, (data,)):
-            hop.counters.out_octets += pkt.end - pkt.net
-        else:
-            hop.counters.out_discards += 1
+        hop.put(head, (data,), pkt.end - pkt.net)
 
     def _may_cross(self, pkt: Packet) -> bool:
         """RFC 1812 5.3.4, 5.3.7; RFC 4291 2.5.2, 2.5.3, 2.5.6."""
@@ -131,7 +124,7 @@ class Forwarder:
             # One that is ours and still did not arrive is the loopback interface's.
             ours = dst in layer.local
             self._door.drop(pkt, fate.IP_NOT_LOCAL if ours else fate.IP_TENTATIVE)
-        elif self.outlandish(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
+        elif not addr.is_routable(dst) or layer.is_broadcast_anywhere(dst) or src == layer.any:
             self._door.drop(pkt, fate.FORWARD_ADDRESS)
         elif addr.is_link_local(src):
             self.scope_error(pkt)
@@ -208,11 +201,6 @@ class Forwarder4(Forwarder):
     def header(self, pkt: Packet) -> int:
         return pkt.l4 - pkt.net
 
-    def outlandish(self, address: bytes) -> bool:
-        # 0/8, 127/8, multicast and class E, and what has link scope (RFC 3927 2.6.2).
-        first = address[0]
-        return first in (0, 127) or first >= 224 or addr.is_link_local(address)
-
     def refused(self, pkt: Packet) -> bool:
         """Malformed options, and source routes (RFC 7126 4.3, 4.4)."""
         return pkt.l4 - pkt.net > ipv4.LENGTH and not self._layer.walk(pkt)
@@ -232,9 +220,8 @@ class Forwarder4(Forwarder):
     def count_down(self, head: Head, hop: Hop) -> None:
         buf, net = head.buf, head.net
         buf[net + 8] -= 1
-        # RFC 1624: the field goes up by what its complement goes down.
-        check = int.from_bytes(buf[net + 10 : net + 12], "big") + 0x0100
-        buf[net + 10 : net + 12] = (check + (check >> 16) & 0xFFFF).to_bytes(2, "big")
+        check = int.from_bytes(buf[net + 10 : net + 12], "big")
+        buf[net + 10 : net + 12] = checksum.update(check, 0x0100, 0).to_bytes(2, "big")
         if buf[net] != 0x45:
             self._record(buf, net, hop)
 
@@ -250,9 +237,8 @@ class Forwarder4(Forwarder):
         if options != buf[start:end]:
             buf[start:end] = options
             buf[net + 10 : net + 12] = b"\0\0"
-            buf[net + 10 : net + 12] = finish(int.from_bytes(buf[net:end], "big")).to_bytes(
-                2, "big"
-            )
+            check = checksum.finish(int.from_bytes(buf[net:end], "big"))
+            buf[net + 10 : net + 12] = check.to_bytes(2, "big")
 
     def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
         frag = int.from_bytes(head.buf[head.net + 6 : head.net + 8], "big")
@@ -266,39 +252,8 @@ class Forwarder4(Forwarder):
         header = bytes(head.buf[head.net : head.net + pkt.l4 - pkt.net])
         rest = bytes(head.buf[head.net + len(header) : head.end]) + data
         hop.counters.out_frag_reqds += 1
-        hop.counters.out_frag_oks += 1
-        for piece, part in pieces4(header, rest, frag, hop.mtu):
-            head.reset()
-            head.push(piece)
-            head.net = head.start
-            hop.counters.out_frag_creates += 1
-            if hop.nic.send(hop.neighbor, head, (part,)):
-                hop.counters.out_octets += len(piece) + len(part)
-            else:
-                hop.counters.out_discards += 1
+        put_pieces(hop, header, rest)
         return True
-
-
-def pieces4(header: bytes, data: bytes, frag: int, mtu: int) -> list[tuple[bytes, memoryview]]:
-    """RFC 791 3.2: (header, data) of each fragment of a datagram, or of a fragment of one.
-
-    `frag` is the flags and offset that it has.  Options without the copied flag stay behind.
-    """
-    view = memoryview(data)
-    later = header[: ipv4.LENGTH] + ipv4.copied_options(header[ipv4.LENGTH :])
-    first = frag & ipv4.OFFSET
-    found = []
-    at = 0
-    while at < len(data):
-        own = header if at == 0 else later
-        step = (mtu - len(own)) & ~7
-        last = at + step >= len(data)
-        more = 0 if last else ipv4.MF
-        part = view[at : len(data) if last else at + step]
-        bits = (frag & ~ipv4.OFFSET) | more | (first + at // 8)
-        found.append((ipv4.reheaded(own, len(own) + len(part), bits), part))
-        at += len(part)
-    return found
 
 
 class Forwarder6(Forwarder):
@@ -309,15 +264,6 @@ class Forwarder6(Forwarder):
 
     def header(self, pkt: Packet) -> int:
         return ipv6.LENGTH
-
-    def outlandish(self, address: bytes) -> bool:
-        return (
-            addr.is_multicast(address)
-            or addr.is_loopback(address)
-            or addr.is_link_local(address)
-            or addr.is_unspecified(address)
-            or addr.is_mapped(address)
-        )
 
     def scope_error(self, pkt: Packet) -> None:
         self._error(pkt, icmp6.UNREACHABLE, icmp6.BEYOND_SCOPE, 0)

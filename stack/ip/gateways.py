@@ -67,7 +67,7 @@ class Gateway:
         self.prefixes: set[tuple[bytes, int]] = set()
 
     def advertised(self, address: bytes) -> bool:
-        """`address` belongs to a prefix that it advertised."""
+        """`address` belongs to a prefix that it advertised (RFC 6724 5, 5.5)."""
         return any(addr.mask(address, length) == prefix for prefix, length in self.prefixes)
 
     def longest(self) -> int:
@@ -93,15 +93,6 @@ class Gateways(TimerOwner):
                 self._prune()
             known = self._known[key] = Gateway(nic, address)
         return known
-
-    def listing(self) -> list[Gateway]:
-        """Every gateway that was ever considered."""
-        return list(self._known.values())
-
-    def advertised(self, nic: Nic, gateway: bytes, address: bytes) -> bool:
-        """`address` belongs to a prefix that `gateway` advertised on `nic` (RFC 6724 5, 5.5)."""
-        known = self._known.get((nic.index, gateway))
-        return known is not None and known.advertised(address)
 
     def forget(self, nic: Nic) -> None:
         """`nic` is on another link, or on none."""

@@ -3,8 +3,9 @@
 
 Every transition of `addrconf` passes `_address_changed`: the table of usable addresses, the route
 to the prefix, what the family keeps (broadcasts, groups), paths, and those who are told.  RFC 6724
-5 through `source`; RFC 5227 2.4 (connections end with their address).  Called by `core`, `slaac`
-and the services to set addresses up, by the link for what `NetworkLayer` says of them.
+5 through `source`; RFC 5227 2.4 (connections end with their address).  Called by
+`compartment`, `slaac` and the services to set addresses up, by the link for what `NetworkLayer`
+says of them.
 """
 
 from __future__ import annotations
@@ -183,6 +184,13 @@ class Holding(NetworkLayer):
                     )
         prefer = self.config.prefer_temporary
         return select(candidates, Chooser(dst, index, router, self.host.policy, prefer))
+
+    def link_local(self, nic: Nic) -> bytes:
+        """A link-local address of `nic` that may be used; empty if there is none."""
+        for entry in self.addresses.usable(nic.index):
+            if addr.is_link_local(entry.address):
+                return entry.address
+        return b""
 
     def _kinds(self, index: int) -> Candidates:
         known = self._candidates.get(index)

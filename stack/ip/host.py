@@ -75,6 +75,10 @@ class IpHost:
         """The layer of an address's family."""
         return self.layers[len(address)]
 
+    def nic(self, index: int) -> Nic | None:
+        """The interface with this index, counted from 1."""
+        return self.nics[index - 1] if 0 < index <= len(self.nics) else None
+
     # Interfaces come, go down and come up again.
 
     def add_nic(self, nic: Nic) -> None:
@@ -124,10 +128,10 @@ class IpHost:
                 self.env.executor.submit(changed)
 
     def _mtu_changed(self, dst: bytes, index: int) -> None:
-        self.layers[len(dst)].mtu_changed(dst, index)
+        self.layer_of(dst).mtu_changed(dst, index)
 
     def _reassembly_failed(self, datagram: Datagram) -> None:
-        self.layers[len(datagram.source.address)].stats[datagram.index].reasm_fails += 1
+        self.layer_of(datagram.source.address).stats[datagram.index].reasm_fails += 1
 
     def _reassembly_expired(self, first: Packet) -> None:
-        self.layers[len(first.src)].reassembly_expired(first)
+        self.layer_of(first.src).reassembly_expired(first)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import fate
+from stack.base.checksum import data_sum, finish
 from stack.base.packet import UNICAST, Packet
 from stack.ip import seam
 from stack.ip.icmp import Icmp
@@ -61,6 +62,12 @@ class Icmp6(Icmp):
 
     def path_sum(self, path: Path, length: int) -> int:
         return path.address_sum + icmp6.PROTO + length
+
+    def complete(self, path: Path, message: bytes) -> bytes:
+        """`message`, whose checksum field is zero, as it goes over `path`; counted."""
+        self.count_out(message[0])
+        check = finish(data_sum(message) + self.path_sum(path, len(message)))
+        return message[:2] + check.to_bytes(2, "big") + message[4:]
 
     def echo_welcome(self, pkt: Packet) -> bool:
         return pkt.group == UNICAST or self.layer.config.echo_multicast6

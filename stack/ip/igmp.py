@@ -86,7 +86,7 @@ class Igmp(Membership, TransportLayer):
     # Sending.
 
     def room(self, nic: Nic) -> int:
-        mtu = self.layer.interfaces[nic.index].mtu
+        mtu = self.layer.interface(nic).mtu
         return mtu - ipv4.LENGTH - len(ipv4.ROUTER_ALERT) - igmp.LENGTH
 
     def send_report(self, listener: Listener, records: Sequence[Record]) -> None:

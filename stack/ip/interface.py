@@ -15,7 +15,7 @@ from stack.link.neighbor import REACHABLE_TIME, RETRANS_TIMER
 from stack.link.nic import Nic
 
 if TYPE_CHECKING:
-    from stack.ip.layer import IpLayer
+    from stack.ip.outbound import Outbound
 
 
 class IpInterface:
@@ -56,7 +56,7 @@ class IpInterface:
         "weak_send",
     )
 
-    def __init__(self, layer: IpLayer, nic: Nic, config: Config, counters: IpCounters) -> None:
+    def __init__(self, layer: Outbound, nic: Nic, config: Config, counters: IpCounters) -> None:
         self.layer = layer
         self.nic = nic
         self._mtu = nic.mtu

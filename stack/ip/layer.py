@@ -38,6 +38,7 @@ class IpLayer(Outbound):
 
     def __init__(self, host: IpHost) -> None:
         super().__init__(host)
+        host.layers[self.size] = self
         self.raw: RawTap | None = None  # while there are raw endpoints
         self.forwarder: Forwarder
 

@@ -217,8 +217,7 @@ class Listener(TimerOwner):
         if records:
             self._membership.report(self, records)
         when = min((interest.due for interest in self.interests.values()), default=NEVER)
-        if when != NEVER:
-            self._timers.arm(self._changes, when)
+        self._timers.arm(self._changes, when)
 
     @staticmethod
     def _take_changes(interest: Interest, records: list[Record]) -> None:

@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
-from stack.base.checksum import data_sum, finish
 from stack.base.head import Head
 from stack.base.packet import Packet
 from stack.ip.layer import IpLayer
 from stack.ip.listener import Listener
 from stack.ip.membership import Membership
 from stack.link.nic import Nic
-from stack.wire import ext6, icmp6, ipv6, mld
+from stack.wire import ext6, groups, icmp6, ipv6, mld
 from stack.wire.groups import Query, Record
 
 if TYPE_CHECKING:
@@ -95,8 +94,8 @@ class Mld(Membership):
     # Sending.
 
     def room(self, nic: Nic) -> int:
-        mtu = self.layer.interfaces[nic.index].mtu
-        return mtu - ipv6.LENGTH - len(_ALERT_HEADER) - mld.REPORT_LENGTH
+        mtu = self.layer.interface(nic).mtu
+        return mtu - ipv6.LENGTH - len(_ALERT_HEADER) - groups.REPORT_LENGTH
 
     def send_report(self, listener: Listener, records: Sequence[Record]) -> None:
         self._send(listener, _V2_ROUTERS, mld.build_report(records))
@@ -110,26 +109,17 @@ class Mld(Membership):
 
     def _send(self, listener: Listener, dst: bytes, message: bytes) -> None:
         nic = listener.nic
-        src = self._source(nic)
+        src = self.layer.link_local(nic)
         listener.anonymous = listener.anonymous or not src
         if self.layer.interface(nic).disabled:
             return  # RFC 4862 5.4.5
         path = self.layer.unnumbered_path(nic, dst, src)
-        total = data_sum(message) + path.address_sum + icmp6.PROTO + len(message)
-        message = message[:2] + finish(total).to_bytes(2, "big") + message[4:]
+        message = self._icmp.complete(path, message)
         head = self._head
         head.reset()
         head.push(_ALERT_HEADER)
-        self._icmp.counters.out_msgs += 1
         length = len(_ALERT_HEADER) + len(message)
         path.send(head, (message,), length, ext6.HOP_BY_HOP, ttl=1)
-
-    def _source(self, nic: Nic) -> bytes:
-        """A link-local address of `nic` that is known to be ours, or none."""
-        for entry in self.layer.local.values():
-            if entry.nic is nic and addr.is_link_local(entry.address):
-                return entry.address
-        return b""
 
 
 def _alerts(pkt: Packet) -> bool:

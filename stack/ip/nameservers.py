@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from stack.base import addr
+from stack.base.lifetimes import after
 from stack.base.seam import Env, TimerOwner
 from stack.base.timers import NEVER, Timer, TimerHeap
+from stack.link.nic import Nic
 
 ROUTER: Final = "ra"
 """The first word of a source that is a router."""
@@ -47,23 +50,28 @@ class NameServerTable(TimerOwner):
     def learn(
         self,
         source: tuple[object, ...],
-        servers: Sequence[tuple[bytes, int]],
+        nic: Nic,
+        servers: Sequence[bytes],
         search: Sequence[str] = (),
         lifetime: int = NEVER,
     ) -> None:
-        """`source` names these servers (address, scope) and domains, for `lifetime` ns from now.
+        """`source` names these servers and domains on `nic`'s link, for `lifetime` ns from now.
 
-        Replaces what it said before.
+        Replaces what it said before; if it names none, it is forgotten.
         """
+        if not servers and not search:
+            self.forget(source)
+            return
         known = self._sources.get(source)
         if known is None:
             if len(self._sources) >= _SOURCES:
                 return
             known = self._sources[source] = NameSource()
-        said = (tuple(servers[:_SERVERS]), tuple(search[:_DOMAINS]))
+        scoped = ((s, nic.index if addr.is_link_scope(s) else 0) for s in servers[:_SERVERS])
+        said = (tuple(scoped), tuple(search[:_DOMAINS]))
         changed = said != (known.servers, known.search)
         known.servers, known.search = said
-        known.until = NEVER if lifetime >= NEVER else self._env.now + lifetime
+        known.until = after(self._env.now, lifetime)
         self._arm()
         if changed:
             self._tell()
@@ -96,10 +104,7 @@ class NameServerTable(TimerOwner):
 
     def _arm(self) -> None:
         until = min((known.until for known in self._sources.values()), default=NEVER)
-        if until < NEVER:
-            self._timers.arm(self._timer, until)
-        else:
-            self._timer.disarm()
+        self._timers.arm(self._timer, until)
 
     def _tell(self) -> None:
         for changed in self.watchers:

@@ -13,14 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
-from stack.base.checksum import data_sum, finish
 from stack.base.head import Head, Parked
 from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import SECOND
 from stack.ip.v6 import V6Layer
-from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
 from stack.link.seam import Resolver
 from stack.wire import ethernet, icmp6, ndp
@@ -207,19 +205,10 @@ class NdpResolver(Resolver):
 
     def send(self, nic: Nic, src: bytes, dst: bytes, lladdr: bytes, body: bytes) -> None:
         """Send a message whose checksum field is zero: to `lladdr`, or wherever `dst` is."""
-        path = self._layer.make_path(nic, src, dst, self._next_hop(nic, dst, lladdr), nic.mtu)
-        total = data_sum(body) + path.address_sum + icmp6.PROTO + len(body)
-        body = body[:2] + finish(total).to_bytes(2, "big") + body[4:]
+        entry = nic.neighbors.fixed(dst, lladdr) if lladdr else self._layer.neighbor(nic, dst)
+        path = self._layer.make_path(nic, src, dst, entry, nic.mtu)
+        body = self._layer.icmp.complete(path, body)
         # `begin` may be sending a packet of its own through the layer's head right now.
         head = self._head
         head.reset()
-        self._layer.icmp.count_out(body[0])
         path.send(head, (body,), len(body), icmp6.PROTO, ttl=_HOPS)
-
-    @staticmethod
-    def _next_hop(nic: Nic, dst: bytes, lladdr: bytes) -> Neighbor:
-        if addr.is_multicast(dst):
-            return nic.neighbors.fixed(dst, addr.multicast_mac(dst))
-        if lladdr:
-            return nic.neighbors.fixed(dst, lladdr)
-        return nic.neighbors.lookup(dst)

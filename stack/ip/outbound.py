@@ -3,7 +3,7 @@
 
 RFC 1122 3.3.1 (routing outbound datagrams), strong host model (RFC
 1122 3.3.4.2) with the weak one to be had per interface.  Called by transports for paths, by
-`core` and the services to set things up, by the link for what `NetworkLayer` says.
+`compartment` and the services to set things up, by the link for what `NetworkLayer` says.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ class Outbound(Holding):
         self._paths: dict[bytes, Path] = {}
         self.sources: list[set[bytes]] = [set()]
         """Sources that were found good, by interface index."""
-        host.layers[self.size] = self  # type: ignore[assignment]
 
     # What a family must say.
 
@@ -66,7 +65,7 @@ class Outbound(Holding):
             self.stats.append(IpCounters())
             self.sources.append(set())
         self.stats[nic.index] = counters
-        self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)  # type: ignore[arg-type]
+        self.interfaces[nic.index] = IpInterface(self, nic, self.config, counters)
 
     @property
     def counters(self) -> IpCounters:
@@ -110,7 +109,7 @@ class Outbound(Holding):
         if way is None:
             return None
         nic, gateway, avoids = way
-        if self.interfaces[nic.index].disabled:
+        if self.interface(nic).disabled:
             return None
         if not src:
             chosen = self.choose_source(nic, dst, gateway)
@@ -120,7 +119,7 @@ class Outbound(Holding):
         if gateway and self.size == 4 and (addr.is_link_local(src) or addr.is_link_local(dst)):
             gateway = b""  # RFC 3927 2.6.2: never through a router
         neighbor = self._first_hop(nic, gateway, dst)
-        mtu = self.host.pmtu.limit(dst, nic.index, self.interfaces[nic.index].mtu)
+        mtu = self.host.pmtu.limit(dst, nic.index, self.interface(nic).mtu)
         path = self.make_path(nic, src, dst, neighbor, mtu)
         path.avoids = avoids
         return path
@@ -152,7 +151,7 @@ class Outbound(Holding):
         """A path for a packet to a group or to everybody on `nic` that has no source address, or
         one that is not ours yet: duplicate address detection, DHCP, membership reports."""
         return self.make_path(
-            nic, src or self.any, dst, self._neighbor(nic, dst), self.interfaces[nic.index].mtu
+            nic, src or self.any, dst, self.neighbor(nic, dst), self.interface(nic).mtu
         )
 
     def _strong_nic(self, src: bytes) -> Nic | None:
@@ -163,7 +162,7 @@ class Outbound(Holding):
             return self.loopback  # MUST NOT appear outside of the host (RFC 1122 3.2.1.3 g)
         if nic.is_loopback:
             return None  # an address of the host, which has no link of its own
-        interface = self.interfaces[nic.index]
+        interface = self.interface(nic)
         return None if interface.weak_send or interface.forwarding else nic
 
     def next_hop(self, dst: bytes) -> tuple[Nic, Neighbor] | None:
@@ -201,12 +200,13 @@ class Outbound(Holding):
         return any(self.is_broadcast(nic.index, address) for nic in self.host.nics)
 
     def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
-        neighbor = self._neighbor(nic, gateway or dst)
+        neighbor = self.neighbor(nic, gateway or dst)
         if gateway:
             neighbor.gateway = True  # so nothing drives it out of the neighbour cache
         return neighbor
 
-    def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
+    def neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
+        """The entry of a next hop on `nic`, which may be a group or everybody."""
         if addr.is_multicast(next_hop):
             return nic.neighbors.fixed(next_hop, addr.multicast_mac(next_hop))
         if self.is_broadcast(nic.index, next_hop):
@@ -230,11 +230,16 @@ class Outbound(Holding):
         self.invalidate()
 
     def remove_route(
-        self, prefix: bytes, length: int, nic: Nic, gateway: bytes | None = None
+        self,
+        prefix: bytes,
+        length: int,
+        nic: Nic,
+        gateway: bytes | None = None,
+        origin: int | None = None,
     ) -> bool:
-        """Remove the routes to a prefix over `nic`, through `gateway` if one is given; False if
-        there was none."""
-        found = self.host.routes.remove(addr.mask(prefix, length), length, nic, gateway)
+        """Remove the routes to a prefix over `nic`, of one gateway and origin if those are given;
+        False if there was none."""
+        found = self.host.routes.remove(addr.mask(prefix, length), length, nic, gateway, origin)
         if found:
             self.invalidate()
         return found
@@ -298,7 +303,7 @@ class Outbound(Holding):
     # NetworkLayer, as the link sees us.
 
     def neighbor_times(self, nic: Nic) -> tuple[int, int]:
-        interface = self.interfaces[nic.index]
+        interface = self.interface(nic)
         return interface.reachable_time, interface.retrans_timer
 
     def neighbor_failed(self, neighbor: Neighbor) -> None:

@@ -10,17 +10,21 @@ invalid and their holders ask again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from stack.base.addr import is_multicast
 from stack.base.head import Head
-from stack.base.status import NO_MEMORY, OK
+from stack.base.status import OK
 from stack.base.units import View
-from stack.ip.counters import IpCounters
+from stack.ip.hop import Hop
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.nic import Nic
 
+if TYPE_CHECKING:
+    from stack.ip.outbound import Outbound
 
-class Path:
+
+class Path(Hop):
     """One way from `src` to `dst`.
 
     mtu     largest IP packet that fits, from the link and from what routers reported
@@ -29,32 +33,22 @@ class Path:
     valid   False once the route may have changed: ask the layer for a new path
     """
 
-    __slots__ = (
-        "address_sum",
-        "avoids",
-        "dst",
-        "mtu",
-        "neighbor",
-        "next_hop",
-        "nic",
-        "room",
-        "src",
-        "valid",
-    )
+    __slots__ = ("_hops", "address_sum", "avoids", "dst", "room", "src", "valid")
 
     overhead = 0
-    _counters: IpCounters
 
-    def __init__(self, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int) -> None:
-        self.nic = nic
+    def __init__(
+        self, layer: Outbound, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int
+    ) -> None:
+        interface = layer.interface(nic)
+        super().__init__(nic, neighbor, mtu, interface.counters)
         self.src = src
         self.dst = dst
-        self.neighbor = neighbor
         self.valid = True
         self.avoids = False
         self.address_sum = int.from_bytes(src + dst, "big")
-        self.mtu = self.room = 0
-        self.resize(mtu)
+        self.room = mtu - self.overhead
+        self._hops = interface.hop_limit
 
     def resize(self, mtu: int) -> None:
         """The path MTU changed."""
@@ -103,22 +97,15 @@ class Path:
         raise NotImplementedError
 
     def send_built(self, head: Head, views: Sequence[View], total: int) -> int:
-        """Send a packet of `total` octets whose IP header is in `head` already: OK or NO_MEMORY."""
-        counters = self._counters
-        counters.out_requests += 1
-        if self.nic.send(self.neighbor, head, views):
-            counters.out_octets += total
-            return OK
-        counters.out_discards += 1
-        return NO_MEMORY
+        """Send a packet of ours whose IP header is in `head` already; otherwise as `put`."""
+        self.counters.out_requests += 1
+        return self.put(head, views, total)
 
 
-class ToMany:
+class ToMany(Path):
     """Mixed into the paths to groups and to everybody: counts what is theirs (RFC 4293)."""
 
     __slots__ = ()
-    _counters: IpCounters
-    dst: bytes
 
     def send(
         self,
@@ -131,14 +118,13 @@ class ToMany:
         label: int = 0,
         df: bool = True,
     ) -> int:
-        """As `Path.send`."""
-        counters = self._counters
+        counters = self.counters
         before = counters.out_octets
-        result = super().send(head, views, length, proto, tos, ttl, label, df)  # type: ignore[misc]
+        result = super().send(head, views, length, proto, tos, ttl, label, df)
         if result == OK:
             if is_multicast(self.dst):
                 counters.out_mcast_pkts += 1
                 counters.out_mcast_octets += counters.out_octets - before
             else:
                 counters.out_bcast_pkts += 1
-        return int(result)
+        return result

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stack.base.head import NO_CHECKSUM, Head
-from stack.base.status import NO_MEMORY, OK, TOO_BIG
+from stack.base.status import OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.fragments import MAX_DATAGRAM
 from stack.ip.path import Path, ToMany
@@ -32,19 +32,16 @@ _UNLABELLED: Final = -1
 class Path6(Path):
     """A path over IPv6."""
 
-    __slots__ = ("_counters", "_flow", "_hops", "_layer")
+    __slots__ = ("_flow", "_layer")
 
     overhead = ipv6.LENGTH
 
     def __init__(
         self, layer: V6Layer, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int
     ) -> None:
-        super().__init__(nic, src, dst, neighbor, mtu)
+        super().__init__(layer, nic, src, dst, neighbor, mtu)
         self._layer = layer
         self._flow = _UNLABELLED
-        interface = layer.interfaces[nic.index]
-        self._counters = interface.counters
-        self._hops = interface.hop_limit
 
     def flow(self) -> int:
         if self._flow == _UNLABELLED:
@@ -79,14 +76,8 @@ class Path6(Path):
         head.net = head.start = start
         if gso:
             head.gso_type = vnet.GSO_TCPV6
-        counters = self._counters
-        counters.out_requests += 1
-        counters.out_octets += length + 40
-        if self.nic.send(self.neighbor, head, views):
-            return OK
-        counters.out_octets -= length + 40
-        counters.out_discards += 1
-        return NO_MEMORY
+        self.counters.out_requests += 1
+        return self.put(head, views, length + 40)
 
     def _send_large(
         self,
@@ -100,7 +91,7 @@ class Path6(Path):
         df: bool,
     ) -> int:
         """RFC 8200 4.5: only the source fragments, and only what is larger than the path MTU."""
-        counters = self._counters
+        counters = self.counters
         counters.out_requests += 1
         counters.out_frag_reqds += 1
         if df or length > MAX_DATAGRAM:
@@ -123,11 +114,7 @@ class Path6(Path):
             piece.push(ipv6.build(tos, label, payload, ext6.FRAGMENT, hops, self.src, self.dst))
             piece.net = piece.start
             counters.out_frag_creates += 1
-            if self.nic.send(self.neighbor, piece, (part,)):
-                counters.out_octets += payload + ipv6.LENGTH
-            else:
-                counters.out_discards += 1
-                result = NO_MEMORY
+            result |= self.put(piece, (part,), payload + ipv6.LENGTH)
         return result
 
 

@@ -109,7 +109,7 @@ class Redirects(TimerOwner):
         target, dst = message.target, message.destination
         if not addr.is_link_local(pkt.src):
             return fate.NDP_SOURCE
-        if not layer.interfaces[nic.index].accepts_redirects:
+        if not layer.interface(nic).accepts_redirects:
             return fate.REDIRECT_REFUSED
         if addr.is_multicast(dst) or dst in layer.local or target in layer.addresses.all:
             return fate.REDIRECT_INVALID
@@ -139,7 +139,7 @@ class Redirects(TimerOwner):
     ) -> int:
         """RFC 1122 3.2.2.2: a drop reason, or 0."""
         layer = self._host.layers[4]
-        if not layer.interfaces[nic.index].accepts_redirects:
+        if not layer.interface(nic).accepts_redirects:
             return fate.REDIRECT_REFUSED
         if src not in layer.local:
             return fate.ICMP_QUOTE_INVALID
@@ -148,7 +148,7 @@ class Redirects(TimerOwner):
         if addr.is_multicast(dst) or any(map(layer.is_broadcast_anywhere, (dst, gateway))):
             return fate.REDIRECT_INVALID
         route = self._host.routes.lookup(gateway, nic)
-        if route is None or route.gateway or not _may_be_a_host(gateway):
+        if route is None or route.gateway or not addr.is_host4(gateway):
             return fate.REDIRECT_INVALID
         if not layer.goes_through(nic, dst, pkt.src):
             return fate.REDIRECT_NOT_FIRST_HOP
@@ -182,9 +182,3 @@ class Redirects(TimerOwner):
             if count:
                 self._hops[index, hop] = count
         self._host.layer_of(known.dst).redirect(known.dst)
-
-
-def _may_be_a_host(address: bytes) -> bool:
-    return not (
-        addr.is_multicast(address) or addr.is_reserved4(address) or addr.is_loopback(address)
-    )

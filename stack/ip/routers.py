@@ -22,19 +22,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate
+from stack.base.lifetimes import after, lifetime
 from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MS, SECOND
 from stack.ip.nameservers import ROUTER
 from stack.ip.router import DEFAULT, Prefix, Router
-from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC, Route
+from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC
 from stack.ip.seam import Attendant
 from stack.ip.solicit import Solicitor
 from stack.link.nic import Nic
 from stack.wire import ipv6, ndp
 from stack.wire.ndp import HIGH, LOW, MEDIUM, RESERVED
-from stack.wire.ndp_options import FLAG_AUTONOMOUS, FLAG_ON_LINK, INFINITY
+from stack.wire.ndp_options import FLAG_AUTONOMOUS, FLAG_ON_LINK
 
 if TYPE_CHECKING:
     from stack.ip.addrconf import LocalAddress
@@ -70,6 +71,7 @@ class Routers(Attendant, TimerOwner):
         self._solicitors: dict[int, Solicitor] = {}
         self._before: dict[int, tuple[int, int, int, int]] = {}  # any router told us otherwise
         self._timer = Timer(self)
+        host.attendants.append(self)
 
     # Looking.
 
@@ -100,9 +102,8 @@ class Routers(Attendant, TimerOwner):
             self._solicitors[nic.index].stop()
         for router in [r for r in self._routers.values() if r.nic is nic]:
             self._forget(router)
-        for index, prefix in [key for key in self._on_link if key[0] == nic.index]:
-            del self._on_link[index, prefix]
-            self._host.routes.remove(*prefix, nic, b"", ADVERTISED)
+        for _, prefix in [key for key in self._on_link if key[0] == nic.index]:
+            self._off_link(nic, prefix)
         self._host.redirects.forget_all(nic)
         self._host.gateways.forget(nic)
         if nic.index in self._before:
@@ -237,11 +238,11 @@ class Routers(Attendant, TimerOwner):
             if other.nic is router.nic and other is not router
         )
         full = fate.DELIVERED
-        for prefix, (lifetime, preference) in wanted.items():
-            if not lifetime:
+        for prefix, (seconds, preference) in wanted.items():
+            if not seconds:
                 self._remove_route(router, prefix)
             elif prefix in router.routes or len(router.routes) < room:
-                self._add_route(router, prefix, self._until(lifetime), preference)
+                self._add_route(router, prefix, self._until(seconds), preference)
             else:
                 full = fate.RA_TOO_MANY_ROUTES
         return full
@@ -251,8 +252,7 @@ class Routers(Attendant, TimerOwner):
         router.routes[prefix] = (until, preference)
         if known is None or known[1] != preference:
             metric = _METRICS[preference]
-            self._host.routes.add(Route(*prefix, router.nic, router.address, metric, ADVERTISED))
-            self._layer.invalidate()
+            self._layer.add_route(*prefix, router.nic, router.address, metric, ADVERTISED)
 
     def _remove_route(self, router: Router, prefix: Prefix) -> None:
         if router.routes.pop(prefix, None) is None:
@@ -287,19 +287,19 @@ class Routers(Attendant, TimerOwner):
                 listener.prefix(
                     router.nic,
                     *prefix,
-                    _duration(info.valid),
-                    _duration(info.preferred),
+                    lifetime(info.valid),
+                    lifetime(info.preferred),
                     autonomous,
                     on_link,
                     router.address,
                 )
         return full
 
-    def _set_on_link(self, nic: Nic, prefix: Prefix, lifetime: int, until: int) -> bool:
+    def _set_on_link(self, nic: Nic, prefix: Prefix, seconds: int, until: int) -> bool:
         """RFC 4861 6.3.4, RFC 5942 4.  False if there is no room for another."""
         key = (nic.index, prefix)
         known = key in self._on_link
-        if not lifetime:
+        if not seconds:
             if known:
                 self._off_link(nic, prefix)
             return True
@@ -307,45 +307,39 @@ class Routers(Attendant, TimerOwner):
             count = sum(1 for index, _ in self._on_link if index == nic.index)
             if count >= self._host.config.ra_prefix_limit:
                 return False
-            self._host.routes.add(Route(*prefix, nic, b"", ADVERTISED_METRIC, ADVERTISED))
-            self._layer.invalidate()
+            self._layer.add_route(*prefix, nic, b"", ADVERTISED_METRIC, ADVERTISED)
         self._on_link[key] = (nic, until)
         return True
 
     def _off_link(self, nic: Nic, prefix: Prefix) -> None:
         del self._on_link[nic.index, prefix]
-        self._host.routes.remove(*prefix, nic, b"", ADVERTISED)
-        self._layer.invalidate()
+        self._layer.remove_route(*prefix, nic, b"", ADVERTISED)
 
     # Names.
 
     def _names(self, router: Router, message: ndp.Advertisement) -> None:
         """RFC 8106 5: a lifetime of zero takes an address or a domain back."""
-        for lifetime, servers in message.servers:
+        for seconds, servers in message.servers:
             for server in servers:
-                if not lifetime:
+                if not seconds:
                     router.servers.pop(server, None)
                 elif server in router.servers or (
                     len(router.servers) < _SERVERS and not addr.is_multicast(server) and any(server)
                 ):
-                    router.servers[server] = self._until(lifetime)
-        for lifetime, domains in message.domains:
+                    router.servers[server] = self._until(seconds)
+        for seconds, domains in message.domains:
             for domain in domains:
-                if not lifetime:
+                if not seconds:
                     router.domains.pop(domain, None)
                 elif domain in router.domains or len(router.domains) < _DOMAINS:
-                    router.domains[domain] = self._until(lifetime)
+                    router.domains[domain] = self._until(seconds)
         if message.servers or message.domains:
             self._publish(router)
 
     def _publish(self, router: Router) -> None:
-        index = router.nic.index
-        source = (ROUTER, index, router.address)
-        if router.servers or router.domains:
-            servers = [(s, index if addr.is_link_local(s) else 0) for s in router.servers]
-            self._host.name_servers.learn(source, servers, list(router.domains))
-        else:
-            self._host.name_servers.forget(source)
+        source = (ROUTER, router.nic.index, router.address)
+        servers, domains = list(router.servers), list(router.domains)
+        self._host.name_servers.learn(source, router.nic, servers, domains)
 
     # Time.
 
@@ -387,18 +381,10 @@ class Routers(Attendant, TimerOwner):
     def _arm(self) -> None:
         until = min((u for _, u in self._on_link.values()), default=NEVER)
         until = min([until, *(router.deadline() for router in self._routers.values())])
-        if until < NEVER:
-            self._host.timers.arm(self._timer, until)
-        else:
-            self._timer.disarm()
+        self._host.timers.arm(self._timer, until)
 
-    def _until(self, lifetime: int) -> int:
-        return NEVER if lifetime == INFINITY else self._host.env.now + lifetime * SECOND
-
-
-def _duration(lifetime: int) -> int:
-    """Seconds of an option as ns."""
-    return NEVER if lifetime == INFINITY else lifetime * SECOND
+    def _until(self, seconds: int) -> int:
+        return after(self._host.env.now, lifetime(seconds))
 
 
 def _is_local(prefix: bytes, length: int) -> bool:

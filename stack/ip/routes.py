@@ -20,9 +20,8 @@ CONNECTED: Final = 0
 STATIC: Final = 1
 ADVERTISED: Final = 2
 LEASED: Final = 3
-REDIRECTED: Final = 4
 
-ORIGIN_NAMES: Final = ("connected", "static", "ra", "dhcp", "redirect")
+ORIGIN_NAMES: Final = ("connected", "static", "ra", "dhcp")
 
 ADVERTISED_METRIC: Final = 256
 """Of a route that a router advertised: what was configured by hand comes first."""

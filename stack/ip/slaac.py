@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr
+from stack.base.lifetimes import after, left
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import SECOND
@@ -25,6 +26,7 @@ from stack.ip.addrconf import DUPLICATED, LINK_LOCAL, SLAAC, TEMPORARY, LocalAdd
 from stack.ip.seam import Attendant, PrefixListener
 from stack.ip.temporary import Temporaries
 from stack.link.nic import Nic
+from stack.wire import ipv6
 
 if TYPE_CHECKING:
     from stack.ip.v6 import V6Layer
@@ -37,7 +39,6 @@ IDGEN_DELAY: Final = SECOND
 
 _LINK_LOCAL: Final = addr.parse("fe80::")
 _LENGTH: Final = 64
-_MIN_MTU: Final = 1280
 
 
 def renewed(remaining: int, valid: int) -> int:
@@ -112,7 +113,7 @@ class Autoconf(Attendant, PrefixListener):
 
     def nic_up(self, nic: Nic) -> None:
         """RFC 4862 5.3: a link-local address whenever an interface is enabled."""
-        if nic.is_loopback or nic.mtu < _MIN_MTU:
+        if nic.is_loopback or nic.mtu < ipv6.MIN_MTU:
             return
         formed = self._formed.setdefault(nic.index, {})
         known = {prefix for prefix in formed if prefix != _LINK_LOCAL}
@@ -177,10 +178,9 @@ class Autoconf(Attendant, PrefixListener):
 
     def _hear(self, record: Formed, valid: int, preferred: int) -> None:
         now = self._env.now
-        left = NEVER if record.valid_until >= NEVER else record.valid_until - now
-        lasting = renewed(left, valid)
-        record.valid_until = min(now + lasting, NEVER)
-        record.preferred_until = min(now + preferred, NEVER)
+        lasting = renewed(left(now, record.valid_until), valid)
+        record.valid_until = after(now, lasting)
+        record.preferred_until = after(now, preferred)
         if record.stable is None:
             self._form(record)
         elif record.stable.state != DUPLICATED:
@@ -197,19 +197,16 @@ class Autoconf(Attendant, PrefixListener):
         address = record.prefix[:8] + self._identifier(record)
         if address in self._addresses.all:
             return
-        local = record.prefix == _LINK_LOCAL
+        local, now = record.prefix == _LINK_LOCAL, self._env.now
         record.stable = self.layer.add_address(
             record.nic,
             address,
             _LENGTH,
-            preferred=self._left(record.preferred_until),
-            valid=self._left(record.valid_until),
+            preferred=left(now, record.preferred_until),
+            valid=left(now, record.valid_until),
             origin=LINK_LOCAL if local else SLAAC,
             on_link=local,
         )
-
-    def _left(self, deadline: int) -> int:
-        return NEVER if deadline >= NEVER else max(deadline - self._env.now, 0)
 
     def _identifier(self, record: Formed) -> bytes:
         config = self._config
@@ -273,10 +270,7 @@ class Autoconf(Attendant, PrefixListener):
         if record.pending or record.prefix == _LINK_LOCAL:
             return
         deadline = min(record.temporaries.due(), record.valid_until)
-        if deadline >= NEVER:
-            record.timer.disarm()
-        else:
-            self._timers.arm(record.timer, max(deadline, self._env.now))
+        self._timers.arm(record.timer, max(deadline, self._env.now))
 
     def _forget(self, record: Formed) -> None:
         """Nothing of a prefix is left."""

@@ -71,13 +71,13 @@ class Solicitor(TimerOwner):
 
     def address_changed(self) -> None:
         """The link-local address it may be waiting for is another now."""
-        if self._waiting and self._source():
+        if self._waiting and self._layer.link_local(self._nic):
             self._arm(0)
 
     def fired(self, timer: Timer) -> None:
         if self._layer.interface(self._nic).disabled:
             return
-        source = self._source()
+        source = self._layer.link_local(self._nic)
         if not source and not self._waiting and not self._pause:
             self._waiting = True
             self._arm(IRT)
@@ -98,12 +98,6 @@ class Solicitor(TimerOwner):
         lladdr = nic.mac if sure else b""
         body = ndp.build_solicitation(icmp6.ROUTER_SOLICITATION, lladdr)
         self._ndp.send(nic, source, addr.ALL_ROUTERS, b"", body)
-
-    def _source(self) -> bytes:
-        for entry in self._layer.addresses.usable(self._nic.index):
-            if addr.is_link_local(entry.address):
-                return entry.address
-        return b""
 
     def _jitter(self, pause: int) -> int:
         return self._layer.env.random_below(2 * pause // SPREAD) - pause // SPREAD

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stack.base import addr, fate
-from stack.base.checksum import finish
 from stack.base.head import Parked
 from stack.base.packet import Packet
 from stack.ip import options4
@@ -70,7 +69,7 @@ class V4Layer(IpLayer):
         src = pkt.src
         if src == addr.ANY4 and pkt.proto == ipv4.PROTO_IGMP:
             return False  # hosts and switches that have no address yet (RFC 3376 4.2.13, RFC 4541)
-        return src[0] in (0, 127) or src[0] >= 224 or self.is_broadcast(pkt.nic.index, src)
+        return not addr.is_host4(src) or self.is_broadcast(pkt.nic.index, src)
 
     def bad_destination(self, dst: bytes) -> bool:
         return dst[0] in (0, 127) or (dst[0] >= 240 and dst != addr.BROADCAST4)
@@ -84,14 +83,11 @@ class V4Layer(IpLayer):
     def rebuild(self, datagram: Datagram) -> bytes:
         first = datagram.first
         assert first is not None
-        header = bytearray(first.frame[first.net : first.l4])
+        header = first.frame[first.net : first.l4]
         total = len(header) + datagram.total
         if total > ipv4.MAX_LENGTH:
             return b""
-        header[2:4] = total.to_bytes(2, "big")
-        header[6:8] = header[10:12] = b"\0\0"
-        header[10:12] = finish(int.from_bytes(header, "big")).to_bytes(2, "big")
-        return bytes(header) + datagram.data()
+        return ipv4.reheaded(header, total, 0) + datagram.data()
 
     def make_path(self, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int) -> Path:
         if dst[0] >= 224 or self.is_broadcast(nic.index, dst):

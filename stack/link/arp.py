@@ -43,7 +43,7 @@ class ArpResolver(NetworkLayer, Resolver):
             # we want it too (RFC 5227 2.1.1); once it is ours, the answer says so.
             if not self._layer.answers_for(nic, tpa):
                 self._layer.claimed(nic, tpa, sha)
-        elif addr.is_multicast(spa) or addr.is_reserved4(spa) or addr.is_loopback(spa):
+        elif not addr.is_host4(spa):
             self._door.drop(pkt, fate.ARP_SENDER_INVALID)
             return
         else:

@@ -2,7 +2,8 @@
 """Floor 3: the loopback device.  What is sent comes back on the next turn.
 
 It offers every offload, so a super-frame crosses in one piece and no checksum is computed:
-the virtio-net header says so to the receiving side, as on a TAP.  Drained by `core`.
+the virtio-net header says so to the receiving side, as on a TAP.  Drained by
+`compartment`.
 """
 
 from __future__ import annotations

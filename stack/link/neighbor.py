@@ -70,7 +70,6 @@ class Neighbor(TimerOwner):
     gateway     packets are routed through it
     is_router   it says that it is one (RFC 4861 7.2.5)
     permanent   configured: nothing heard changes it
-    since       ns, when it entered its state
     used        UNREACHABLE: a packet was sent to it since it was asked for last
     """
 
@@ -83,7 +82,6 @@ class Neighbor(TimerOwner):
         "lladdr",
         "permanent",
         "queue",
-        "since",
         "state",
         "timer",
         "tries",
@@ -103,7 +101,6 @@ class Neighbor(TimerOwner):
         self.queue: list[Parked] = []
         self.timer = Timer(self)
         self.tries = 0
-        self.since = 0
         self.until = 0  # FAILED: ns
 
     def ready(self, head: Head, views: Sequence[View]) -> bool:

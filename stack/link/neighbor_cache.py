@@ -88,10 +88,6 @@ class NeighborCache:
         entry.state = REACHABLE
         return entry
 
-    def listing(self) -> list[Neighbor]:
-        """Every neighbour; how long it has been in its state is `now - since`."""
-        return list(self.entries.values())
-
     def add_static(self, address: bytes, lladdr: bytes) -> Neighbor:
         """`address` is at `lladdr`, whatever anybody says, until `remove`."""
         entry = self.lookup(address)
@@ -324,7 +320,6 @@ class NeighborCache:
         self._incomplete.pop(address, None)
         self._spent.pop(address, None)
         entry.state = state
-        entry.since = self._env.now
         if state == INCOMPLETE:
             self._incomplete[address] = entry
         elif state in (GONE, FAILED):

@@ -6,7 +6,7 @@ protocol, and of protocol 0, that is bound to its destination or to any; then it
 way.  Only if nobody else speaks its protocol does an endpoint for exactly that one keep the
 sender from being told so.  While there are no endpoints the IP layers do not call here at all.
 
-Called by `ip/layer` through its `RawTap`, and by `core` to settle.
+Called by `ip/layer` through its `RawTap`, and by `compartment` to settle.
 """
 
 from __future__ import annotations

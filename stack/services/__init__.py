@@ -29,13 +29,12 @@ IPv4 addresses from the network:
     autoconf4       which of them it is to be
 DHCPv6, a client per interface, has its reading order in `dhcp6`.
 
-`core` makes a resolver when somebody asks for it; dnspython is imported with the first question
-that has a server to go to.
 Names on the link, LLMNR and mDNS:
 
     link_message    messages of both as octets; the other file that knows dnspython
     link_means      what they work with, and what a host is on one link
     link_query      one question to everybody on a link
+    responder       what the responders of both have in common
     llmnr_claim     whose a name is, by LLMNR
     llmnr           the LLMNR responder; by TCP through llmnr_tcp
     mdns_records    what a name has, compared as mDNS does
@@ -45,6 +44,6 @@ Names on the link, LLMNR and mDNS:
     link_exchange   a question of the resolver's that goes to the link
     link_names      the switches
 
-`compartment` makes a resolver when somebody asks for it; dnspython is imported with the first
-question that has a server to go to, or when a responder is switched on.
+All of them hear through a `port`.  `on_demand` makes each when somebody asks for it; dnspython is
+imported with the first question that has a server to go to, or when a responder is switched on.
 """

@@ -6,7 +6,7 @@
                  +------ a lease, or any routable address: retired -------+
 
 DHCP goes on asking all the time (RFC 3927 1.9, 2.11).  `inform` is for interfaces that have an
-address and want only parameters.  Made by `Compartment.autoconf4`, one per interface; told by the
+address and want only parameters.  Made by `OnDemand.autoconf4`, one per interface; told by the
 IP host of links and addresses.
 """
 
@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stack.base import addr, status
+from stack.base.lifetimes import seconds_left
 from stack.base.seam import TimerOwner
-from stack.base.timers import NEVER, Timer
-from stack.base.units import SECOND
+from stack.base.timers import Timer
 from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.seam import Attendant
@@ -38,7 +38,7 @@ class Autoconf4(Attendant, TimerOwner):
     def __init__(self, host: IpHost, port: Dhcp4Port, nic: Nic) -> None:
         self._host = host
         self._nic = nic
-        self._layer = host.layer_of(addr.ANY4)
+        self._layer = host.layers[4]
         self._fallback = Timer(self)
         self._on = False
         self.client = Dhcp4Client(host, port, nic, self._progressed)
@@ -84,7 +84,7 @@ class Autoconf4(Attendant, TimerOwner):
     def state(self) -> dict[str, Any]:
         """How it stands, for tools: names and texts; times are whole seconds from now, None for
         what never comes."""
-        client, lease = self.client, self.client.lease
+        client, lease, now = self.client, self.client.lease, self._host.env.now
         shown: dict[str, Any] = {
             "interface": self._nic.name,
             "state": dhcp4_states.STATE_NAMES[client.state],
@@ -102,9 +102,9 @@ class Autoconf4(Attendant, TimerOwner):
         if lease is not None:
             shown["address"] = f"{addr.text(lease.address)}/{lease.prefix_length}"
             shown["server"] = addr.text(lease.server)
-            shown["t1"] = self._until(lease.renews)
-            shown["t2"] = self._until(lease.rebinds)
-            shown["expires"] = self._until(lease.expires)
+            shown["t1"] = seconds_left(now, lease.renews)
+            shown["t2"] = seconds_left(now, lease.rebinds)
+            shown["expires"] = seconds_left(now, lease.expires)
         parameters = self.informer.parameters if lease is None else lease.parameters
         shown.update(_shown(parameters))
         return shown
@@ -151,11 +151,6 @@ class Autoconf4(Attendant, TimerOwner):
             entry.nic is self._nic and not addr.is_link_local(entry.address)
             for entry in self._layer.local.values()
         )
-
-    def _until(self, when: int) -> int | None:
-        if when >= NEVER:
-            return None
-        return max(when - self._host.env.now, 0) // SECOND
 
 
 def _shown(parameters: Parameters | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Final
 
 from stack.base import addr, fate, status
-from stack.base.timers import NEVER, Timer
+from stack.base.timers import Timer
 from stack.base.units import MS, SECOND
 from stack.ip.addrconf import DUPLICATED, LocalAddress
 from stack.ip.host import IpHost
@@ -285,7 +285,7 @@ class Dhcp4Client(Talker):
         self._refusals = 0
         self._wish = lease.address
         self._quiet()
-        self._arm(self._expiry, lease.expires)
+        self._timers.arm(self._expiry, lease.expires)
         self._applied.take(lease)
         self._check()
 
@@ -305,7 +305,7 @@ class Dhcp4Client(Talker):
         assert lease is not None
         self._quiet()
         self._applied.put(lease.parameters, lease.left(self._env.now))
-        self._arm(self._phase, lease.renews)
+        self._timers.arm(self._phase, lease.renews)
         self._enter(BOUND)
 
     def _extend(self) -> None:
@@ -325,7 +325,7 @@ class Dhcp4Client(Talker):
         self._port.send(self._nic, message, lease.address, lease.server if renewing else b"")
         end = lease.rebinds if renewing else lease.expires
         if renewing:
-            self._arm(self._phase, end)
+            self._timers.arm(self._phase, end)
         pause = max((end - now) // 2, _RENEW_PAUSE)
         if now + pause < end:
             self._pause(pause)
@@ -425,12 +425,6 @@ class Dhcp4Client(Talker):
 
     def _pause(self, span: int) -> None:
         self._timers.arm(self._retry, self._env.now + span)
-
-    def _arm(self, timer: Timer, when: int) -> None:
-        if when < NEVER:
-            self._timers.arm(timer, when)
-        else:
-            timer.disarm()
 
     def _quiet(self) -> None:
         """No timer of ours runs but that of the expiry."""

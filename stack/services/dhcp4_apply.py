@@ -10,7 +10,6 @@ Used by `dhcp4` and `dhcp4_inform`.
 
 from __future__ import annotations
 
-from stack.base import addr
 from stack.base.timers import NEVER
 from stack.ip.addrconf import DHCP
 from stack.ip.host import IpHost
@@ -31,7 +30,7 @@ class Applied:
 
     def __init__(self, host: IpHost, nic: Nic) -> None:
         self._host = host
-        self._layer = host.layer_of(addr.ANY4)
+        self._layer = host.layers[4]
         self._nic = nic
         self._routes: dict[_Key, int] = {}  # with their metrics
         self._sized = False
@@ -71,12 +70,9 @@ class Applied:
         wanted = parameters.routes if routes else []
         self._put_routes(wanted)
         self._put_mtu(parameters.mtu)
-        source = self._source
-        if parameters.name_servers or parameters.search:
-            servers = [(server, 0) for server in parameters.name_servers]
-            self._host.name_servers.learn(source, servers, parameters.search, lifetime)
-        else:
-            self._host.name_servers.forget(source)
+        self._host.name_servers.learn(
+            self._source, self._nic, parameters.name_servers, parameters.search, lifetime
+        )
 
     def clear(self) -> None:
         """Take everything back."""
@@ -91,12 +87,9 @@ class Applied:
     def _put_routes(self, wanted: list[tuple[bytes, int, bytes, int]]) -> None:
         nic, layer, ours = self._nic, self._layer, self._routes
         keys = {(prefix, length, gateway) for prefix, length, gateway, _ in wanted}
-        gone = [key for key in ours if key not in keys]
-        for prefix, length, gateway in gone:
-            self._host.routes.remove(prefix, length, nic, gateway, LEASED)
+        for prefix, length, gateway in [key for key in ours if key not in keys]:
+            layer.remove_route(prefix, length, nic, gateway, LEASED)
             del ours[prefix, length, gateway]
-        if gone:
-            layer.invalidate()
         others = {
             (route.prefix, route.length, route.gateway)
             for route in self._host.routes.all()
@@ -113,6 +106,5 @@ class Applied:
         if not mtu and not self._sized:
             return
         self._sized = mtu > 0
-        most = self._nic.mtu
-        self._layer.interface(self._nic).mtu = min(mtu, most) if mtu else most
+        self._layer.interface(self._nic).mtu = mtu or self._nic.mtu
         self._layer.invalidate()

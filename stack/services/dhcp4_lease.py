@@ -16,6 +16,7 @@ from typing import Final
 
 from stack.base import addr
 from stack.base.config import Config
+from stack.base.lifetimes import after, left, lifetime
 from stack.base.seam import Env
 from stack.base.timers import NEVER
 from stack.base.units import SECOND
@@ -44,7 +45,7 @@ class Parameters:
     def __init__(self, options: dict[int, bytes], own: bytes, mtu_min: int) -> None:
         self.routes = _routes(options, own)
         servers = opt.addresses(options.get(opt.NAME_SERVER)) or []
-        self.name_servers = [one for one in servers if usable(one)][:SERVERS]
+        self.name_servers = [one for one in servers if addr.is_host4(one)][:SERVERS]
         search = opt.domain_search(options.get(opt.DOMAIN_SEARCH))
         domain = opt.text(options.get(opt.DOMAIN_NAME))
         self.search = search or ([domain] if domain else [])
@@ -83,21 +84,21 @@ class Lease:
     @property
     def renews(self) -> int:
         """When T1 is over."""
-        return _sum(self.since, self.t1)
+        return after(self.since, self.t1)
 
     @property
     def rebinds(self) -> int:
         """When T2 is over."""
-        return _sum(self.since, self.t2)
+        return after(self.since, self.t2)
 
     @property
     def expires(self) -> int:
         """When the address must not be used any more."""
-        return _sum(self.since, self.duration)
+        return after(self.since, self.duration)
 
     def left(self, now: int) -> int:
         """ns until then."""
-        return NEVER if self.expires >= NEVER else max(self.expires - now, 0)
+        return left(now, self.expires)
 
     def loosen(self, env: Env) -> None:
         """Move T1 and T2 forward by up to a twentieth, so that hosts which were switched on
@@ -118,24 +119,17 @@ def read(message: Message, config: Config, since: int) -> Lease | None:
     own = message.yiaddr
     given = opt.prefix_length(options.get(opt.SUBNET_MASK))
     length = opt.natural_mask(own) if given is None else given
-    if not usable(own) or addr.is_link_local(own) or not _is_host(own, length):
+    if not addr.is_routable(own) or not _is_host(own, length):
         return None
     lease = Lease(own, server, Parameters(options, own, config.dhcp4_mtu_min))
     lease.prefix_length = length
     lease.since = since
-    if seconds != opt.INFINITE:
-        lease.duration = seconds * SECOND
-        if lease.duration < config.dhcp4_lease_min:
-            return None
+    lease.duration = lifetime(seconds)
+    if lease.duration < config.dhcp4_lease_min:
+        return None
+    if lease.duration < NEVER:
         lease.t1, lease.t2 = _times(options, lease.duration)
     return lease
-
-
-def usable(address: bytes) -> bool:
-    """`address` can be one host's: neither reserved, loopback, nor a group's."""
-    return not (
-        addr.is_reserved4(address) or addr.is_loopback(address) or addr.is_multicast(address)
-    )
 
 
 def _is_host(address: bytes, length: int) -> bool:
@@ -169,9 +163,5 @@ def _routes(options: dict[int, bytes], own: bytes) -> list[tuple[bytes, int, byt
     return [
         (prefix, length, router if any(router) else b"", rank)
         for prefix, length, router, rank in routes[:ROUTES]
-        if router != own and (not any(router) or usable(router))
+        if router != own and (not any(router) or addr.is_host4(router))
     ]
-
-
-def _sum(start: int, span: int) -> int:
-    return NEVER if span >= NEVER else start + span

@@ -16,7 +16,8 @@ from stack.base.counters import Counters
 from stack.base.units import KIB
 from stack.ip.host import IpHost
 from stack.link.nic import Nic
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.services.port import Port
+from stack.transport.datagram_seam import Received
 from stack.transport.options import OPTION_RECEIVE_BUFFER, Outgoing
 from stack.transport.seam import OPTION_BROADCAST, SHARE_EXCLUSIVE, Provider
 from stack.wire import dhcp4
@@ -93,14 +94,14 @@ class Party:
         raise NotImplementedError
 
 
-class Dhcp4Port(DatagramSink):
+class Dhcp4Port(Port):
     """Port 68 of one host."""
 
     def __init__(self, host: IpHost, udp: Provider) -> None:
+        super().__init__()
         self.counters = Dhcp4Counters()
         self._host = host
         self._udp = udp
-        self._socket: Datagram | None = None
         self._parties: dict[int, Party] = {}
 
     # Who takes part.
@@ -111,25 +112,18 @@ class Dhcp4Port(DatagramSink):
         if self._parties.get(nic.index, party) is not party:
             return status.IN_USE
         if self._socket is None:
-            socket = self._udp.open_datagram(addr.V4)
-            if socket is None:
-                return status.NOT_SUPPORTED
-            socket.attach(self)
-            socket.set_option(OPTION_BROADCAST, 1)
-            socket.set_option(OPTION_RECEIVE_BUFFER, _QUEUE)
-            result = socket.bind(b"", dhcp4.CLIENT_PORT, SHARE_EXCLUSIVE)
+            options = ((OPTION_BROADCAST, 1), (OPTION_RECEIVE_BUFFER, _QUEUE))
+            result = self._open(self._udp, addr.V4, dhcp4.CLIENT_PORT, SHARE_EXCLUSIVE, options)
             if result != status.OK:
                 return result
-            self._socket = socket
         self._parties[nic.index] = party
         return status.OK
 
     def leave(self, nic: Nic) -> None:
         """Nobody listens on `nic` any more."""
         self._parties.pop(nic.index, None)
-        if not self._parties and self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if not self._parties:
+            self._close()
 
     # Sending.
 
@@ -138,8 +132,7 @@ class Dhcp4Port(DatagramSink):
         on `nic`.  What cannot be sent is lost, as on any wire."""
         if self._socket is None:
             return
-        name = _SENT[message.type]
-        setattr(self.counters, name, getattr(self.counters, name) + 1)
+        self.counters.count(_SENT[message.type])
         how = Outgoing()
         how.source = source
         how.interface = nic.index
@@ -149,14 +142,7 @@ class Dhcp4Port(DatagramSink):
 
     # Hearing.
 
-    def received(self, batch: list[Received]) -> int:
-        if self._socket is not None:
-            self._socket.grant(sum(one.charge for one in batch))
-        for one in batch:
-            self._hear(one)
-        return len(batch)
-
-    def _hear(self, one: Received) -> None:
+    def hear(self, one: Received) -> None:
         counters = self.counters
         message = dhcp4.parse(one.view, 0, len(one.view))
         if message is None or message.op != dhcp4.BOOTREPLY:
@@ -180,5 +166,5 @@ class Dhcp4Port(DatagramSink):
         name = _HEARD.get(message.type)
         if name is None:
             return fate.DHCP4_UNEXPECTED
-        setattr(self.counters, name, getattr(self.counters, name) + 1)
+        self.counters.count(name)
         return party.heard(message)

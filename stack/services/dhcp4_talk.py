@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base import addr
 from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import MS, SECOND
@@ -54,7 +53,7 @@ class Talker(Party, TimerOwner):
         self._env = host.env
         self._timers = host.timers
         self._config = host.config
-        self._layer = host.layer_of(addr.ANY4)
+        self._layer = host.layers[4]
         self._port = port
         self._nic = nic
         self.client_id = identify(nic, host.config, duid(host))

@@ -16,12 +16,10 @@ In reading order:
 The host has one DUID (`duid`); an interface's IAID are the last four octets of its own address, so
 both are the same after a restart (RFC 8415 12).
 
-Made by `compartment`; `on_router_flags` is for whoever reads router advertisements.
+Made by `on_demand`; `on_router_flags` is for whoever reads router advertisements.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from stack.base import addr, fate, status
 from stack.ip.addrconf import LocalAddress
@@ -29,28 +27,24 @@ from stack.ip.host import IpHost
 from stack.ip.seam import Attendant
 from stack.link.nic import Nic
 from stack.services.dhcp6_client import Client
-from stack.services.dhcp6_means import Dhcp6Counters, Means, link_local
+from stack.services.dhcp6_means import Dhcp6Counters, Means
 from stack.services.duid import duid
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.services.port import Port
+from stack.transport.datagram_seam import Received
 from stack.transport.options import Outgoing
 from stack.transport.seam import SHARE_EXCLUSIVE, Provider
-
-CLIENT_PORT: Final = 546
-SERVER_PORT: Final = 547
-ALL_SERVERS: Final = addr.parse("ff02::1:2")
-
-_MIN_MTU: Final = 1280
+from stack.wire import dhcp6, ipv6
 
 
-class Dhcp6(Attendant, DatagramSink):
+class Dhcp6(Attendant, Port):
     """All clients of a host."""
 
     def __init__(self, host: IpHost, udp: Provider) -> None:
+        super().__init__()
         self.counters = Dhcp6Counters()
         self.clients: dict[int, Client] = {}
         self._host = host
         self._udp = udp
-        self._socket: Datagram | None = None
         host.attendants.append(self)
         for nic in host.nics:
             self.nic_up(nic)
@@ -58,7 +52,7 @@ class Dhcp6(Attendant, DatagramSink):
     def client(self, nic: Nic) -> Client | None:
         """The client of an interface, None where IPv6 cannot be."""
         known = self.clients.get(nic.index)
-        if known is None and not nic.is_loopback and nic.mtu >= _MIN_MTU:
+        if known is None and not nic.is_loopback and nic.mtu >= ipv6.MIN_MTU:
             means = Means(
                 self._host, nic, duid(self._host), self.counters, self._send, self._finished
             )
@@ -105,45 +99,29 @@ class Dhcp6(Attendant, DatagramSink):
     # The way out and in.
 
     def _send(self, nic: Nic, wire: bytes) -> int:
-        source = link_local(self._host, nic)
+        source = self._host.layers[16].link_local(nic)
         if not source:
             return status.NOT_LOCAL
         if self._socket is None:
-            result = self._open()
+            result = self._open(self._udp, addr.V6, dhcp6.CLIENT_PORT, SHARE_EXCLUSIVE)
             if result != status.OK:
                 return result
         assert self._socket is not None
         how = Outgoing()
         how.source = source
-        return self._socket.send((wire,), len(wire), ALL_SERVERS, SERVER_PORT, nic.index, how)
-
-    def _open(self) -> int:
-        socket = self._udp.open_datagram(addr.V6)
-        if socket is None:
-            return status.NOT_SUPPORTED
-        socket.attach(self)
-        result = socket.bind(b"", CLIENT_PORT, SHARE_EXCLUSIVE)
-        if result == status.OK:
-            self._socket = socket
-        else:
-            socket.close()
-        return result
+        return self._socket.send(
+            (wire,), len(wire), dhcp6.ALL_SERVERS, dhcp6.SERVER_PORT, nic.index, how
+        )
 
     def _finished(self) -> None:
         """A client has stopped; the last one leaves the port free."""
-        if self._socket is not None and not any(c.active for c in self.clients.values()):
-            self._socket.close()
-            self._socket = None
+        if not any(client.active for client in self.clients.values()):
+            self._close()
 
-    def received(self, batch: list[Received]) -> int:
-        socket = self._socket
-        if socket is not None:
-            socket.grant(sum(one.charge for one in batch))
-        for one in batch:
-            data = bytes(one.view)
-            client = self.clients.get(one.scope)
-            active = client is not None and client.active
-            reason = client.receive(one, data) if client and active else fate.DHCP6_NO_CLIENT
-            if reason:
-                self._host.door.drop_frame(data, reason)
-        return len(batch)
+    def hear(self, one: Received) -> None:
+        data = bytes(one.view)
+        client = self.clients.get(one.scope)
+        active = client is not None and client.active
+        reason = client.receive(one, data) if client and active else fate.DHCP6_NO_CLIENT
+        if reason:
+            self._host.door.drop_frame(data, reason)

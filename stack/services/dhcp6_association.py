@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.seam import TimerOwner
-from stack.base.timers import NEVER, Timer
+from stack.base.timers import Timer
 from stack.base.units import SECOND
 from stack.services import dhcp6_retransmit as schedules
 from stack.services.dhcp6_auth import ReconfigureKey
@@ -121,10 +121,7 @@ class Association(ExchangeOwner, TimerOwner):
             self._inform()
 
     def _arm(self, kind: int, when: int) -> None:
-        if when < NEVER:
-            self._means.timers.arm(self._timers[kind], when)
-        else:
-            self._timers[kind].disarm()
+        self._means.timers.arm(self._timers[kind], when)
 
     def _wait(self) -> None:
         """Begin as soon as there is an address to send from (6.1)."""

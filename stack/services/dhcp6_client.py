@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr, fate
+from stack.base.lifetimes import after, left, lifetime, seconds_left
 from stack.base.packet import UNICAST
-from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from stack.ip.addrconf import DUPLICATED, LocalAddress
 from stack.services import dhcp6_retransmit as schedules
@@ -213,8 +213,8 @@ class Client(Association):
         self.phase = INFORMED
         said = IRT_DEFAULT if message.refresh_time == dhcp6.ABSENT else message.refresh_time
         longest = self._means.config.dhcp6_refresh_max
-        refresh = NEVER if said == dhcp6.INFINITY else max(said, IRT_MINIMUM) * SECOND
-        self._arm(T_REFRESH, min(self._means.env.now + min(refresh, longest), NEVER))
+        refresh = min(lifetime(max(said, IRT_MINIMUM)), longest)
+        self._arm(T_REFRESH, after(self._means.env.now, refresh))
 
     def _associated(self, exchange: Exchange, message: Message) -> int:
         """18.2.10.1: a Reply to Solicit, Request, Renew or Rebind."""
@@ -264,20 +264,16 @@ class Client(Association):
             leased = self.lease.addresses[address]
             self._means.give(
                 address,
-                _left(leased.preferred_until, now),
-                _left(leased.valid_until, now),
+                left(now, leased.preferred_until),
+                left(now, leased.valid_until),
             )
 
     def _configure(self, message: Message) -> None:
         """What is not in the latest Reply is not in force any more (18.2.10)."""
-        index = self._means.nic.index
-        servers = [(a, index if addr.is_link_scope(a) else 0) for a in message.name_servers]
         self.ntp_servers = message.ntp_servers
-        names = self._means.host.name_servers
-        if servers or message.domains:
-            names.learn(self._source, servers, message.domains)
-        else:
-            names.forget(self._source)
+        self._means.host.name_servers.learn(
+            self._source, self._means.nic, message.name_servers, message.domains
+        )
 
     def _reconfigure(self, message: Message, data: bytes) -> int:
         """18.2.11; only the server whose key we have may ask (16.11)."""
@@ -301,8 +297,8 @@ class Client(Association):
     # Looking.
 
     def state(self) -> dict[str, object]:
-        """What there is to know, for people and tools.  Times are seconds from now, None for
-        never."""
+        """What there is to know, for people and tools.  Times are whole seconds from now,
+        None for never."""
         now = self._means.env.now
         lease = self.lease
         return {
@@ -315,24 +311,16 @@ class Client(Association):
             "addresses": [
                 {
                     "address": addr.text(address),
-                    "preferred": _seconds(leased.preferred_until, now),
-                    "valid": _seconds(leased.valid_until, now),
+                    "preferred": seconds_left(now, leased.preferred_until),
+                    "valid": seconds_left(now, leased.valid_until),
                 }
                 for address, leased in lease.addresses.items()
             ],
-            "t1": _seconds(lease.t1, now),
-            "t2": _seconds(lease.t2, now),
-            "refresh": _seconds(self._timers[T_REFRESH].deadline, now),
+            "t1": seconds_left(now, lease.t1),
+            "t2": seconds_left(now, lease.t2),
+            "refresh": seconds_left(now, self._timers[T_REFRESH].deadline),
             "ntp_servers": [addr.text(address) for address in self.ntp_servers],
             "sol_max_rt": self._sol_max_rt.value,
             "inf_max_rt": self._inf_max_rt.value,
             "reconfigure_key": self.key.known,
         }
-
-
-def _left(until: int, now: int) -> int:
-    return NEVER if until >= NEVER else max(until - now, 0)
-
-
-def _seconds(until: int, now: int) -> float | None:
-    return None if until >= NEVER else (until - now) / SECOND

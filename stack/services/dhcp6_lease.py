@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr
+from stack.base.lifetimes import after, lifetime
 from stack.base.timers import NEVER
 from stack.base.units import SECOND
-from stack.wire.dhcp6 import ADDRESS_LIMIT, INFINITY, SUCCESS, Ia, IaAddress, Message
+from stack.wire.dhcp6 import ADDRESS_LIMIT, SUCCESS, Ia, IaAddress, Message
 
 _SOONEST: Final = SECOND
 """T1 at the client's choice is not sooner."""
@@ -29,15 +30,7 @@ def association(message: Message, iaid: int) -> Ia | None:
 
 def sound(one: IaAddress) -> bool:
     """An address a host can have, with lifetimes that make sense (21.6), and no objection."""
-    address = one.address
-    unfit = (
-        addr.is_multicast(address)
-        or addr.is_unspecified(address)
-        or addr.is_loopback(address)
-        or addr.is_link_local(address)
-        or addr.is_mapped(address)
-    )
-    return not unfit and one.preferred <= one.valid and one.status <= SUCCESS
+    return addr.is_routable(one.address) and one.preferred <= one.valid and one.status <= SUCCESS
 
 
 def usable(one: Ia | None) -> list[bytes]:
@@ -93,7 +86,7 @@ class Lease:
                 if self.addresses.pop(address, None) is not None:
                     gone.append(address)
             elif address in self.addresses or len(self.addresses) < ADDRESS_LIMIT:
-                until = (_after(said.preferred, now), _after(said.valid, now))
+                until = (after(now, lifetime(said.preferred)), after(now, lifetime(said.valid)))
                 self.addresses[address] = Leased(*until)
                 fresh.append(address)
         self._set_times(one.t1, one.t2, now)
@@ -137,15 +130,11 @@ class Lease:
         endless = now + room >= NEVER
         early = NEVER if endless else now + max(room // 2, _SOONEST)
         late = NEVER if endless else max(now + room * 4 // 5, early)
-        first = _after(t1, now) if t1 else early
-        second = _after(t2, now) if t2 else max(late, first)
+        first = after(now, lifetime(t1)) if t1 else early
+        second = after(now, lifetime(t2)) if t2 else max(late, first)
         if NEVER > second >= last:
             second = now + (last - now) * 4 // 5
         if NEVER > first >= last:
             first = now + (last - now) // 2
         self.t1 = min(first, second) if not t1 else first
         self.t2 = second
-
-
-def _after(seconds: int, now: int) -> int:
-    return NEVER if seconds == INFINITY else now + seconds * SECOND

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stack.base import addr
 from stack.base.counters import Counters
 from stack.ip.addrconf import DHCP
 from stack.ip.host import IpHost
@@ -83,13 +82,11 @@ class Dhcp6Counters(Counters):
 
     def count_sent(self, kind: int) -> None:
         """A message of this type goes out."""
-        name = _SENT[kind]
-        setattr(self, name, getattr(self, name) + 1)
+        self.count(_SENT[kind])
 
     def count_status(self, code: int) -> None:
         """A server objects."""
-        name = _SAID.get(code, "other_failures")
-        setattr(self, name, getattr(self, name) + 1)
+        self.count(_SAID.get(code, "other_failures"))
 
 
 class Means:
@@ -136,7 +133,7 @@ class Means:
 
     def ready(self) -> bool:
         """The link is up and has a link-local address of ours to send from."""
-        return self.nic.up and bool(link_local(self.host, self.nic))
+        return self.nic.up and bool(self.layer.link_local(self.nic))
 
     def give(self, address: bytes, preferred: int, valid: int) -> None:
         """The interface has `address` for so long (ns).  Whatever prefix it is of, nothing is
@@ -158,11 +155,3 @@ class Means:
         known = self.layer.addresses.all.get(address)
         if known is not None and known.origin == DHCP and known.nic is self.nic:
             self.layer.remove_address(address)
-
-
-def link_local(host: IpHost, nic: Nic) -> bytes:
-    """A usable link-local address of `nic`; empty if there is none."""
-    for entry in host.layers[16].local.values():
-        if entry.nic is nic and addr.is_link_local(entry.address):
-            return entry.address
-    return b""

@@ -25,7 +25,8 @@ from stack.services import dns_message
 from stack.services.dns_message import Reply
 from stack.services.dns_tcp import TcpQuestion, TcpUser
 from stack.services.means import PORT, Means, Server
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.services.port import Port
+from stack.transport.datagram_seam import Received
 from stack.transport.seam import SHARE_EXCLUSIVE
 
 GUESSES: Final = 20
@@ -65,7 +66,7 @@ class Exchanger:
         raise NotImplementedError
 
 
-class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
+class Exchange(Exchanger, Port, TcpUser, TimerOwner):
     """One name and type, all servers."""
 
     __slots__ = (
@@ -79,12 +80,12 @@ class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
         "_name",
         "_round",
         "_servers",
-        "_socket",
         "_tcp",
         "_timer",
     )
 
     def __init__(self, asker: Asker, means: Means, name: str, kind: int) -> None:
+        super().__init__()
         self._asker = asker
         self._means = means
         self._name = name
@@ -95,7 +96,6 @@ class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
         self._ident = 0
         self._edns = means.config.dns_edns_size
         self._guesses = 0
-        self._socket: Datagram | None = None
         self._tcp: TcpQuestion | None = None
         self._timer = Timer(self)
 
@@ -109,9 +109,7 @@ class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
     def stop(self) -> None:
         """Leave nothing open."""
         self._timer.disarm()
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close()
+        self._close()
         tcp, self._tcp = self._tcp, None
         if tcp is not None:
             tcp.stop()
@@ -126,16 +124,11 @@ class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
         means = self._means
         self.stop()
         self._guesses = 0
-        socket = means.udp.open_datagram(V4 | V6)
-        if socket is None:
-            self._end(None, status.NOT_SUPPORTED)
-            return
-        socket.attach(self)
-        result = socket.bind(b"", 0, SHARE_EXCLUSIVE)
-        if result != status.OK:
+        result = self._open(means.udp, V4 | V6, 0, SHARE_EXCLUSIVE)
+        socket = self._socket
+        if result != status.OK or socket is None:
             self._end(None, result)
             return
-        self._socket = socket
         wire = self._query()
         server = self._server
         means.counters.queries_udp += 1
@@ -194,10 +187,10 @@ class Exchange(Exchanger, DatagramSink, TcpUser, TimerOwner):
         for one in batch:
             if self._socket is not socket:
                 break  # it is decided, or asked anew
-            self._hear(one)
+            self.hear(one)
         return len(batch)
 
-    def _hear(self, one: Received) -> None:
+    def hear(self, one: Received) -> None:
         server = self._server
         right_link = not is_link_scope(one.address) or server.scope in (0, one.scope)
         reply = None

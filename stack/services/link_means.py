@@ -116,8 +116,7 @@ class LinkMeans:
 
     def nic(self, index: int) -> Nic | None:
         """The interface with this index, if names are spoken on it."""
-        nics = self.host.nics
-        nic = nics[index - 1] if 0 < index <= len(nics) else None
+        nic = self.host.nic(index)
         return None if nic is None or nic.is_loopback or not nic.up else nic
 
     def families(self, nic: Nic) -> list[int]:

@@ -58,13 +58,6 @@ def name(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
 
 
-def wire_name(text: str) -> bytes:
-    """The same as uncompressed octets."""
-    octets = name(text).to_wire()
-    assert octets is not None
-    return octets
-
-
 def key(found: dns.name.Name) -> str:
     """A name as it is looked up: lower case, no final dot."""
     return str(found.to_text(omit_final_dot=True)).lower()

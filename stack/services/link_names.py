@@ -5,13 +5,14 @@ Both are off unless `Config` or somebody at run time switches them on: then this
 its name on every link, and the resolver asks there.  Without a host name it asks and does not
 answer.  While both are off there is no socket, no group and no frame.
 
-Made by `compartment` when it is first asked for; an attendant of the host, which tells it of
+Made by `on_demand` when it is first asked for; an attendant of the host, which tells it of
 interfaces and addresses.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stack.base import status
 from stack.base.config import is_label
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from stack.services.llmnr import Llmnr
     from stack.services.mdns import Mdns
     from stack.services.resolver import Resolver
+    from stack.services.responder import Responder
+
+R = TypeVar("R", bound="Responder[Any]")
 
 
 class LinkNames(Attendant):
@@ -76,38 +80,37 @@ class LinkNames(Attendant):
     def switch_llmnr(self, on: bool) -> int:
         """Speak LLMNR, or no longer.  OK, or why nothing can be answered (IN_USE, ACCESS)."""
         self.asks_llmnr = on
-        self._resolver.link_changed()
-        if not on:
-            responder, self.llmnr = self.llmnr, None
-            if responder is not None:
-                responder.stop()
-        elif self.llmnr is None and self._label:
-            from stack.services.llmnr import Llmnr
-
-            made = Llmnr(self._means, self.llmnr_counters, self._label)
-            result = made.start()
-            if result != status.OK:
-                return result
-            self.llmnr = made
-        return status.OK
+        self.llmnr, result = self._switch(self.llmnr, on, self._make_llmnr)
+        return result
 
     def switch_mdns(self, on: bool) -> int:
         """Speak mDNS, or no longer, after a goodbye.  OK, or why nothing can be answered."""
         self.asks_mdns = on
+        self.mdns, result = self._switch(self.mdns, on, self._make_mdns)
+        return result
+
+    def _switch(self, responder: R | None, on: bool, make: Callable[[], R]) -> tuple[R | None, int]:
+        """The responder from now on, and why there is none though there should be."""
         self._resolver.link_changed()
         if not on:
-            responder, self.mdns = self.mdns, None
             if responder is not None:
                 responder.stop()
-        elif self.mdns is None and self._label:
-            from stack.services.mdns import Mdns
+            return None, status.OK
+        if responder is not None or not self._label:
+            return responder, status.OK
+        made = make()
+        result = made.start()
+        return (made if result == status.OK else None), result
 
-            made = Mdns(self._means, self.mdns_counters, self._label)
-            result = made.start()
-            if result != status.OK:
-                return result
-            self.mdns = made
-        return status.OK
+    def _make_llmnr(self) -> Llmnr:
+        from stack.services.llmnr import Llmnr
+
+        return Llmnr(self._means, self.llmnr_counters, self._label)
+
+    def _make_mdns(self) -> Mdns:
+        from stack.services.mdns import Mdns
+
+        return Mdns(self._means, self.mdns_counters, self._label)
 
     # Attendant.
 

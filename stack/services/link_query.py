@@ -23,7 +23,8 @@ from stack.link.nic import Nic
 from stack.services import link_message
 from stack.services.link_means import LinkMeans, LlmnrCounters, MdnsCounters, send
 from stack.services.link_message import Message, Question, Writer
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.services.port import Port
+from stack.transport.datagram_seam import Received
 from stack.transport.seam import SHARE_EXCLUSIVE
 
 JITTER_INTERVAL: Final = 100 * MS  # RFC 4795 7
@@ -74,7 +75,7 @@ class QueryUser:
         """Nothing is waited for any more."""
 
 
-class LinkQuery(DatagramSink, TimerOwner):
+class LinkQuery(Port, TimerOwner):
     """One question on one interface or all of them."""
 
     __slots__ = (
@@ -85,7 +86,6 @@ class LinkQuery(DatagramSink, TimerOwner):
         "_protocol",
         "_question",
         "_sent",
-        "_socket",
         "_timer",
         "_user",
         "answered",
@@ -101,6 +101,7 @@ class LinkQuery(DatagramSink, TimerOwner):
         question: Question,
         nics: list[Nic],
     ) -> None:
+        super().__init__()
         self._user: QueryUser | None = user
         self._means = means
         self._counters = counters
@@ -109,7 +110,6 @@ class LinkQuery(DatagramSink, TimerOwner):
         self._nics = nics
         self._ident = means.env.random_below(1 << 16)
         self._sent = 0
-        self._socket: Datagram | None = None
         self._timer = Timer(self)
         self.asked: set[tuple[int, int]] = set()  # interfaces and families
         self.answered: set[tuple[int, int]] = set()
@@ -120,25 +120,17 @@ class LinkQuery(DatagramSink, TimerOwner):
 
     def start(self) -> int:
         """OK, or why nothing can be asked."""
-        socket = self._means.udp.open_datagram(V4 | V6)
-        if socket is None:
-            return status.NOT_SUPPORTED
-        socket.attach(self)
-        result = socket.bind(b"", 0, SHARE_EXCLUSIVE)
-        if result != status.OK:
-            return result
-        self._socket = socket
-        delay = self._protocol.delay
-        self._wait(self._means.env.random_below(delay) if delay else 0)
-        return status.OK
+        result = self._open(self._means.udp, V4 | V6, 0, SHARE_EXCLUSIVE)
+        if result == status.OK:
+            delay = self._protocol.delay
+            self._wait(self._means.env.random_below(delay) if delay else 0)
+        return result
 
     def stop(self) -> None:
         """The answer is not wanted any more."""
         self._user = None
         self._timer.disarm()
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close()
+        self._close()
 
     def linger(self, span: int) -> None:
         """Repeat nothing, and listen for `span` ns."""
@@ -181,17 +173,9 @@ class LinkQuery(DatagramSink, TimerOwner):
 
     # Hearing.
 
-    def received(self, batch: list[Received]) -> int:
-        socket = self._socket
-        if socket is not None:
-            socket.grant(sum(one.charge for one in batch))
-        for one in batch:
-            if self._socket is None:
-                break
-            self._hear(one)
-        return len(batch)
-
-    def _hear(self, one: Received) -> None:
+    def hear(self, one: Received) -> None:
+        if self._socket is None:
+            return
         nic = self._means.nic(one.scope)
         allowed = nic is not None and nic in self._nics and one.group == UNICAST
         allowed = allowed and one.port == self._protocol.port

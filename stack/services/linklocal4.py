@@ -19,7 +19,6 @@ from collections.abc import Callable
 from hashlib import blake2s
 from typing import Final
 
-from stack.base import addr
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MINUTE
@@ -74,7 +73,7 @@ class LinkLocal4(TimerOwner):
         self._busy = False
         self._changed = changed
         self._host = host
-        self._layer = host.layer_of(addr.ANY4)
+        self._layer = host.layers[4]
         self._next = 0
         self._nic = nic
         self._timer = Timer(self)

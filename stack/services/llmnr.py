@@ -17,11 +17,9 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import addr, status
-from stack.base.addr import V4, V6
 from stack.base.packet import MULTICAST
 from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
-from stack.ip.addrconf import LocalAddress
 from stack.link.nic import Nic
 from stack.services import domain, link_message, llmnr_claim
 from stack.services.link_means import LinkMeans, LlmnrCounters, send
@@ -43,8 +41,8 @@ from stack.services.link_query import JITTER_INTERVAL, LLMNR
 from stack.services.llmnr_claim import TTL, Claim
 from stack.services.llmnr_tcp import LlmnrListener, TcpResponder
 from stack.services.means import AAAA, PTR, SOA, A
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
-from stack.transport.options import JOIN, LEAVE, OPTION_GROUP_LOOP
+from stack.services.responder import Responder
+from stack.transport.datagram_seam import Datagram, Received
 from stack.transport.seam import SHARE_DEFAULT
 
 _WAITING: Final = 32
@@ -69,106 +67,53 @@ class Late(TimerOwner):
         self._owner.send_late(self, self._one, self._wire)
 
 
-class Llmnr(DatagramSink, TcpResponder):
+class Llmnr(Responder[Claim], TcpResponder):
     """The responder of one host."""
 
-    __slots__ = ("_claims", "_late", "_listener", "_means", "_name", "_socket", "counters", "label")
+    __slots__ = ("_late", "_listener", "_record", "counters")
+
+    protocol = LLMNR
+    sharing = SHARE_DEFAULT
 
     def __init__(self, means: LinkMeans, counters: LlmnrCounters, label: str) -> None:
+        super().__init__(means, label)
         self.counters = counters
-        self.label = label
-        self._means = means
-        self._name = link_message.name(label)
-        self._claims: dict[int, Claim] = {}
+        self._record = link_message.name(label)
         self._late: dict[Late, None] = {}
-        self._socket: Datagram | None = None
         self._listener: LlmnrListener | None = None
 
     def start(self) -> int:
-        """Listen on every interface.  OK, or why that cannot be (IN_USE, ACCESS)."""
-        socket = self._means.udp.open_datagram(V4 | V6)
-        if socket is None:
-            return status.NOT_SUPPORTED
-        socket.attach(self)
-        result = socket.bind(b"", LLMNR.port, SHARE_DEFAULT)
-        if result != status.OK:
-            return result
         listener = LlmnrListener(self, self._means)
-        result = listener.start()
-        if result != status.OK:
-            socket.close()
-            return result
-        socket.set_option(OPTION_GROUP_LOOP, 0)
-        self._socket = socket
-        self._listener = listener
-        for nic in self._means.links():
-            self.nic_up(nic)
-        return status.OK
+        result = listener.start() or super().start()
+        if result == status.OK:
+            self._listener = listener
+        else:
+            listener.stop()
+        return result
 
     def stop(self) -> None:
-        """Leave nothing open."""
-        for claim in self._claims.values():
-            claim.stop()
-        self._claims.clear()
+        super().stop()
         for late in self._late:
             late.timer.disarm()
         self._late.clear()
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close()
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
 
-    def state(self, nic: Nic) -> int:
-        """Where the name stands on `nic`: a state of `llmnr_claim`."""
-        claim = self._claims.get(nic.index)
-        return llmnr_claim.IDLE if claim is None else claim.state
+    def make(self, nic: Nic) -> Claim:
+        return Claim(self._means, self.counters, self.label, nic)
 
     def owns(self, nic: Nic, name: str) -> bool:
-        """`name` is this host's on `nic`, and nobody else's as far as is known."""
-        claim = self._claims.get(nic.index)
+        claim = self._names.get(nic.index)
         return name == self.label and claim is not None and claim.answers
-
-    # Interfaces and addresses, told by `link_names`.
-
-    def nic_up(self, nic: Nic) -> None:
-        """Speak on `nic`."""
-        if self._socket is None or nic.index in self._claims:
-            return
-        for group in LLMNR.groups.values():
-            self._socket.membership(JOIN, group, nic.index, b"")
-        claim = self._claims[nic.index] = Claim(self._means, self.counters, self.label, nic)
-        claim.verify()
-
-    def nic_down(self, nic: Nic) -> None:
-        """Do not speak on `nic` any more."""
-        claim = self._claims.pop(nic.index, None)
-        if claim is None or self._socket is None:
-            return
-        claim.stop()
-        for group in LLMNR.groups.values():
-            self._socket.membership(LEAVE, group, nic.index, b"")
-
-    def address_changed(self, entry: LocalAddress) -> None:
-        """An address is new, or gone."""
-        claim = self._claims.get(entry.nic.index)
-        if claim is not None:
-            claim.verify()
 
     # Answering.
 
-    def received(self, batch: list[Received]) -> int:
-        if self._socket is not None:
-            self._socket.grant(sum(one.charge for one in batch))
-        for one in batch:
-            if self._socket is not None:
-                self._hear(one, self._socket)
-        return len(batch)
-
-    def _hear(self, one: Received, socket: Datagram) -> None:
-        counters = self.counters
-        claim = self._claims.get(one.scope)
+    def hear(self, one: Received) -> None:
+        socket, counters = self._socket, self.counters
+        if socket is None:
+            return
+        claim = self._names.get(one.scope)
         # 2.4: unicast UDP queries are discarded; 2.5: so is what went to another group.
         right = one.group == MULTICAST and one.local in LLMNR.groups.values()
         right = right and len(one.view) <= LLMNR.most
@@ -202,7 +147,7 @@ class Llmnr(DatagramSink, TcpResponder):
     def send_late(self, late: Late, one: Received, wire: bytes) -> None:
         """The jitter of an answer is over."""
         del self._late[late]
-        claim = self._claims.get(one.scope)
+        claim = self._names.get(one.scope)
         if self._socket is not None and claim is not None and claim.answers:
             self._send(self._socket, one, wire)
 
@@ -220,7 +165,7 @@ class Llmnr(DatagramSink, TcpResponder):
 
     def tcp_query(self, wire: bytes, local: bytes, remote: bytes) -> bytes:
         nic = self._nic_of(local)
-        claim = None if nic is None else self._claims.get(nic.index)
+        claim = None if nic is None else self._names.get(nic.index)
         message = link_message.read(wire)
         if message is None:
             self.counters.malformed += 1
@@ -294,7 +239,7 @@ class Llmnr(DatagramSink, TcpResponder):
         for size in (4, 16):
             for address in self._means.addresses(claim.nic, size):
                 if domain.reverse(address) == question.key:
-                    return [(PTR, self._name)] if wanted in (PTR, ANY) else []
+                    return [(PTR, self._record)] if wanted in (PTR, ANY) else []
         return None
 
     def _ordered(self, nic: Nic, size: int, asker: bytes) -> list[bytes]:

@@ -18,17 +18,18 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base import status
-from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import SECOND
 from stack.link.nic import Nic
+from stack.services import link_message
 from stack.services.link_means import LinkMeans, LlmnrCounters
-from stack.services.link_message import ANY, Message, Question, name
+from stack.services.link_message import ANY, Message, Question
 from stack.services.link_message import TENTATIVE as T_BIT
 from stack.services.link_query import LLMNR, LinkQuery, QueryUser
+from stack.services.responder import IDLE as IDLE
+from stack.services.responder import LinkName
 from stack.transport.datagram_seam import Received
 
-IDLE: Final = 0
 TENTATIVE: Final = 1
 UNIQUE: Final = 2
 CONFLICTED: Final = 3
@@ -42,28 +43,31 @@ _CHECK_INTERVAL: Final = 1 * SECOND
 """C bits are advice from anybody, each worth up to three queries: they are heeded so often."""
 
 
-class Claim(QueryUser, TimerOwner):
+class Claim(QueryUser, LinkName):
     """The host's name on one interface."""
 
-    __slots__ = ("_checked", "_counters", "_means", "_name", "_query", "_timer", "nic", "state")
+    __slots__ = ("_checked", "_counters", "_label", "_query", "_timer")
+
+    states = STATE_NAMES
 
     def __init__(self, means: LinkMeans, counters: LlmnrCounters, label: str, nic: Nic) -> None:
-        self.nic = nic
-        self.state = IDLE
-        self._means = means
+        super().__init__(means, nic)
         self._counters = counters
-        self._name = label
+        self._label = label
         self._query: LinkQuery | None = None
         self._timer = Timer(self)
         self._checked = -_CHECK_INTERVAL
+
+    @property
+    def name(self) -> str:
+        return self._label
 
     @property
     def answers(self) -> bool:
         """Queries for the name are answered."""
         return self.state in (TENTATIVE, UNIQUE)
 
-    def verify(self) -> None:
-        """The interface came up or has a new address.  Waits for the turn to be over."""
+    def refresh(self) -> None:
         if self.state != CONFLICTED:
             self._means.timers.arm(self._timer, self._means.env.now)
 
@@ -78,8 +82,7 @@ class Claim(QueryUser, TimerOwner):
         self._checked = now
         self._ask(question)
 
-    def stop(self) -> None:
-        """The interface went down, or the name is not wanted any more."""
+    def stop(self, goodbye: bool) -> None:
         self._timer.disarm()
         self._forget()
         self.state = IDLE
@@ -89,7 +92,7 @@ class Claim(QueryUser, TimerOwner):
         self._forget()
         if self._means.families(self.nic):
             self._enter(TENTATIVE)
-            self._ask(Question(name(self._name), ANY))
+            self._ask(Question(link_message.name(self._label), ANY))
         else:
             self.state = IDLE
 
@@ -124,11 +127,3 @@ class Claim(QueryUser, TimerOwner):
         if self.state == TENTATIVE:
             self._counters.verified += 1
             self._enter(UNIQUE)
-
-    def _enter(self, state: int) -> None:
-        if state == self.state:
-            return
-        self.state = state
-        trace = self._means.env.trace
-        if trace is not None:
-            trace.name(self.nic.name, self._name, STATE_NAMES[state])

@@ -314,10 +314,7 @@ class Answerer(TimerOwner):
             min((one.due for one in self._direct), default=NEVER),
             min((one.due for one in self._deferred.values()), default=NEVER),
         )
-        if due < NEVER:
-            self._means.timers.arm(self._timer, due)
-        else:
-            self._timer.disarm()
+        self._means.timers.arm(self._timer, due)
 
     def fired(self, timer: Timer) -> None:
         now = self._means.env.now

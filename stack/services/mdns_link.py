@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from stack.base.seam import TimerOwner
 from stack.base.timers import Timer
 from stack.base.units import MS, SECOND
 from stack.link.nic import Nic
@@ -42,9 +41,10 @@ from stack.services.link_query import MDNS
 from stack.services.mdns_answer import Answerer, messages
 from stack.services.mdns_records import TTL, Holdings, Own, later
 from stack.services.means import AAAA, A
+from stack.services.responder import IDLE as IDLE
+from stack.services.responder import LinkName
 from stack.transport.datagram_seam import Datagram, Received
 
-IDLE: Final = 0
 PROBING: Final = 1
 ANNOUNCING: Final = 2
 OWNED: Final = 3
@@ -63,32 +63,28 @@ _LABEL: Final = 63
 _STEP, _REFRESH = 0, 1
 
 
-class MdnsLink(TimerOwner):
+class MdnsLink(LinkName):
     """The host's name on one interface."""
 
+    states = STATE_NAMES
     __slots__ = (
         "_answerer",
         "_conflicts",
         "_counters",
         "_holdings",
         "_label",
-        "_means",
         "_number",
         "_refresh",
         "_sent",
         "_slow",
         "_socket",
         "_step",
-        "nic",
-        "state",
     )
 
     def __init__(
         self, means: LinkMeans, counters: MdnsCounters, label: str, nic: Nic, socket: Datagram
     ) -> None:
-        self.nic = nic
-        self.state = IDLE
-        self._means = means
+        super().__init__(means, nic)
         self._counters = counters
         self._label = label
         self._number = 1
@@ -103,16 +99,13 @@ class MdnsLink(TimerOwner):
 
     @property
     def name(self) -> str:
-        """The name as it is wanted at the moment."""
         suffix = "" if self._number == 1 else f"-{self._number}"
         return f"{self._label[: _LABEL - len(suffix)]}{suffix}.local"
 
     def refresh(self) -> None:
-        """The interface came up, or its addresses changed.  Waits for the turn to be over."""
         self._means.timers.arm(self._refresh, self._means.env.now)
 
     def stop(self, goodbye: bool) -> None:
-        """The name is not wanted any more, or the link is gone already."""
         if goodbye and self.state >= ANNOUNCING:
             self._send(self._holdings.records, 0)
         self._step.disarm()
@@ -274,11 +267,3 @@ class MdnsLink(TimerOwner):
             addresses = [own.data for own in self._holdings.addresses()]
             self._holdings = Holdings(self.name, addresses)
         self._begin(_MANY_WAIT if self._slow else self._means.env.random_below(_PROBE_INTERVAL + 1))
-
-    def _enter(self, state: int) -> None:
-        if state == self.state:
-            return
-        self.state = state
-        trace = self._means.env.trace
-        if trace is not None:
-            trace.name(self.nic.name, self.name, STATE_NAMES[state])

@@ -6,7 +6,7 @@ Names on the link (RFC 4795, RFC 6762) are asked for through `link`, where that 
 Not done: iteration, DNSSEC, encrypted transports (RFC 7858, 8484).
 
 Everything goes on in `settle`, in the indicate phase: what arrives meanwhile only marks.  Made by
-`core`; asked by WSK through the seam.
+`on_demand`; asked by WSK through the seam.
 """
 
 from __future__ import annotations

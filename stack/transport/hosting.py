@@ -26,8 +26,7 @@ class HostPaths:
 
     def interface(self, index: int) -> Nic | None:
         """The interface with this index."""
-        nics = self._host.nics
-        return nics[index - 1] if 0 < index <= len(nics) else None
+        return self._host.nic(index)
 
     def has_interface(self, index: int) -> bool:
         """There is an interface with this index."""
@@ -40,7 +39,7 @@ class HostPaths:
 
     def find_path(self, dst: bytes, src: bytes, scope: int) -> Path | None:
         """The way to `dst`; `scope` names an interface for link-local destinations."""
-        return self._host.layers[len(dst)].path(dst, src, self.interface(scope))
+        return self._host.layer_of(dst).path(dst, src, self.interface(scope))
 
     def unnumbered_path(self, index: int, dst: bytes) -> Path | None:
         """The way to a group or to everybody on an interface, with no source address; None if
@@ -48,11 +47,11 @@ class HostPaths:
         nic = self.interface(index)
         if nic is None or nic.is_loopback:
             return None
-        return self._host.layers[len(dst)].unnumbered_path(nic, dst)
+        return self._host.layer_of(dst).unnumbered_path(nic, dst)
 
     def is_broadcast(self, path: Path) -> bool:
         """Datagrams on `path` go to everybody."""
-        return self._host.layers[len(path.dst)].is_broadcast(path.nic.index, path.dst)
+        return self._host.layer_of(path.dst).is_broadcast(path.nic.index, path.dst)
 
 
 class HostProvider(HostPaths, Provider):

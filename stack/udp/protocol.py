@@ -3,7 +3,7 @@
 
 Done: checksums with the zero rules of each family, length checks, port unreachable, delivery
 of group datagrams to every endpoint, path MTU reports believed when they quote an endpoint
-that exists.  Called by `ip/layer` with datagrams and by `core` to settle.
+that exists.  Called by `ip/layer` with datagrams and by `compartment` to settle.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class UdpProtocol(TransportLayer, HostProvider):
         endpoint = self.bound.find(pkt.dst, frame[l4 + 2 : l4 + 4])
         if endpoint is None:
             self.counters.no_ports += 1
-            self._host.layers[len(pkt.dst)].port_unreachable(pkt)
+            self._host.layer_of(pkt.dst).port_unreachable(pkt)
             self.door.drop(pkt, fate.UDP_NO_PORT)
             return
         endpoint.deliver(pkt, sport)
@@ -134,7 +134,7 @@ class UdpProtocol(TransportLayer, HostProvider):
     def _checksum_good(self, pkt: Packet, check: int, length: int) -> bool:
         """Zero means "none" in IPv4 and is forbidden in IPv6 (RFC 8200 8.1)."""
         if check == 0:
-            if self._host.layers[len(pkt.src)].checksum_optional:
+            if self._host.layer_of(pkt.src).checksum_optional:
                 return True
             self._error(pkt, fate.UDP_NO_CHECKSUM)
             return False
@@ -168,7 +168,7 @@ class UdpProtocol(TransportLayer, HostProvider):
 
         A path of the caller's own, made for one datagram: no report reaches it.
         """
-        layer = self._host.layers[len(path.dst)]
+        layer = self._host.layer_of(path.dst)
         own = layer.interface(path.nic).mtu if ignore_reports else path.mtu
         if mtu:
             own = min(own, max(mtu, smallest(path.dst)))

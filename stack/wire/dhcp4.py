@@ -35,9 +35,6 @@ from stack.wire.dhcp4_options import MESSAGE_NAMES, MESSAGE_TYPE, OVERLOAD
 
 _HEADER: Final = Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 LENGTH: Final = _HEADER.size  # 240, the cookie included
-_SNAME_AT: Final = 44
-_FILE_AT: Final = 108
-_COOKIE_AT: Final = 236
 _COOKIE: Final = b"\x63\x82\x53\x63"
 
 LEAST: Final = 300

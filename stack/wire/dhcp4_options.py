@@ -26,7 +26,6 @@ OVERLOAD: Final = 52
 MESSAGE_TYPE: Final = 53
 SERVER_ID: Final = 54
 PARAMETER_LIST: Final = 55
-TEXT: Final = 56
 MAXIMUM_SIZE: Final = 57
 RENEWAL_TIME: Final = 58
 REBINDING_TIME: Final = 59
@@ -55,7 +54,6 @@ MESSAGE_NAMES: Final = {
     INFORM: "inform",
 }
 
-INFINITE: Final = 0xFFFFFFFF
 """A lease time that never ends (RFC 2131 3.3)."""
 
 _POINTER: Final = 0xC0

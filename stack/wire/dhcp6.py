@@ -9,6 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base import addr
+
+CLIENT_PORT: Final = 546
+SERVER_PORT: Final = 547
+ALL_SERVERS: Final = addr.parse("ff02::1:2")
+"""All_DHCP_Relay_Agents_and_Servers (7.1)."""
+
 # Messages (7.3).
 SOLICIT: Final = 1
 ADVERTISE: Final = 2
@@ -69,7 +76,6 @@ NO_BINDING: Final = 3
 NOT_ON_LINK: Final = 4
 USE_MULTICAST: Final = 5
 
-INFINITY: Final = 0xFFFFFFFF
 """A lifetime, T1, T2 or refresh time that never ends."""
 ABSENT: Final = -1
 """The value of a number whose option is not there."""

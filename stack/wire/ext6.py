@@ -12,7 +12,7 @@
     |                        identification                        |
     +--------------------------------------------------------------+
 
-The walk over them and its judgements are in `ip/v6`.
+The walk over them and its judgements are in `ip/extensions`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,11 @@ write the messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from stack.base import addr
+from stack.base.units import SECOND
 
 # Types of group records (RFC 3376 4.2.12, RFC 3810 5.2.12).
 IS_INCLUDE: Final = 1
@@ -23,10 +26,14 @@ ALLOW: Final = 5
 BLOCK: Final = 6
 
 RECORD_NAMES: Final = ("", "IS_IN", "IS_EX", "TO_IN", "TO_EX", "ALLOW", "BLOCK")
-CURRENT: Final = frozenset((IS_INCLUDE, IS_EXCLUDE))
-"""Records that answer a query; the others report a change."""
 TRUNCATED: Final = frozenset((IS_EXCLUDE, TO_EXCLUDE))
 """Records of which only as many sources are sent as fit (RFC 3376 4.2.16)."""
+
+REPORT_LENGTH: Final = 8
+"""Octets in front of a report's records."""
+REST_LENGTH: Final = 4
+"""Octets between the group and the sources of a query of the newest version."""
+_QQIC_MANTISSA: Final = 4
 
 
 class Query:
@@ -50,6 +57,11 @@ class Query:
         self.interval = 0
         self.sources: tuple[bytes, ...] = ()
 
+    def describe(self) -> str:
+        """The query for a trace, without its protocol."""
+        about = addr.text(self.group) if self.group else "general"
+        return f"query v{self.version} " + ", ".join((about, *map(addr.text, self.sources)))
+
 
 class Record:
     """One group record of a report: what is wanted, or no longer wanted, of one group."""
@@ -61,11 +73,10 @@ class Record:
         self.group = group
         self.sources = tuple(sources)
 
-    def describe(self, text: Iterable[str]) -> str:
-        """The record for a trace; `text` spells the group and then the sources."""
-        group, *sources = text
+    def describe(self) -> str:
+        """The record for a trace."""
         name = RECORD_NAMES[self.kind] if self.kind <= BLOCK else f"record {self.kind}"
-        return f"{name}({group}{''.join(', ' + s for s in sources)})"
+        return f"{name}({', '.join(map(addr.text, (self.group, *self.sources)))})"
 
 
 def expand(code: int, mantissa: int) -> int:
@@ -94,30 +105,58 @@ def addresses(frame: bytes, at: int, count: int, size: int) -> tuple[bytes, ...]
     return tuple([frame[i : i + size] for i in range(at, at + count * size, size)])
 
 
+def parse_rest(query: Query, frame: bytes, at: int, end: int, size: int) -> bool:
+    """What stands behind the group in a query of the newest version, into `query`: S and QRV, QQIC,
+    and the sources, addresses of `size` octets.  False if they run past the end; what follows them
+    is not looked at (RFC 3376 4.1.10, RFC 3810 5.1.12)."""
+    if end - at < REST_LENGTH:
+        return False
+    count = int.from_bytes(frame[at + 2 : at + 4], "big")
+    if end - at < REST_LENGTH + count * size:
+        return False
+    query.robustness = frame[at] & 7
+    query.interval = expand(frame[at + 1], _QQIC_MANTISSA) * SECOND
+    query.sources = addresses(frame, at + REST_LENGTH, count, size)
+    return True
+
+
+def build_rest(robustness: int, qqic: int, sources: Sequence[bytes]) -> bytes:
+    """The same; `qqic` as it stands there."""
+    head = bytes((robustness, qqic)) + len(sources).to_bytes(2, "big")
+    return b"".join((head, *sources))
+
+
 def build_record(record: Record) -> bytes:
     """One group record, without auxiliary data (RFC 3376 4.2.6: there is none)."""
     head = bytes((record.kind, 0)) + len(record.sources).to_bytes(2, "big")
     return b"".join((head, record.group, *record.sources))
 
 
-def parse_records(
-    frame: bytes, at: int, end: int, count: int, size: int
-) -> tuple[Record, ...] | None:
-    """`count` records of addresses of `size` octets; None if they run past the end.
+def build_report(kind: int, records: Sequence[Record]) -> bytes:
+    """A report of the newest version, its checksum field zero."""
+    head = bytes((kind, 0, 0, 0, 0, 0)) + len(records).to_bytes(2, "big")
+    return b"".join((head, *map(build_record, records)))
+
+
+def parse_report(frame: bytes, start: int, end: int, size: int) -> tuple[Record, ...] | None:
+    """The records of one, of addresses of `size` octets; None if they run past the end.
 
     Auxiliary data is passed over (RFC 3376 4.2.10).
     """
+    at = start + REPORT_LENGTH
+    if at > end:
+        return None
     found: list[Record] = []
-    for _ in range(count):
-        start = at + 4 + size
-        if start > end:
+    for _ in range(int.from_bytes(frame[start + 6 : start + 8], "big")):
+        first = at + 4 + size
+        if first > end:
             return None
         sources = int.from_bytes(frame[at + 2 : at + 4], "big")
-        after = start + sources * size
+        after = first + sources * size
         if after > end:
             return None
-        group = frame[at + 4 : start]
-        found.append(Record(frame[at], group, addresses(frame, start, sources, size)))
+        group = frame[at + 4 : first]
+        found.append(Record(frame[at], group, addresses(frame, first, sources, size)))
         at = after + frame[at + 1] * 4
         if at > end:
             return None

@@ -32,18 +32,11 @@ from typing import Final
 from stack.base import addr
 from stack.base.checksum import data_sum, finish
 from stack.base.units import MS, SECOND
-from stack.wire.groups import (
-    Query,
-    Record,
-    addresses,
-    build_record,
-    expand,
-    parse_records,
-)
+from stack.wire import groups
+from stack.wire.groups import Query, Record, build_rest, expand, parse_rest
 
 HEADER: Final = Struct("!BBH4s")
 LENGTH: Final = HEADER.size  # 8
-QUERY3_LENGTH: Final = 12
 
 QUERY: Final = 0x11
 REPORT1: Final = 0x12
@@ -73,26 +66,13 @@ def parse_query(frame: bytes, start: int, end: int) -> Query | None:
             # 7.2.1).
             return Query(1, b"", _V1_RESPONSE)
         return Query(2, b"" if group == addr.ANY4 else group, code * _TENTH)
-    if size < QUERY3_LENGTH:
-        return None
-    flags, qqic = frame[start + 8], frame[start + 9]
-    count = int.from_bytes(frame[start + 10 : start + 12], "big")
-    if size < QUERY3_LENGTH + count * 4:
-        return None
-    named = b"" if group == addr.ANY4 else group
-    query = Query(3, named, expand(code, _MANTISSA) * _TENTH)
-    query.robustness = flags & 7
-    query.interval = expand(qqic, _MANTISSA) * SECOND
-    query.sources = addresses(frame, start + QUERY3_LENGTH, count, 4)
-    return query
+    query = Query(3, b"" if group == addr.ANY4 else group, expand(code, _MANTISSA) * _TENTH)
+    return query if parse_rest(query, frame, start + LENGTH, end, 4) else None
 
 
 def parse_report(frame: bytes, start: int, end: int) -> tuple[Record, ...] | None:
     """The records of a version 3 report; None if they run past the end."""
-    if end - start < LENGTH:
-        return None
-    count = int.from_bytes(frame[start + 6 : start + 8], "big")
-    return parse_records(frame, start + LENGTH, end, count, 4)
+    return groups.parse_report(frame, start, end, 4)
 
 
 def group_of(frame: bytes, start: int, end: int) -> bytes:
@@ -112,14 +92,12 @@ def build_query(
 ) -> bytes:
     """A version 3 query; `code` and `qqic` as they stand in the message."""
     head = HEADER.pack(QUERY, code, 0, group or addr.ANY4)
-    rest = bytes((robustness, qqic)) + len(sources).to_bytes(2, "big")
-    return _checked(b"".join((head, rest, *sources)))
+    return _checked(head + build_rest(robustness, qqic, sources))
 
 
 def build_report(records: Sequence[Record]) -> bytes:
     """A version 3 report."""
-    head = bytes((REPORT3, 0, 0, 0, 0, 0)) + len(records).to_bytes(2, "big")
-    return _checked(b"".join((head, *map(build_record, records))))
+    return _checked(groups.build_report(REPORT3, records))
 
 
 def _checked(message: bytes) -> bytes:
@@ -134,16 +112,11 @@ def describe(frame: bytes, start: int, end: int) -> str:
     kind = frame[start]
     if kind == QUERY:
         query = parse_query(frame, start, end)
-        if query is None:
-            return "igmp query malformed"
-        about = addr.text(query.group) if query.group else "general"
-        about += "".join(f", {addr.text(s)}" for s in query.sources)
-        return f"igmp query v{query.version} {about}"
+        return f"igmp {query.describe() if query else 'query malformed'}"
     if kind == REPORT3:
         records = parse_report(frame, start, end)
         if records is None:
             return "igmp report v3 malformed"
-        spelled = [r.describe(map(addr.text, (r.group, *r.sources))) for r in records]
-        return " ".join(("igmp report v3", *spelled))
+        return " ".join(("igmp report v3", *(record.describe() for record in records)))
     group = addr.text(frame[start + 4 : start + 8])
     return f"igmp {_NAMES.get(kind, f'type {kind}')} {group}"

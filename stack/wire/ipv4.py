@@ -165,6 +165,28 @@ def copied_options(area: bytes) -> bytes:
     return kept + bytes(-len(kept) % 4)
 
 
+def pieces(header: bytes, data: bytes, mtu: int) -> list[tuple[bytes, memoryview]]:
+    """RFC 791 3.2: (header, data) of each fragment of a datagram, or of a fragment of one.
+
+    Options without the copied flag stay with the first.  `mtu` has room for `header` and eight
+    octets.
+    """
+    view = memoryview(data)
+    frag = _from_bytes(header[6:8], "big")
+    own, later = header, header[:LENGTH] + copied_options(header[LENGTH:])
+    found = []
+    at = 0
+    while at < len(view):
+        part = view[at : at + (mtu - len(own) & ~7)]
+        bits = frag + at // 8
+        if at + len(part) < len(view):
+            bits |= MF
+        found.append((reheaded(own, len(own) + len(part), bits), part))
+        at += len(part)
+        own = later
+    return found
+
+
 def reheaded(header: bytes, total: int, frag: int) -> bytes:
     """`header` with another total length, other fragment bits, and the checksum of that."""
     first = 0x40 | len(header) // 4

@@ -25,26 +25,17 @@ from struct import Struct
 from typing import Final
 
 from stack.base import addr
-from stack.base.units import MS, SECOND
-from stack.wire.groups import (
-    Query,
-    Record,
-    addresses,
-    build_record,
-    expand,
-    parse_records,
-)
+from stack.base.units import MS
+from stack.wire import groups
+from stack.wire.groups import Query, Record, build_rest, expand, parse_rest
 from stack.wire.icmp6 import MLD2_REPORT, MLD_DONE, MLD_QUERY, MLD_REPORT
 
 MESSAGE: Final = Struct("!BBHHH16s")
 LENGTH: Final = MESSAGE.size  # 24
-QUERY2_LENGTH: Final = 28
-REPORT_LENGTH: Final = 8
 
 TYPES: Final = frozenset((MLD_QUERY, MLD_REPORT, MLD_DONE, MLD2_REPORT))
 
 _MANTISSA: Final = 12
-_QQIC_MANTISSA: Final = 4
 _NAMES: Final = {MLD_REPORT: "report v1", MLD_DONE: "done"}
 
 
@@ -61,25 +52,13 @@ def parse_query(frame: bytes, start: int, end: int) -> Query | None:
     named = b"" if group == addr.ANY6 else group
     if size == LENGTH:
         return Query(1, named, code * MS)
-    if size < QUERY2_LENGTH:
-        return None
-    flags, qqic = frame[start + 24], frame[start + 25]
-    count = int.from_bytes(frame[start + 26 : start + 28], "big")
-    if size < QUERY2_LENGTH + count * 16:
-        return None
     query = Query(2, named, expand(code, _MANTISSA) * MS)
-    query.robustness = flags & 7
-    query.interval = expand(qqic, _QQIC_MANTISSA) * SECOND
-    query.sources = addresses(frame, start + QUERY2_LENGTH, count, 16)
-    return query
+    return query if parse_rest(query, frame, start + LENGTH, end, 16) else None
 
 
 def parse_report(frame: bytes, start: int, end: int) -> tuple[Record, ...] | None:
     """The records of a version 2 report; None if they run past the end."""
-    if end - start < REPORT_LENGTH:
-        return None
-    count = int.from_bytes(frame[start + 6 : start + 8], "big")
-    return parse_records(frame, start + REPORT_LENGTH, end, count, 16)
+    return groups.parse_report(frame, start, end, 16)
 
 
 def group_of(frame: bytes, start: int, end: int) -> bytes:
@@ -98,14 +77,12 @@ def build_query(
     group: bytes, code: int, robustness: int, qqic: int, sources: Sequence[bytes] = ()
 ) -> bytes:
     """A version 2 query, its checksum field zero; `code` and `qqic` as in the message."""
-    rest = bytes((robustness, qqic)) + len(sources).to_bytes(2, "big")
-    return b"".join((build(MLD_QUERY, group, code), rest, *sources))
+    return build(MLD_QUERY, group, code) + build_rest(robustness, qqic, sources)
 
 
 def build_report(records: Sequence[Record]) -> bytes:
     """A version 2 report, its checksum field zero."""
-    head = bytes((MLD2_REPORT, 0, 0, 0, 0, 0)) + len(records).to_bytes(2, "big")
-    return b"".join((head, *map(build_record, records)))
+    return groups.build_report(MLD2_REPORT, records)
 
 
 def describe(frame: bytes, start: int, end: int) -> str:
@@ -113,17 +90,12 @@ def describe(frame: bytes, start: int, end: int) -> str:
     kind = frame[start] if start < end else 0
     if kind == MLD_QUERY:
         query = parse_query(frame, start, end)
-        if query is None:
-            return "mld query malformed"
-        about = addr.text(query.group) if query.group else "general"
-        about += "".join(f", {addr.text(s)}" for s in query.sources)
-        return f"mld query v{query.version} {about}"
+        return f"mld {query.describe() if query else 'query malformed'}"
     if kind == MLD2_REPORT:
         records = parse_report(frame, start, end)
         if records is None:
             return "mld report v2 malformed"
-        spelled = [r.describe(map(addr.text, (r.group, *r.sources))) for r in records]
-        return " ".join(("mld report v2", *spelled))
+        return " ".join(("mld report v2", *(record.describe() for record in records)))
     if end - start < LENGTH:
         return "mld short"
     group = addr.text(frame[start + 8 : start + 24])

@@ -41,7 +41,6 @@ DNS_INFO: Final = Struct("!BBxxI")
 FLAG_ON_LINK: Final = 0x80
 FLAG_AUTONOMOUS: Final = 0x40
 
-INFINITY: Final = 0xFFFFFFFF
 """A lifetime that does not end."""
 
 _LABEL: Final = 63

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A link of more than two stations, and a port that keeps what left through it and when."""
+"""A link with any number of stacks on it, whose cables can be pulled and put elsewhere; and a port
+that keeps what left through it and when."""
 
 from __future__ import annotations
 
@@ -13,24 +14,40 @@ from tap.port import Port, Wrapper
 
 
 class HubPort(MemoryPort):
-    """One station of a hub: what is sent here arrives at all the others."""
+    """One stack's end; `plugged` False and nothing passes in either direction."""
 
-    def __init__(self, mac: bytes, mtu: int) -> None:
+    def __init__(self, hub: Hub, mac: bytes, mtu: int) -> None:
         super().__init__(mac, mtu, offload=False)
-        self.others: list[MemoryPort] = []
+        self.plugged = True
+        self._hub = hub
+
+    def move(self, hub: Hub) -> None:
+        """The cable leads to another hub from now on."""
+        self._hub.ports.remove(self)
+        self._hub = hub
+        hub.ports.append(self)
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
-        frame = join(head, views, 0)
-        taken = [other.put(frame) for other in self.others]
-        return all(taken)
+        if self.plugged:
+            frame = join(head, views, self.header)
+            for port in self._hub.ports:
+                if port is not self and port.plugged:
+                    port.put(frame)
+        return True
 
 
-def hub(macs: Sequence[bytes], mtu: int) -> list[HubPort]:
-    """As many stations as there are addresses."""
-    ports = [HubPort(mac, mtu) for mac in macs]
-    for port in ports:
-        port.others = [other for other in ports if other is not port]
-    return ports
+class Hub:
+    """The link: what one sends arrives at all others."""
+
+    def __init__(self, mtu: int = 1500) -> None:
+        self.ports: list[HubPort] = []
+        self._mtu = mtu
+
+    def port(self, mac: bytes) -> HubPort:
+        """A further end."""
+        made = HubPort(self, mac, self._mtu)
+        self.ports.append(made)
+        return made
 
 
 class StampedPort(Wrapper):

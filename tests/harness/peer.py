@@ -121,7 +121,8 @@ class Peer:
         head = ipv6.build(tos, 0, len(payload), proto, ttl, src, dst)
         return ethernet.TYPE_IPV6, head + payload
 
-    def checked(self, proto: int, data: bytes, at: int, src: bytes, dst: bytes) -> bytes:
+    @staticmethod
+    def checked(proto: int, data: bytes, at: int, src: bytes, dst: bytes) -> bytes:
         """`data` with its transport checksum at offset `at`."""
         total = int.from_bytes(data + bytes(len(data) % 2), "big")
         total += pseudo_sum(src, dst, proto, len(data))

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from stack import Config
 from stack.base import addr
-from stack.base.checksum import finish, pseudo_sum
 from stack.wire import arp, ethernet, icmp6, ipv4, ipv6, ndp
 from tap.memory import wire
-from tests.harness.peer import Seen
+from tests.harness.peer import Peer, Seen
 from tests.harness.world import World
 
 MAC = bytes.fromhex("020000000001")
@@ -55,7 +54,7 @@ class Station:
         self, proto: int, body: bytes, src: bytes, dst: bytes, hops: int = 255, check: int = 2
     ) -> None:
         """An IPv6 packet whose transport checksum is at offset `check`."""
-        body = checked(proto, body, check, src, dst)
+        body = Peer.checked(proto, body, check, src, dst)
         packet = ipv6.build(0, 0, len(body), proto, hops, src, dst) + body
         group = addr.multicast_mac(dst) if addr.is_multicast(dst) else None
         self.frame(ethernet.TYPE_IPV6, packet, group)
@@ -167,10 +166,3 @@ class Segment:
                     station.hears(seen, False)
                 elif frame[:6] == station.mac:
                     station.hears(seen, True)
-
-
-def checked(proto: int, body: bytes, at: int, src: bytes, dst: bytes) -> bytes:
-    """`body` with its checksum at offset `at`."""
-    total = int.from_bytes(body + bytes(len(body) % 2), "big")
-    total += pseudo_sum(src, dst, proto, len(body))
-    return body[:at] + finish(total).to_bytes(2, "big") + body[at + 2 :]

@@ -22,7 +22,7 @@ from tap.frames import join
 from tap.impair import PERFECT, ImpairedPort, Impairment
 from tap.memory import wire
 from tap.port import Port, Wrapper
-from tests.harness.hub import hub
+from tests.harness.hub import Hub
 from tests.harness.peer import Peer
 
 QUIET = Config(dad=False, router_solicitations=False, multicast_reports=False)
@@ -162,10 +162,10 @@ class World:
 
     def hub(self, configs: Sequence[Config], mtu: int = 1500) -> list[Host]:
         """Stacks on one link, each hearing all the others."""
-        macs = [bytes((2, 0, 0, 0, 1, number)) for number in range(1, len(configs) + 1)]
+        link = Hub(mtu)
         return [
-            self._host(port, config, number)
-            for number, (port, config) in enumerate(zip(hub(macs, mtu), configs, strict=True), 1)
+            self._host(link.port(bytes((2, 0, 0, 0, 1, number))), config, number)
+            for number, config in enumerate(configs, 1)
         ]
 
     def _wire(

@@ -14,7 +14,6 @@ from scapy.packet import Raw
 
 from stack.base import addr
 from stack.base.units import SECOND
-from stack.ip.forward import pieces4
 from stack.wire import ethernet, ipv4
 from stack.wire.describe import frame as describe
 from tests.harness import World, quiet
@@ -175,7 +174,7 @@ def test_pieces(size: int, mtu: int, first: int, more: bool, options: bytes) -> 
     src, dst = b"\x0a\0\0\1", b"\x0a\0\0\2"
     header = ipv4.build(0, 20 + len(options) + size, 9, frag, 9, 253, src, dst, options)
     data = bytes(i % 251 for i in range(size))
-    pieces = pieces4(header, data, frag, mtu)
+    pieces = ipv4.pieces(header, data, mtu)
     at = first * 8
     for number, (head, part) in enumerate(pieces):
         judged = IP(head + bytes(part))

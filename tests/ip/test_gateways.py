@@ -19,7 +19,7 @@ from stack.link import neighbor
 from stack.wire import ndp_options
 from tap.memory import wire
 from tests.harness import Host, World, quiet
-from tests.harness.plugs import Hub, HubPort
+from tests.harness.hub import Hub, HubPort
 from tests.harness.segment import Segment, Station
 from tests.tcp.users import joined
 
@@ -298,9 +298,9 @@ def test_the_router_that_gave_the_source_its_prefix_is_preferred(world: World) -
     assert path.neighbor.address == x.local
     nic = segment.host.nic
     table = segment.host.stack.host.gateways
-    assert table.advertised(nic, x.local, addr.parse("2001:db8:8::77"))
-    assert not table.advertised(nic, x.local, addr.parse("2001:db8:9::77"))
-    assert not table.advertised(nic, addr.parse("fe80::99"), far)
+    assert table.get(nic, x.local).advertised(addr.parse("2001:db8:8::77"))
+    assert not table.get(nic, x.local).advertised(addr.parse("2001:db8:9::77"))
+    assert not table.get(nic, addr.parse("fe80::99")).advertised(far)
 
 
 # Connections.

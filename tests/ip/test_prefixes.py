@@ -20,11 +20,12 @@ from scapy.layers.inet6 import (
 )
 
 from stack.base import addr
+from stack.base.lifetimes import INFINITY
 from stack.base.timers import NEVER
 from stack.base.units import SECOND
 from stack.ip.routes import ADVERTISED, CONNECTED
 from stack.wire import ethernet, ndp, ndp_options
-from stack.wire.ndp_options import INFINITY, PrefixInfo
+from stack.wire.ndp_options import PrefixInfo
 from tests.harness import World
 from tests.ip.advertised import (
     NET,

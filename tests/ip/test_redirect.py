@@ -20,22 +20,19 @@ from stack.base.units import MINUTE, SECOND
 from stack.ip.redirects import Redirect
 from stack.link import neighbor
 from stack.wire import ethernet, icmp6, ipv4, ipv6, ndp, ndp_options
-from tests.harness import World, quiet
-from tests.harness.segment import Segment, Station, checked
+from tests.harness import Peer, World
+from tests.harness.segment import Station
+from tests.ip import advertised
 
 FAR6 = addr.parse("2001:db8::77")
 FAR4 = addr.parse("192.0.2.77")
 
 
-class Scene:
+class Scene(advertised.Scene):
     """A host with the default router x; y would be better."""
 
     def __init__(self, world: World, **settings: object) -> None:
-        self.world = world
-        self.segment = Segment(world, quiet(**settings))
-        self.stack = self.segment.host.stack
-        self.nic = self.segment.host.nic
-        self.x, self.y = self.segment.station(8), self.segment.station(9)
+        super().__init__(world, **settings)
         self.stack.add_route("0.0.0.0", 0, self.nic, addr.text(self.x.v4))
         self.stack.add_route("::", 0, self.nic, addr.text(self.x.local))
 
@@ -61,7 +58,7 @@ class Scene:
         body = ndp.build_redirect(icmp6.REDIRECT, target, dst, options)
         body = body[:1] + bytes((code,)) + body[2:cut]
         ours = self.segment.host.v6
-        body, proto = checked(58, body, 2, src, ours), 58
+        body, proto = Peer.checked(58, body, 2, src, ours), 58
         if atomic:
             body, proto = bytes((58, 0, 0, 0, 0, 0, 0, 9)) + body, 44
         packet = ipv6.build(0, 0, len(body), proto, hops, src, ours) + body

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stack.base import addr, status
+from stack.base.lifetimes import INFINITY
 from stack.base.units import MS, SECOND
 from stack.link import neighbor
 from stack.wire import ethernet, ipv6, ndp, ndp_options
-from stack.wire.ndp_options import INFINITY
-from tests.harness import World, quiet
-from tests.harness.segment import Station, checked
+from tests.harness import Peer, World, quiet
+from tests.harness.segment import Station
 from tests.ip.advertised import (
     FAR,
     HIGH,
@@ -46,7 +46,7 @@ def advertisement(station: Station, **how: Any) -> None:
     atomic = how.pop("atomic", False)
     body = ndp.build_advertisement(134, 64, 0, 1800, options=how.pop("options", b""))
     body = body[:1] + bytes((code,)) + body[2:cut]
-    body = checked(58, body, 2, src, dst)
+    body = Peer.checked(58, body, 2, src, dst)
     if not check:
         body = body[:2] + bytes((body[2] ^ 1,)) + body[3:]
     proto = 58
@@ -177,7 +177,7 @@ def test_a_connection_follows_the_mtu(world: World) -> None:
     peer.handshake(mss=1440)
     router = addr.parse("fe80::8")
     body = ndp.build_advertisement(134, 0, 0, 0, options=ndp_options.mtu(1300))
-    body = checked(58, body, 2, router, addr.ALL_NODES)
+    body = Peer.checked(58, body, 2, router, addr.ALL_NODES)
     packet = peer.packet_bytes(58, body, src=router, dst=addr.ALL_NODES, ttl=255)
     peer.frame(*packet, addr.multicast_mac(addr.ALL_NODES))
     world.run(0)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stack.base import addr
+from stack.base.lifetimes import INFINITY
 from stack.base.units import SECOND
 from stack.services import dhcp6_auth
 from stack.services.dhcp6_offers import OFFER_LIMIT
@@ -561,7 +562,7 @@ noise = st.one_of(
     st.tuples(st.just("conflict")),
     st.tuples(st.just("reconfigure"), st.sampled_from([5, 6, 11]), st.integers(0, 5)),
 )
-LIFETIMES = [(0, 0), (5, 9), (HOUR, HOUR), (dhcp6.INFINITY, dhcp6.INFINITY)]
+LIFETIMES = [(0, 0), (5, 9), (HOUR, HOUR), (INFINITY, INFINITY)]
 
 
 @given(st.lists(noise, max_size=60), st.booleans(), st.booleans(), st.integers(0, 1 << 16))

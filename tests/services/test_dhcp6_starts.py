@@ -6,11 +6,12 @@ from __future__ import annotations
 import pytest
 
 from stack.base import addr
+from stack.base.lifetimes import INFINITY
 from stack.base.units import SECOND
 from stack.ip.nameservers import ROUTER
 from stack.transport.seam import SHARE_EXCLUSIVE
 from stack.wire import dhcp6, icmp6, ndp
-from stack.wire.dhcp6 import ABSENT, INFINITY
+from stack.wire.dhcp6 import ABSENT
 from tap.memory import wire
 from tests.harness import World
 from tests.services.dhcp6_server import (

@@ -16,7 +16,7 @@ from stack.base.units import MS, SECOND
 from stack.services import llmnr_claim
 from stack.wire.tcp import ACK, FIN, PSH, SYN
 from tests.harness import Host, World, quiet
-from tests.harness.hub import HubPort
+from tests.harness.hub import Hub, HubPort
 from tests.services.linkpeer import Heard, LinkScene, record, response
 from tests.services.nameserver import Asking, Scene
 
@@ -373,10 +373,10 @@ def test_a_conflict_found_by_a_third_is_resolved(family: int) -> None:
 
 def join(hosts: list[Host]) -> None:
     """These are on one link, and nobody else is."""
-    ports = [host.port for host in hosts]
-    for port in ports:
-        assert isinstance(port, HubPort)
-        port.others = [other for other in ports if isinstance(other, HubPort) and other is not port]
+    link = Hub()
+    for host in hosts:
+        assert isinstance(host.port, HubPort)
+        host.port.move(link)
 
 
 def llmnr_states(hosts: list[Host]) -> list[int]:

@@ -12,6 +12,7 @@ from stack.base import addr, fate
 from stack.base.units import SECOND
 from stack.wire.tcp import ACK, FIN, SYN
 from tests.harness import World, quiet
+from tests.harness.segment import Segment
 from tests.tools.looking import Row, Scene
 from tools import inspect_stack
 from tools.change_stack import Refused
@@ -186,6 +187,16 @@ def test_routes(scene: Scene) -> None:
     assert {row["dst"] for row in six} == {"fe80::/64", "fd77::/64", "2001:db8::/32"}
     assert all(row["pref"] == "medium" for row in six)
     assert "default via 10.77.0.2 dev wsk1 proto static " in see(scene, "r").splitlines()
+
+
+def test_what_a_router_says_of_itself_is_shown_as_its_preference(world: World) -> None:
+    """RFC 4191 2.1."""
+    segment = Segment(world, quiet())
+    for number, preference in ((8, 1), (9, 0), (10, 3)):
+        segment.station(number).advertises(flags=preference << 3)
+    found = inspect_stack.routes(segment.host.stack, 6)
+    said = [(row["gateway"], row["pref"]) for row in found if row["dst"] == "default"]
+    assert said == [("fe80::8", "high"), ("fe80::9", "medium"), ("fe80::10", "low")]
 
 
 def test_the_way_to_an_address(scene: Scene) -> None:
