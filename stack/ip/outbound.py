@@ -276,6 +276,13 @@ class Outbound(Holding):
             for path in self._paths.values()
         )
 
+    def would_go_through(self, nic: Nic, dst: bytes, next_hop: bytes) -> bool:
+        """Nothing of ours goes to `dst` yet, and `next_hop` would be its first hop over `nic`."""
+        if dst == self.any or any(path.dst == dst for path in self._paths.values()):
+            return False
+        way = self._way(dst, b"", nic)
+        return way is not None and (way[1] or dst) == next_hop
+
     def mtu_changed(self, dst: bytes, index: int) -> None:
         """What we know about the path MTU to `dst` over interface `index` changed."""
         for path in self._paths.values():

@@ -121,6 +121,22 @@ def test_a_destination_on_the_link(scene: Scene) -> None:
     assert not scene.nic.neighbors.entries[FAR6].is_router
 
 
+def test_a_destination_that_nothing_was_sent_to(scene: Scene) -> None:
+    """RFC 4861 8.3: an entry is made for it; from the router that would be asked, and no other."""
+    scene.redirect6(src=addr.parse("fe80::9"))
+    assert scene.drops() == {"redirect_not_first_hop": 1}
+    scene.redirect6()
+    assert scene.sends(FAR6) is scene.y
+    assert scene.sends(addr.parse("2001:db8::78")) is scene.x
+
+
+def test_where_no_router_is_known_nobody_redirects(scene: Scene) -> None:
+    scene.stack.v6.remove_route(addr.ANY6, 0, scene.nic)
+    scene.redirect6()
+    assert scene.drops() == {"redirect_not_first_hop": 1}
+    assert scene.known() == []
+
+
 def test_without_a_link_layer_address_the_target_is_asked_for(scene: Scene) -> None:
     scene.sends(FAR6)
     scene.redirect6(lladdr=b"")
@@ -143,7 +159,10 @@ def test_without_a_link_layer_address_the_target_is_asked_for(scene: Scene) -> N
         ({"target": addr.parse("2001:db8::99")}, "redirect_invalid"),
         ({"target": addr.parse("fd77::9")}, "redirect_invalid"),
         ({"target": addr.parse("fe80::ff:fe00:1")}, "redirect_invalid"),
-        ({"dst": addr.parse("2001:db8::1")}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("fd77::20")}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("fe80::20")}, "redirect_not_first_hop"),
+        ({"dst": addr.ANY6}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("::1")}, "redirect_invalid"),
         ({"src": addr.parse("fe80::9")}, "redirect_not_first_hop"),
     ],
 )
