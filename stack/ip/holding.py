@@ -177,7 +177,7 @@ class Holding(NetworkLayer):
                         for entry in self.addresses.usable(other.nic.index)
                         if not addr.is_loopback(entry.address)
                     )
-        router = self.host.gateways.get(nic, gateway) if gateway else None
+        router = self.host.gateways.find(nic, gateway)
         prefer = self.config.prefer_temporary
         return select(candidates, Chooser(dst, index, router, self.host.policy, prefer))
 

@@ -200,8 +200,8 @@ class Outbound(Holding):
 
     def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
         neighbor = self._neighbor(nic, gateway or dst)
-        if gateway:
-            neighbor.gateway = True  # so nothing drives it out of the neighbour cache
+        if gateway and self.host.gateways.find(nic, gateway):
+            neighbor.gateway = True  # of a route, not of a redirect: anybody can send a thousand
         return neighbor
 
     def _neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:

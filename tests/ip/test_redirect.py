@@ -121,6 +121,20 @@ def test_a_destination_on_the_link(scene: Scene) -> None:
     assert not scene.nic.neighbors.entries[FAR6].is_router
 
 
+def test_a_flood_of_targets_leaves_room_for_neighbours(world: World) -> None:
+    scene = Scene(world, neighbor_limit=16)
+    scene.sends(FAR6)
+    for number in range(100):
+        target = addr.parse(f"fe80::7:{number:x}")
+        dst = addr.parse(f"2001:db8:7::{number:x}")
+        scene.redirect6(target=target, dst=dst, lladdr=bytes((2, 0, 0, 0, 7, number)))
+        scene.sends(dst)
+    assert len(scene.known()) == 100
+    other = scene.segment.station(30)
+    assert scene.sends(other.v6) is other
+    assert scene.x.local in scene.nic.neighbors.entries
+
+
 def test_a_destination_that_nothing_was_sent_to(scene: Scene) -> None:
     """RFC 4861 8.3: an entry is made for it; from the router that would be asked, and no other."""
     scene.redirect6(src=addr.parse("fe80::9"))
