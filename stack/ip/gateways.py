@@ -94,6 +94,20 @@ class Gateways(TimerOwner):
             known = self._known[key] = Gateway(nic, address)
         return known
 
+    def find(self, nic: Nic, address: bytes) -> Gateway | None:
+        """The record of a gateway, None if no route leads through it."""
+        return self._known.get((nic.index, address))
+
+    def vouch(self, nic: Nic, prefix: bytes, length: int, speaker: bytes) -> bool:
+        """The prefix was advertised by a gateway on `nic` that is not known to be dead, or by
+        `speaker`, who is just being heard."""
+        return any(
+            known.nic is nic
+            and (prefix, length) in known.prefixes
+            and not (known.dead and known.address != speaker)
+            for known in self._known.values()
+        )
+
     def forget(self, nic: Nic) -> None:
         """`nic` is on another link, or on none."""
         for key in [key for key in self._known if key[0] == nic.index]:

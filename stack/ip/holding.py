@@ -172,7 +172,7 @@ class Holding(NetworkLayer):
         """The source for `dst` over `nic`: of its own addresses, and of those of interfaces whose
         packets may leave by another one."""
         index = nic.index
-        router = self.host.gateways.get(nic, gateway) if gateway else None
+        router = self.host.gateways.find(nic, gateway)
         candidates = list(self._kinds(index).among(dst, router))
         if not addr.is_multicast(dst) and not addr.is_link_scope(dst):
             for other in self.interfaces.values():

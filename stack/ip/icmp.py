@@ -32,6 +32,8 @@ EchoTrouble = Callable[[ErrorReport, int], None]
 
 _REMEMBERED: Final = 64
 """Destinations that an error may be about: the latest ones."""
+_IN_FLIGHT: Final = 64
+"""Large replies to one destination that an error may be about."""
 
 
 class IcmpCounters(Counters):
@@ -197,7 +199,7 @@ class Icmp(TransportLayer):
         kind, _, _, rest = HEADER.unpack_from(report.quoted)
         pmtu = self.layer.host.pmtu
         if kind == self.echo_reply:
-            if report.kind == TOO_BIG and self._answered.get(report.dst) == rest:
+            if report.kind == TOO_BIG and self._has_answered(report.dst, rest):
                 path = self.layer.path(report.dst, report.src)
                 if path is not None:
                     pmtu.lower(path, report.mtu)
@@ -209,6 +211,12 @@ class Icmp(TransportLayer):
             pmtu.lower(asker.sent[report.dst], report.mtu)
         if asker.trouble is not None:
             asker.trouble(report, rest & 0xFFFF)
+
+    def _has_answered(self, dst: bytes, rest: int) -> bool:
+        """A large reply like this went to `dst` of late: a round trip holds many of a fast asker's,
+        and those are numbered in a row."""
+        last = self._answered.get(dst, -1)
+        return last >> 16 == rest >> 16 and (last - rest) & 0xFFFF < _IN_FLIGHT
 
     # Sending.
 

@@ -201,8 +201,8 @@ class Outbound(Holding):
 
     def _first_hop(self, nic: Nic, gateway: bytes, dst: bytes) -> Neighbor:
         neighbor = self.neighbor(nic, gateway or dst)
-        if gateway:
-            neighbor.gateway = True  # so nothing drives it out of the neighbour cache
+        if gateway and self.host.gateways.find(nic, gateway):
+            neighbor.gateway = True  # of a route, not of a redirect: anybody can send a thousand
         return neighbor
 
     def neighbor(self, nic: Nic, next_hop: bytes) -> Neighbor:
@@ -282,6 +282,13 @@ class Outbound(Holding):
             path.dst == dst and path.nic is nic and path.neighbor.address == next_hop
             for path in self._paths.values()
         )
+
+    def would_go_through(self, nic: Nic, dst: bytes, next_hop: bytes) -> bool:
+        """Nothing of ours goes to `dst` yet, and `next_hop` would be its first hop over `nic`."""
+        if dst == self.any or any(path.dst == dst for path in self._paths.values()):
+            return False
+        way = self._way(dst, b"", nic)
+        return way is not None and (way[1] or dst) == next_hop
 
     def mtu_changed(self, dst: bytes, index: int) -> None:
         """What we know about the path MTU to `dst` over interface `index` changed."""

@@ -115,9 +115,10 @@ class Redirects(TimerOwner):
             return fate.REDIRECT_INVALID
         if not addr.is_link_local(target) and target != dst:
             return fate.REDIRECT_INVALID
-        if not layer.goes_through(nic, dst, pkt.src):
-            return fate.REDIRECT_NOT_FIRST_HOP
-        return fate.DELIVERED
+        # 8.3 wants an entry made where there is none; RFC 1122 does not ask that of IPv4.
+        if layer.goes_through(nic, dst, pkt.src) or layer.would_go_through(nic, dst, pkt.src):
+            return fate.DELIVERED
+        return fate.REDIRECT_NOT_FIRST_HOP
 
     def receive4(self, pkt: Packet, code: int, gateway: bytes) -> None:
         """A redirect of RFC 792 whose checksum is right."""

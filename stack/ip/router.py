@@ -46,6 +46,10 @@ class Router:
         """As a default router."""
         return self.routes.get(DEFAULT, (0, MEDIUM))[1]
 
+    def more_specific(self) -> int:
+        """How many of its routes are no default routes."""
+        return len(self.routes) - (DEFAULT in self.routes)
+
     def empty(self) -> bool:
         """There is no reason to remember it."""
         return not (self.routes or self.prefixes or self.servers or self.domains)

@@ -12,7 +12,8 @@ Times that are out of reason are taken as the nearest one that is not: a router 
 ask a thousand times a second, or never.
 
 Bounded: routers, prefixes, routes per interface by `Config`, name servers and domains per router
-here.  A flood of advertisements costs its parsing and evicts nobody: the first to come stay.
+here.  A flood of advertisements costs its parsing: the first to come stay, but for a router that
+does not answer, which gives way to one that has just spoken.
 
 Called by `ndp` with messages, by `host` as an attendant.
 """
@@ -138,7 +139,7 @@ class Routers(Attendant, TimerOwner):
         if not interface.accepts_ra:
             door.drop(pkt, fate.RA_REFUSED)
             return
-        router = self._router(nic, pkt.src)
+        router = self._router(nic, pkt.src, message.lifetime != 0)
         if router is None:
             door.drop(pkt, fate.RA_TOO_MANY_ROUTERS)
             return
@@ -166,16 +167,25 @@ class Routers(Attendant, TimerOwner):
                 self._remove_route(router, prefix)
             self._settle(router)
 
-    def _router(self, nic: Nic, address: bytes) -> Router | None:
-        """Its record, kept only if there turns out to be something to remember."""
+    def _router(self, nic: Nic, address: bytes, default: bool) -> Router | None:
+        """Its record, kept only if there turns out to be something to remember.
+
+        Where there is no room a default router takes the place of one that does not answer: what
+        invented ones have filled must not keep the true one out for as long as they said.
+        """
         known = self._routers.get((nic.index, address))
-        if known is None:
-            count = sum(1 for index, _ in self._routers if index == nic.index)
-            # Routers are never evicted from the neighbours: leave room for others.
-            config = self._host.config
-            if count < min(config.ra_router_limit, config.neighbor_limit // 2):
-                known = Router(nic, address)
-        return known
+        if known is not None:
+            return known
+        others = [router for router in self._routers.values() if router.nic is nic]
+        config = self._host.config
+        # Routers should not fill the neighbours: leave room for others.
+        if len(others) >= min(config.ra_router_limit, config.neighbor_limit // 2):
+            dead = (r for r in others if self._host.gateways.get(nic, r.address).dead)
+            victim = next(dead, None) if default else None
+            if victim is None:
+                return None
+            self._forget(victim)
+        return Router(nic, address)
 
     def _settle(self, router: Router) -> None:
         key = (router.nic.index, router.address)
@@ -183,6 +193,9 @@ class Routers(Attendant, TimerOwner):
             self._routers.pop(key, None)
         else:
             self._routers[key] = router
+        entry = router.nic.neighbors.entries.get(router.address)
+        if entry is not None:
+            entry.gateway = not router.empty()
         gateway = self._host.gateways.get(router.nic, router.address)
         gateway.prefixes = set(router.prefixes)
         self._arm()
@@ -232,8 +245,9 @@ class Routers(Attendant, TimerOwner):
             if info.preference != RESERVED and not _is_local(*prefix):
                 # One to ::/0 overrides the header's word (RFC 4191 3.1).
                 wanted[prefix] = (info.lifetime, info.preference)
+        # Default routes are as many as routers, and need no other room.
         room = self._host.config.ra_route_limit - sum(
-            len(other.routes)
+            other.more_specific()
             for other in self._routers.values()
             if other.nic is router.nic and other is not router
         )
@@ -241,7 +255,7 @@ class Routers(Attendant, TimerOwner):
         for prefix, (seconds, preference) in wanted.items():
             if not seconds:
                 self._remove_route(router, prefix)
-            elif prefix in router.routes or len(router.routes) < room:
+            elif prefix == DEFAULT or prefix in router.routes or router.more_specific() < room:
                 self._add_route(router, prefix, self._until(seconds), preference)
             else:
                 full = fate.RA_TOO_MANY_ROUTES
@@ -268,6 +282,7 @@ class Routers(Attendant, TimerOwner):
         """Prefixes on the link and for addresses; a drop reason if there were too many."""
         full = fate.DELIVERED
         limit = self._host.config.ra_prefix_limit
+        vouched = self._host.gateways.get(router.nic, router.address).prefixes
         for info in message.prefixes:
             prefix = (addr.mask(info.prefix, info.length), info.length)
             if _is_local(*prefix):
@@ -281,6 +296,7 @@ class Routers(Attendant, TimerOwner):
                 prefix in router.prefixes or len(router.prefixes) < limit
             ):
                 router.prefixes[prefix] = until
+                vouched.add(prefix)
             if on_link and not self._set_on_link(router.nic, prefix, info.valid, until):
                 full = fate.RA_TOO_MANY_PREFIXES
             for listener in self._host.prefix_listeners:

@@ -171,10 +171,25 @@ class Autoconf(Attendant, PrefixListener):
             if not valid:
                 return
             if len(formed) > self._config.slaac_limit:  # one of them is link-local
-                self._addresses.counters.prefixes_refused += 1
-                return
+                if nic.index in self._before:
+                    # Those of another link are about to make room.
+                    again = (nic, prefix, length, valid, preferred, True, on_link, router)
+                    self._env.executor.submit(lambda: self.prefix(*again))
+                    return
+                if not self._make_room(nic, formed, router):
+                    self._addresses.counters.prefixes_refused += 1
+                    return
             record = formed[prefix] = Formed(self, nic, prefix)
         self._hear(record, valid, preferred)
+
+    def _make_room(self, nic: Nic, formed: dict[bytes, Formed], router: bytes) -> bool:
+        """Give up what no router that answers advertises any more; False if there is nothing."""
+        gateways = self.layer.host.gateways
+        for prefix, record in formed.items():
+            if prefix != _LINK_LOCAL and not gateways.vouch(nic, prefix, _LENGTH, router):
+                self._forget(record)
+                return True
+        return False
 
     def _hear(self, record: Formed, valid: int, preferred: int) -> None:
         now = self._env.now

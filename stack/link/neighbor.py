@@ -67,8 +67,9 @@ MAX_RETRANS_TIMER: Final = 60 * SECOND
 class Neighbor(TimerOwner):
     """A next hop.  `header` is the finished Ethernet header for packets to it.
 
-    gateway     packets are routed through it
+    gateway     a route leads through it: nothing drives it out
     is_router   it says that it is one (RFC 4861 7.2.5)
+    confirmed   it has answered us from where it is now
     permanent   configured: nothing heard changes it
     used        UNREACHABLE: a packet was sent to it since it was asked for last
     """
@@ -76,6 +77,7 @@ class Neighbor(TimerOwner):
     __slots__ = (
         "address",
         "cache",
+        "confirmed",
         "gateway",
         "header",
         "is_router",
@@ -96,7 +98,7 @@ class Neighbor(TimerOwner):
         self.lladdr = b""
         self.header = b""
         self.is_router = self.gateway = False
-        self.permanent = False
+        self.confirmed = self.permanent = False
         self.used = False
         self.queue: list[Parked] = []
         self.timer = Timer(self)

@@ -228,6 +228,7 @@ class NeighborCache:
         again = entry.state in (INCOMPLETE, UNREACHABLE)
         self._move(entry, REACHABLE)
         entry.tries = 0
+        entry.confirmed = True
         base, _ = self._layer(entry).neighbor_times(self.nic)
         self._arm(entry, base // 2 + self._env.random_below(base))
         if again:
@@ -332,6 +333,8 @@ class NeighborCache:
         return self._resolvers[len(entry.address)][1]
 
     def _set_lladdr(self, entry: Neighbor, lladdr: bytes) -> None:
+        if lladdr != entry.lladdr:
+            entry.confirmed = False
         entry.lladdr = lladdr
         kind = ethernet.TYPE_IPV4 if len(entry.address) == 4 else ethernet.TYPE_IPV6
         entry.header = ethernet.build(lladdr, self.nic.mac, kind)
@@ -370,8 +373,8 @@ class NeighborCache:
         """Keep the table bounded.  False if there is nothing to be given up.
 
         First what is known to be nobody, then who has not been heard of for long.  Whoever is
-        being resolved gives way only to somebody else to be resolved; a router, or somebody who is
-        known to be there, to nobody (RFC 6583 7.1).
+        being resolved gives way only to somebody else to be resolved; a gateway, or somebody who
+        is known to be there, to nobody (RFC 6583 7.1).
         """
         if len(self.entries) < self._limit:
             return True
@@ -384,13 +387,17 @@ class NeighborCache:
         return True
 
     def _idle(self) -> Neighbor | None:
-        """One of the oldest entries that is in no use.  Those that are move to the end."""
+        """One of the oldest entries that nobody would miss.  The others move to the end.
+
+        Those who only spoke to us are not known to be there, whatever we have sent them since;
+        and anybody can say that he is a router.
+        """
         entries = self.entries
         for _ in range(min(_EVICTION_SCAN, len(entries))):
             address = next(iter(entries))
             entry = entries[address]
-            routes = entry.is_router or entry.gateway
-            if entry.state in (STALE, UNREACHABLE) and not routes:
+            silent = not entry.confirmed and entry.state in (DELAY, PROBE)
+            if (silent or entry.state in (STALE, UNREACHABLE)) and not entry.gateway:
                 return entry
             entries[address] = entries.pop(address)
         return None

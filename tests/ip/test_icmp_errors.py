@@ -129,7 +129,7 @@ def test_a_request_that_is_too_big_lowers_the_path_and_is_told(world: World, fam
 
 
 def test_a_reply_that_is_too_big_is_sent_in_pieces_next_time(world: World, family: int) -> None:
-    """RFC 8201 5.4 for those that keep no state: only the latest reply can be quoted."""
+    """RFC 8201 5.4 for those that keep no state: only the latest replies can be quoted."""
     host, peer = setup(world, family)
     reply = bytes((0 if family == addr.V4 else 129, 0, 0, 0, 0, 5, 0, 1)) + bytes(100)
     inner = quote(host, peer, icmp_proto(family), reply)
@@ -147,6 +147,33 @@ def test_a_reply_that_is_too_big_is_sent_in_pieces_next_time(world: World, famil
     peer.sends_icmp(REQUEST[family], 0, 5 << 16 | 1, bytes(1400))
     world.run(0)
     assert len(peer.received()) == 2
+
+
+def test_which_replies_can_be_too_big(world: World, family: int) -> None:
+    """Many were on their way when the router saw the first (RFC 8201 4): its error counts.  One
+    about what was never said, or very long ago, does not."""
+    host, peer = setup(world, family)
+
+    def answers(sequence: int) -> int:
+        peer.inbox.clear()
+        peer.sends_icmp(REQUEST[family], 0, 5 << 16 | sequence, bytes(1400))
+        world.run(0)
+        return len(peer.received())
+
+    def complains(sequence: int) -> None:
+        kind = 0 if family == addr.V4 else 129
+        reply = bytes((kind, 0, 0, 0)) + (5 << 16 | sequence).to_bytes(4, "big") + bytes(100)
+        too_big(peer, 1300, quote(host, peer, icmp_proto(family), reply))
+        world.run(0)
+
+    for sequence in (0xFFFE, 0xFFFF, *range(100)):
+        assert answers(sequence) == 1
+    for sequence in (100, 35):
+        complains(sequence)
+        assert answers(99) == 1
+    assert [answers(sequence) for sequence in range(3)] == [1, 1, 1]
+    complains(0xFFFF)
+    assert answers(3) == 2
 
 
 # Datagrams and raw packets of ours.

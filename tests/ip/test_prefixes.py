@@ -28,6 +28,7 @@ from stack.wire import ethernet, ndp, ndp_options
 from stack.wire.ndp_options import PrefixInfo
 from tests.harness import World
 from tests.ip.advertised import (
+    FAR,
     NET,
     Listener,
     Scene,
@@ -225,12 +226,79 @@ def test_a_flood_of_prefixes_and_routes_is_bounded(world: World) -> None:
                 for n in range(start, start + 20)
             )
         )
-    assert len(scene.stack.host.routes.all()) - routes == 16
+    assert len(scene.stack.host.routes.all()) - routes == 17
     (router,) = scene.stack.routers.listing()
-    assert (len(router.routes), len(router.prefixes)) == (8, 8)
+    assert (len(router.routes), len(router.prefixes)) == (9, 8)
     assert scene.drops() == {"ra_too_many_prefixes": 10}
     scene.y.advertises(options=route("2001:db8:77::", 64))
     assert scene.drops() == {"ra_too_many_prefixes": 10, "ra_too_many_routes": 1}
+    # Whatever one has filled, another can be a default router (RFC 4861 6.3.4: two at least).
+    assert scene.defaults() == ["fe80::8", "fe80::9"]
+
+
+def test_a_flood_of_those_who_are_no_routers_leaves_room_for_neighbours(world: World) -> None:
+    """RFC 4861 6.3.4 wants IsRouter set in the entries of all of them; none is a gateway."""
+    scene = Scene(world, ra_prefix_limit=1, ra_route_limit=1, neighbor_limit=16)
+    scene.x.advertises(options=prefix() + route("2001:db8:7::", 48))
+    for number in range(20, 80):
+        scene.segment.station(number).advertises(lifetime=0, options=route("2001:db8:8::", 48))
+    neighbors = scene.nic.neighbors.entries
+    assert len(neighbors) == 16
+    assert neighbors[scene.segment.stations[-1].local].is_router
+    assert scene.x.local in neighbors
+    other = scene.segment.station(90)
+    scene.segment.ping(other.v6)
+    assert other.heard
+
+
+def test_the_true_router_finds_room_when_invented_ones_do_not_answer(world: World) -> None:
+    """As after `flood_router26`: those that filled the table give way once they were tried."""
+    scene = Scene(world, ra_router_limit=2, neighbor_limit=16)
+    for number in (20, 21):
+        scene.segment.station(number).advertises(lifetime=9000, options=prefix(text="2001:db8:9::"))
+        scene.segment.stations[-1].alive = False
+    scene.x.advertises()
+    assert scene.drops() == {"ra_too_many_routers": 1}
+    for _ in range(12):
+        scene.segment.ping(FAR)
+        world.run(SECOND)
+    scene.y.advertises(lifetime=0, options=servers(60, "2001:db8::53"))
+    assert scene.drops() == {"ra_too_many_routers": 2}  # one that is no default router waits
+    scene.x.advertises()
+    assert "fe80::8" in scene.defaults()
+    assert len(scene.stack.routers.listing()) == 2
+    for _ in range(12):
+        scene.segment.ping(FAR)
+        world.run(SECOND)
+    scene.x.heard.clear()
+    scene.segment.ping(FAR)
+    assert scene.x.heard
+    scene.y.advertises()
+    assert scene.defaults() == ["fe80::8", "fe80::9"]  # that the first answers protects it
+    scene.segment.station(30).advertises()
+    assert scene.defaults() == ["fe80::8", "fe80::9"]
+
+
+def test_prefixes_of_routers_that_are_dead_make_room(world: World) -> None:
+    scene = Scene(world, slaac=True, slaac_limit=2, temporary_addresses=False)
+    texts = ("2001:db8:1::", "2001:db8:2::", "2001:db8:3::", "2001:db8:4::")
+    ours = scene.stack.v6.addresses.all
+    first, second, third, fourth = (prefix(valid=9000, flags=0xC0, text=text) for text in texts)
+
+    def has(text: str) -> bool:
+        return any(address[:8] == addr.parse(text)[:8] for address in ours)
+
+    scene.x.advertises(options=first + second + third)
+    scene.y.advertises(options=third + fourth)
+    assert [has(text) for text in texts] == [True, True, False, False]
+    scene.x.alive = False
+    for _ in range(12):
+        scene.segment.ping(FAR)
+        world.run(SECOND)
+    scene.y.advertises(options=second + third)
+    assert [has(text) for text in texts] == [False, True, True, False]
+    scene.y.advertises(options=fourth)
+    assert [has(text) for text in texts] == [False, True, True, False]
 
 
 def test_a_flood_of_name_servers_is_bounded(scene: Scene) -> None:

@@ -118,6 +118,36 @@ def test_a_destination_on_the_link(scene: Scene) -> None:
     assert not scene.nic.neighbors.entries[FAR6].is_router
 
 
+def test_a_flood_of_targets_leaves_room_for_neighbours(world: World) -> None:
+    scene = Scene(world, neighbor_limit=16)
+    scene.sends(FAR6)
+    for number in range(100):
+        target = addr.parse(f"fe80::7:{number:x}")
+        dst = addr.parse(f"2001:db8:7::{number:x}")
+        scene.redirect6(target=target, dst=dst, lladdr=bytes((2, 0, 0, 0, 7, number)))
+        scene.sends(dst)
+    assert len(scene.known()) == 100
+    other = scene.segment.station(30)
+    assert scene.sends(other.v6) is other
+    assert scene.x.local in scene.nic.neighbors.entries
+
+
+def test_a_destination_that_nothing_was_sent_to(scene: Scene) -> None:
+    """RFC 4861 8.3: an entry is made for it; from the router that would be asked, and no other."""
+    scene.redirect6(src=addr.parse("fe80::9"))
+    assert scene.drops() == {"redirect_not_first_hop": 1}
+    scene.redirect6()
+    assert scene.sends(FAR6) is scene.y
+    assert scene.sends(addr.parse("2001:db8::78")) is scene.x
+
+
+def test_where_no_router_is_known_nobody_redirects(scene: Scene) -> None:
+    scene.stack.v6.remove_route(addr.ANY6, 0, scene.nic)
+    scene.redirect6()
+    assert scene.drops() == {"redirect_not_first_hop": 1}
+    assert scene.known() == []
+
+
 def test_without_a_link_layer_address_the_target_is_asked_for(scene: Scene) -> None:
     scene.sends(FAR6)
     scene.redirect6(lladdr=b"")
@@ -140,7 +170,10 @@ def test_without_a_link_layer_address_the_target_is_asked_for(scene: Scene) -> N
         ({"target": addr.parse("2001:db8::99")}, "redirect_invalid"),
         ({"target": addr.parse("fd77::9")}, "redirect_invalid"),
         ({"target": addr.parse("fe80::ff:fe00:1")}, "redirect_invalid"),
-        ({"dst": addr.parse("2001:db8::1")}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("fd77::20")}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("fe80::20")}, "redirect_not_first_hop"),
+        ({"dst": addr.ANY6}, "redirect_not_first_hop"),
+        ({"dst": addr.parse("::1")}, "redirect_invalid"),
         ({"src": addr.parse("fe80::9")}, "redirect_not_first_hop"),
     ],
 )

@@ -364,6 +364,28 @@ def test_another_link_has_other_addresses() -> None:
     assert {address[:8] for address in after} == {addr.parse("2001:db8:9::")[:8]}
 
 
+def test_a_full_table_takes_the_other_link_at_its_first_word() -> None:
+    """RFC 4862 5.5.3: what the old link has filled must not cost the new one an advertisement."""
+    scene = Scene(plain(slaac_limit=2))
+    scene.advertise(PREFIX, valid=FOREVER, preferred=FOREVER, more=("2001:db8:2::",))
+    flap(scene)
+    scene.advertise("2001:db8:9::", more=("2001:db8:a::", "2001:db8:b::"))
+    first, second = formed(scene)
+    assert first.startswith("2001:db8:9:")
+    assert second.startswith("2001:db8:a:")
+
+
+def test_a_full_table_keeps_what_is_still_advertised() -> None:
+    """On the same link again only what nobody has advertised since gives way."""
+    scene = Scene(plain(slaac_limit=2))
+    scene.advertise(PREFIX, more=("2001:db8:2::",))
+    before = formed(scene)
+    flap(scene)
+    scene.advertise("2001:db8:9::", more=(PREFIX,))
+    assert before[0] in formed(scene)
+    assert any(text.startswith("2001:db8:9:") for text in formed(scene))
+
+
 def test_given_addresses_stay_on_any_link(family: int) -> None:
     scene = Scene(quiet())
     scene.advertise()

@@ -367,6 +367,42 @@ def test_neither_routers_nor_reachable_neighbours_give_way(family: int) -> None:
     assert not any(target in entries for target in targets)
 
 
+def test_strangers_who_only_spoke_leave_room_for_others(family: int) -> None:
+    """RFC 6583 7.1: nobody has confirmed that they are there, though we sent them something."""
+    world = World()
+    segment = Segment(world, quiet(neighbor_limit=16))
+    cache = segment.host.nic.neighbors
+    known = segment.station(9)
+    own = known.v4 if family == addr.V4 else known.v6
+    segment.ping(own)
+    cache.heard(own, OTHER, create=True)  # it was confirmed elsewhere, and is asked for again
+    for number in range(100, 140):
+        stranger = own[:-1] + bytes((number,))
+        cache.heard(stranger, OTHER, create=True)
+        segment.ping(stranger)
+        assert cache.entries[stranger].state == neighbor.DELAY
+    assert len(cache.entries) == 16
+    newcomer = segment.station(10)
+    segment.ping(newcomer.v4 if family == addr.V4 else newcomer.v6)
+    assert newcomer.heard
+
+
+def test_who_was_confirmed_and_is_asked_for_again_gives_way_to_nobody(family: int) -> None:
+    world = World()
+    segment = Segment(world, quiet(neighbor_limit=16))
+    cache = segment.host.nic.neighbors
+    known = segment.station(9)
+    own = known.v4 if family == addr.V4 else known.v6
+    segment.ping(own)
+    world.run(46 * SECOND)
+    segment.ping(own)
+    assert cache.entries[own].state == neighbor.DELAY
+    for number in range(100, 140):
+        cache.heard(own[:-1] + bytes((number,)), OTHER, create=True)
+        segment.ping(own[:-1] + bytes((number,)))
+    assert cache.entries[own].state == neighbor.DELAY
+
+
 def test_who_speaks_to_us_drives_out_nobody_in_resolution(family: int) -> None:
     """A flood of requests for our own address costs no packet of ours."""
     world = World()
