@@ -14,7 +14,7 @@ from scapy.packet import Raw
 
 from stack.base import addr
 from stack.base.units import SECOND
-from stack.wire import ethernet, ipv4
+from stack.wire import ethernet, ipv4, vnet
 from stack.wire.describe import frame as describe
 from tests.harness import World, quiet
 from tests.harness.peer import Seen
@@ -401,6 +401,19 @@ def test_unfinished_checksums_are_finished_where_they_leave(world: World, family
     world.run(SECOND)
     assert b.stack.udp.counters.in_datagrams == 1
     assert b.drops() == {}
+
+
+def test_a_super_frame_that_nobody_could_split_is_dropped(world: World, family: int) -> None:
+    """Without a word where its checksum is it cannot be told where its headers end."""
+    crossing = Crossing(world, family, offload=True)
+    near = crossing.near
+    kind, packet = near.packet_bytes(6, bytes(3000), dst=crossing.far.mine)
+    prefix = vnet.HEADER.pack(0, vnet.GSO_TCPV4, 0, 1000, 0, 0)
+    frame = prefix + near.host.port.mac + near.port.mac + kind + packet
+    crossing.stack.receive(near.host.nic, frame)
+    world.run(0)
+    assert crossing.drops() == {"forward_headers": 1}
+    assert crossing.far.received() == []
 
 
 @pytest.mark.parametrize("offload", [True, False])

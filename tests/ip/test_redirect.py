@@ -328,6 +328,16 @@ def test_it_ages(both: Both) -> None:
     assert scene.known() == []
 
 
+def test_how_long_it_holds_is_configured(world: World, family: int) -> None:
+    both = Both(Scene(world, redirect_age=MINUTE), family)
+    both.sends()
+    both.redirect(both.scene.x, both.scene.y)
+    world.run(MINUTE - 1)
+    assert both.sends() is both.scene.y
+    world.run(1)
+    assert both.sends() is both.scene.x
+
+
 def test_it_ends_when_its_target_dies(both: Both) -> None:
     scene = both.scene
     both.sends()

@@ -115,6 +115,13 @@ def test_public_ones_are_preferred_if_so_configured() -> None:
     assert scene.source(ON_LINK) == addr.text(scene.of_origin(SLAAC)[0].address)
 
 
+def test_its_longest_lifetimes_are_configured() -> None:
+    scene = scene_with(temporary_valid=20 * 3600 * SECOND, temporary_preferred=10 * 3600 * SECOND)
+    (entry,) = temporaries(scene)
+    assert entry.valid_until == scene.world.now + 20 * 3600 * SECOND
+    assert entry.preferred_until <= scene.world.now + 10 * 3600 * SECOND
+
+
 # 3.4 step 1: renewals.
 
 

@@ -232,6 +232,16 @@ def test_the_shortest_lease_lives_its_whole_life() -> None:
     assert it.address() == b""
 
 
+@pytest.mark.parametrize(("seconds", "taken"), [(59, False), (60, True)])
+def test_a_lease_that_is_too_short_is_not_taken(seconds: int, taken: bool) -> None:
+    it = scene(dhcp4_lease_min=60 * SECOND)
+    it.server.set_lease(seconds)
+    it.auto.start()
+    it.server.run(3 * SECOND)
+    assert (it.state() == "bound") == taken
+    assert ("dhcp4_invalid" in it.host.drops()) != taken
+
+
 def test_address_lifetimes_follow_the_lease() -> None:
     it = scene()
     it.bind()
@@ -550,6 +560,15 @@ def test_a_taken_address_is_declined_and_ten_seconds_pass() -> None:
     assert it.address() == it.server.yiaddr
     counters = it.counters()
     assert (counters["conflicts"], counters["out_declines"]) == (1, 1)
+
+
+def test_the_pause_after_a_taken_address_is_configured() -> None:
+    it = probing(dhcp4_decline_wait=60 * SECOND)
+    it.auto.start()
+    it.server.run(3 * SECOND)
+    it.server.claims(it.server.yiaddr)
+    decline = it.server.run_until("decline")
+    assert it.server.run_until("discover").when - decline.when >= 60 * SECOND
 
 
 def test_an_address_lost_in_use_is_declined_too() -> None:

@@ -97,10 +97,10 @@ def test_what_dhcp_says_goes_before_what_routers_say() -> None:
     """RFC 8106 5.3.1: whichever was first; and what routers said stays, in its order."""
     scene = Scene(started=False)
     table = scene.stack.host.name_servers
-    index = scene.host.nic.index
+    nic = scene.host.nic
     for number in (1, 2):
         server = addr.parse(f"2001:db8::{number}")
-        table.learn((ROUTER, index, server), [(server, 0)], [f"ra{number}.example"])
+        table.learn((ROUTER, nic.index, server), nic, [server], [f"ra{number}.example"])
     informed(scene, domains=["dhcp.example"], name_servers=[addr.parse("2001:db8::53")])
     assert scene.servers() == [("2001:db8::53", 0), ("2001:db8::1", 0), ("2001:db8::2", 0)]
     assert table.search() == ["dhcp.example", "ra1.example", "ra2.example"]
