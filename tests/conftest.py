@@ -23,6 +23,13 @@ settings.register_profile(
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+JUDGED = frozenset(("ip", "link", "services", "udp"))
+"""Where scapy judges every frame that is sent: the folders about them."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    World.judging = item.path.parent.name in JUDGED
+
 
 @pytest.fixture(params=[V4, V6], ids=["ipv4", "ipv6"])
 def family(request: pytest.FixtureRequest) -> int:

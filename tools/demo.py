@@ -236,6 +236,11 @@ def tell(world: DemoWorld, pcap: Path | None) -> None:
     if world.kernel_peer:
         kernel = "" if world.attachment.automatic else "kernel 10.77.0.1, fd77::1 | "
         print(f"{kernel}stack {', '.join(world.addresses())}")
+        if world.attachment.automatic and not any(True for _ in world.hosts()):
+            print(
+                "the network has given no address: no router advertised itself, no DHCP server "
+                "answered.  They are asked again; tools/wsk ip addr shows what comes"
+            )
     print("services: HTTP 80, echo 7 (TCP, UDP), discard 9, characters 19, WSK echo 40007")
     if pcap is not None:
         print(f"capturing to {pcap}")

@@ -39,9 +39,6 @@ TCP_PORTS: Final = {80: 8080, 7: 8007, 9: 8009, 19: 8019, 40007: 40007}
 """Service ports and where the in-memory rung forwards them to."""
 UDP_PORTS: Final = {7: 8007}
 
-PATIENCE: Final = 15 * SECOND
-"""How long a network has to configure the stack before the demo goes on without."""
-
 Host = Callable[[str, int], tuple[str, int]]
 """(protocol, service port) -> (address, port) to use."""
 
@@ -60,6 +57,8 @@ class DemoWorld:
     """The stack behind a wire to the kernel."""
 
     kernel_peer = True
+    patience = 15 * SECOND
+    """How long a network has to configure the stack before the demo goes on without."""
 
     def __init__(
         self,
@@ -113,7 +112,7 @@ class DemoWorld:
         seconds; what comes later is used just as well.
         """
         if self.attachment.automatic:
-            self.runtime.wait(lambda: len(self._routable()) == 2, PATIENCE)
+            self.runtime.wait(lambda: len(self._routable()) == 2, self.patience)
             return
         mine = [addr.parse(address) for address, _ in STACK_ADDRESSES]
         layers = [self.stack.v4 if len(address) == 4 else self.stack.v6 for address in mine]

@@ -22,6 +22,7 @@ BROADCAST4: Final = b"\xff\xff\xff\xff"
 LOOPBACK4: Final = b"\x7f\x00\x00\x01"
 LOOPBACK6: Final = bytes(15) + b"\x01"
 ALL_NODES: Final = bytes.fromhex("ff02") + bytes(13) + b"\x01"
+ALL_ROUTERS4: Final = b"\xe0\x00\x00\x02"
 ALL_ROUTERS: Final = bytes.fromhex("ff02") + bytes(13) + b"\x02"
 ALL_HOSTS: Final = b"\xe0\x00\x00\x01"
 MAC_BROADCAST: Final = b"\xff" * 6

@@ -102,7 +102,8 @@ class IpConfig:
                             (RFC 8504 5.3)
     echo_broadcast          answer echo requests to IPv4 broadcast and multicast (RFC 1122 3.2.2.6)
     echo_multicast6         answer echo requests to IPv6 groups (RFC 4443 4.2)
-    pmtu_age                how long a reduced path MTU is believed (RFC 1191 6.3, RFC 8201 5.3)
+    pmtu_age                how long a reduced path MTU is believed (RFC 1191 6.3, RFC 8201 5.3):
+                            five minutes at least (RFC 8201 4)
     """
 
     hop_limit: int = 64
@@ -187,6 +188,7 @@ BOUNDS: Final = (
     ("ra_route_limit", 1, 1 << 12),
     ("redirect_limit", 1, 1 << 20),
     ("redirect_age", SECOND, 1 << 62),
+    ("pmtu_age", 5 * MINUTE, 1 << 62),
     ("path_limit", 16, 1 << 20),
     ("multicast_robustness", 1, 7),
     ("multicast_group_limit", 1, 1 << 16),

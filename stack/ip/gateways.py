@@ -70,6 +70,10 @@ class Gateway:
         """`address` belongs to a prefix that it advertised."""
         return any(addr.mask(address, length) == prefix for prefix, length in self.prefixes)
 
+    def longest(self) -> int:
+        """The length of the longest of these prefixes."""
+        return max((length for _, length in self.prefixes), default=0)
+
 
 class Gateways(TimerOwner):
     """The gateways of one host."""

@@ -18,7 +18,7 @@ from stack.ip.host import IpHost
 from stack.ip.interface import IpInterface
 from stack.ip.routes import CONNECTED, Route
 from stack.ip.seam import TransportLayer
-from stack.ip.source import Chooser, select
+from stack.ip.source import Candidates, Chooser, select
 from stack.link.nic import Nic
 from stack.link.seam import NetworkLayer
 
@@ -41,6 +41,7 @@ class Holding(NetworkLayer):
         self.interfaces: dict[int, IpInterface] = {}
         self.protocols: dict[int, TransportLayer] = {}
         self.local: dict[bytes, LocalAddress] = {}
+        self._candidates: dict[int, Candidates] = {}  # by interface, until its addresses change
         self.addresses = AddressManager(host.env, host.timers, self._address_changed)
         self.addresses.prober = Acd(self) if self.size == 4 else Dad(self)
         host.attendants.append(self.addresses)
@@ -96,6 +97,7 @@ class Holding(NetworkLayer):
         if entry is known and before != (prefix_length, on_link) and not entry.removed:
             self._withdraw(entry)
             entry.prefix_length, entry.on_link = prefix_length, on_link
+            self._candidates.pop(nic.index, None)
             self._connect(entry)
             self.address_changed(entry)
             self.invalidate()
@@ -134,6 +136,7 @@ class Holding(NetworkLayer):
     # What follows from a transition.
 
     def _address_changed(self, entry: LocalAddress) -> None:
+        self._candidates.pop(entry.nic.index, None)
         before = self.local.get(entry.address)
         gone = entry.removed or entry.state == DUPLICATED
         if entry.usable:
@@ -168,18 +171,25 @@ class Holding(NetworkLayer):
         """The source for `dst` over `nic`: of its own addresses, and of those of interfaces whose
         packets may leave by another one."""
         index = nic.index
-        candidates = list(self.addresses.usable(index))
+        router = self.host.gateways.find(nic, gateway)
+        candidates = list(self._kinds(index).among(dst, router))
         if not addr.is_multicast(dst) and not addr.is_link_scope(dst):
             for other in self.interfaces.values():
                 if other.weak_send and other.nic is not nic:
                     candidates += (
                         entry
-                        for entry in self.addresses.usable(other.nic.index)
+                        for entry in self._kinds(other.nic.index).among(dst, router)
                         if not addr.is_loopback(entry.address)
                     )
-        router = self.host.gateways.find(nic, gateway)
         prefer = self.config.prefer_temporary
         return select(candidates, Chooser(dst, index, router, self.host.policy, prefer))
+
+    def _kinds(self, index: int) -> Candidates:
+        known = self._candidates.get(index)
+        if known is None:
+            usable = self.addresses.usable(index)
+            known = self._candidates[index] = Candidates(usable, self.host.policy)
+        return known
 
     # NetworkLayer, as the link sees us.
 
@@ -198,10 +208,11 @@ class Holding(NetworkLayer):
     def source_for(self, nic: Nic, target: bytes, waiting: Parked | None = None) -> bytes:
         """Not an optimistic address: neighbours would learn what may not be so (RFC 4429 3.2)."""
         index = nic.index
-        sure = [entry for entry in self.addresses.usable(index) if entry.state != OPTIMISTIC]
         if waiting is not None:
             own = self.local.get(self.own_header(waiting)[0])
-            if own in sure:
+            if own is not None and own.nic is nic and own.state != OPTIMISTIC:
                 return own.address
+        kinds = self._kinds(index).among(target, None)
+        sure = [entry for entry in kinds if entry.state != OPTIMISTIC]
         chosen = select(sure, Chooser(target, index, None, self.host.policy))
         return self.any if chosen is None else chosen.address

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stack.base import addr
 from stack.base.config import Config
 from stack.ip.counters import IpCounters
 from stack.link.neighbor import REACHABLE_TIME, RETRANS_TIMER
@@ -37,13 +38,13 @@ class IpInterface:
     """
 
     __slots__ = (
+        "_forwarding",
         "_mtu",
         "accept_ra",
         "accept_ra_forwarding",
         "accept_redirects",
         "counters",
         "disabled",
-        "forwarding",
         "hop_limit",
         "layer",
         "metric",
@@ -62,7 +63,7 @@ class IpInterface:
         self.hop_limit = config.hop_limit
         self.reachable_time = REACHABLE_TIME
         self.retrans_timer = RETRANS_TIMER
-        self.forwarding = config.forwarding
+        self._forwarding = False
         self.weak_send = config.weak_host
         self.weak_receive = config.weak_host
         self.disabled = False
@@ -72,6 +73,7 @@ class IpInterface:
         self.accept_redirects = config.accept_redirects
         self.solicit = config.router_solicitations
         self.counters = counters
+        self.forwarding = config.forwarding and not nic.is_loopback
 
     @property
     def mtu(self) -> int:
@@ -82,6 +84,21 @@ class IpInterface:
     def mtu(self, mtu: int) -> None:
         self._mtu = min(mtu, self.nic.mtu)
         self.layer.link_mtu_changed(self)
+
+    @property
+    def forwarding(self) -> bool:
+        """Packets for others that come in here are passed on."""
+        return self._forwarding
+
+    @forwarding.setter
+    def forwarding(self, on: bool) -> None:
+        if on == self._forwarding:
+            return
+        self._forwarding = on
+        groups = self.layer.host.groups
+        change = groups.join if on else groups.leave
+        # A router is one of all routers (RFC 4291 2.8, RFC 1112 4).
+        change(self.nic, addr.ALL_ROUTERS4 if self.layer.size == 4 else addr.ALL_ROUTERS)
 
     @property
     def accepts_ra(self) -> bool:

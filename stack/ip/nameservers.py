@@ -3,7 +3,7 @@
 
 Whoever hears of some tells it here under a source of its own, with a lifetime; the resolver reads
 the sum.  Order: sources as they came, except that one heard of again keeps its place (RFC 8106
-6.1 asks for a stable list).
+6.1 asks for a stable list), and that routers come last: DHCP goes before them (5.3.1).
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Final
 
 from stack.base.seam import Env, TimerOwner
 from stack.base.timers import NEVER, Timer, TimerHeap
+
+ROUTER: Final = "ra"
+"""The first word of a source that is a router."""
 
 _SOURCES: Final = 64
 _SERVERS: Final = 8
@@ -73,11 +76,11 @@ class NameServerTable(TimerOwner):
 
     def servers(self) -> list[tuple[bytes, int]]:
         """(address, scope) of every server, each once."""
-        return list(dict.fromkeys(s for known in self._sources.values() for s in known.servers))
+        return list(dict.fromkeys(s for known in self._ordered() for s in known.servers))
 
     def search(self) -> list[str]:
         """Every search domain, each once."""
-        return list(dict.fromkeys(d for known in self._sources.values() for d in known.search))
+        return list(dict.fromkeys(d for known in self._ordered() for d in known.search))
 
     def fired(self, timer: Timer) -> None:
         """Something has grown too old."""
@@ -86,6 +89,10 @@ class NameServerTable(TimerOwner):
             del self._sources[source]
         self._arm()
         self._tell()
+
+    def _ordered(self) -> list[NameSource]:
+        said = sorted(self._sources.items(), key=lambda entry: entry[0][0] == ROUTER)
+        return [known for _, known in said]
 
     def _arm(self) -> None:
         until = min((known.until for known in self._sources.values()), default=NEVER)

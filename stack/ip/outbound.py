@@ -159,7 +159,9 @@ class Outbound(Holding):
         """The interface that packets from `src` must leave by in the strong host model (RFC 1122
         3.3.4.2 b)."""
         nic = self.local[src].nic
-        if nic.is_loopback and not addr.is_loopback(src):
+        if addr.is_loopback(src):
+            return self.loopback  # MUST NOT appear outside of the host (RFC 1122 3.2.1.3 g)
+        if nic.is_loopback:
             return None  # an address of the host, which has no link of its own
         interface = self.interfaces[nic.index]
         return None if interface.weak_send or interface.forwarding else nic

@@ -27,6 +27,7 @@ from stack.base.packet import Packet
 from stack.base.seam import TimerOwner
 from stack.base.timers import NEVER, Timer
 from stack.base.units import MS, SECOND
+from stack.ip.nameservers import ROUTER
 from stack.ip.router import DEFAULT, Prefix, Router
 from stack.ip.routes import ADVERTISED, ADVERTISED_METRIC, Route
 from stack.ip.seam import Attendant
@@ -355,7 +356,7 @@ class Routers(Attendant, TimerOwner):
 
     def _publish(self, router: Router) -> None:
         index = router.nic.index
-        source = ("ra", index, router.address)
+        source = (ROUTER, index, router.address)
         if router.servers or router.domains:
             servers = [(s, index if addr.is_link_local(s) else 0) for s in router.servers]
             self._host.name_servers.learn(source, servers, list(router.domains))

@@ -13,7 +13,7 @@ Called by `holding`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from stack.base import addr
 from stack.ip.addrconf import TEMPORARY, LocalAddress
@@ -68,6 +68,46 @@ class Chooser:
             min(addr.common_prefix(address, self.dst), entry.prefix_length),  # 8
             -entry.number,
         )
+
+
+class Candidates:
+    """The usable addresses of one interface, those together that no rule can tell apart.
+
+    Addresses of one prefix have the same longest match with any destination (rule 8): where they
+    also agree in state, scope, label and origin, the one configured first stands for all, so that
+    ten thousand addresses of one prefix cost what one costs.
+    """
+
+    __slots__ = ("_by_address", "_groups")
+
+    def __init__(self, entries: Iterable[LocalAddress], policy: Policy) -> None:
+        self._by_address: dict[bytes, LocalAddress] = {}
+        groups: dict[tuple[object, ...], list[LocalAddress]] = {}
+        for entry in sorted(entries, key=lambda one: one.number):
+            address, length = entry.address, entry.prefix_length
+            self._by_address[address] = entry
+            key = (
+                addr.mask(address, length),
+                length,
+                entry.state,
+                scope(address),
+                policy.find(address)[1],
+                entry.origin == TEMPORARY,
+            )
+            groups.setdefault(key, []).append(entry)
+        self._groups = list(groups.values())
+
+    def among(self, dst: bytes, gateway: Gateway | None) -> Iterator[LocalAddress]:
+        """One of each kind; all of a kind of which `gateway` may have advertised but a part; and
+        `dst`, if it is one of them (rule 1)."""
+        if dst in self._by_address:
+            yield self._by_address[dst]
+        longest = 0 if gateway is None else gateway.longest()
+        for group in self._groups:
+            if longest > group[0].prefix_length:
+                yield from group
+            else:
+                yield group[0]
 
 
 def select(candidates: Iterable[LocalAddress], chooser: Chooser) -> LocalAddress | None:

@@ -62,9 +62,9 @@ def line(world: World, mtu: int = 1500, offload: bool = True) -> tuple[Host, Sta
     for network, size in ((1, 1500), (2, mtu)):
         ours, theirs = wire(_mac(network, ROUTER), _mac(network, 1), 1500, offload)
         ours.mtu = size
-        _attach(world, router, ours, network, ROUTER)
+        _attach(world, router, world.judged(ours), network, ROUTER)
         stack = Stack(world.env, quiet())
-        host = _attach(world, stack, theirs, network, 1)
+        host = _attach(world, stack, world.judged(theirs), network, 1)
         stack.add_route("0.0.0.0", 0, host.nic, v4(network, ROUTER))
         stack.add_route("::", 0, host.nic, v6(network, ROUTER))
         ends.append(host)

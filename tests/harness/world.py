@@ -101,6 +101,9 @@ class Host:
 class World:
     """A clock, a seed, and what lives by them."""
 
+    judging = False
+    """Let `judge` look at every frame that a stack of this world sends."""
+
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
         self.env = VirtualEnv(seed)
@@ -177,9 +180,17 @@ class World:
             a = ImpairedPort(a, lambda: self.env.now, there or PERFECT, back or PERFECT, self.seed)
         return a, b
 
+    def judged(self, port: Port) -> Port:
+        """`port`, behind a judge if there is to be one."""
+        if not self.judging:
+            return port
+        from tests.harness.judge import JudgingPort  # scapy takes a second to import
+
+        return JudgingPort(port)
+
     def _host(self, port: Port, config: Config, number: int) -> Host:
         stack = Stack(self.env, config)
-        nic = stack.add_nic(port, f"wsk{number}")
+        nic = stack.add_nic(self.judged(port), f"wsk{number}")
         host = Host(stack, nic, port)
         host.v4 = addr.parse(f"10.77.0.{number}")
         host.v6 = addr.parse(f"fd77::{number}")

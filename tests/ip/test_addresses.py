@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stack import Config
-from stack.base import addr
+from stack.base import addr, status
 from stack.base.units import SECOND
 from stack.ip import addrconf
 from stack.wire import arp, ethernet, icmp6, ndp
@@ -272,6 +272,26 @@ def test_loopback_never_leaves(world: World, family: int) -> None:
     host.stack.icmp_for(target).echo(target, 1, 1, b"")
     world.run()
     assert peer.next_ip() is None
+
+
+@pytest.mark.parametrize("model", [{}, {"weak_host": True}, {"forwarding": True}])
+def test_a_loopback_source_never_leaves(family: int, model: dict[str, object]) -> None:
+    """RFC 1122 3.2.1.3 g, RFC 4291 2.5.3: by no host model, through no router, to no group."""
+    world = World()
+    host, peer = world.host(quiet(**model))
+    peer.family = family
+    four = family == addr.V4
+    host.stack.add_route("0.0.0.0" if four else "::", 0, host.nic, addr.text(peer.mine))
+    endpoint = host.datagram()
+    assert endpoint.bind(addr.LOOPBACK4 if four else addr.LOOPBACK6, 7, 0) == status.OK
+    far, group = ("192.0.2.1", "239.1.1.1") if four else ("2001:db8::1", "ff05::7")
+    for scope in (0, host.nic.index):
+        for target in (peer.mine, addr.parse(far)):
+            assert endpoint.send([b"x"], 1, target, 9, scope) == status.NO_ROUTE
+        endpoint.send([b"x"], 1, addr.parse(group), 9, scope)  # to this host's members, if any
+    world.run()
+    assert peer.received() == []
+    assert peer.log == []
 
 
 def test_gateway_is_the_one_resolved(world: World, family: int) -> None:

@@ -7,7 +7,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, IPv6
+from scapy.layers.inet6 import (
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6ND_RS,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
 from scapy.layers.l2 import ARP, Ether
 
 from stack import Config
@@ -295,6 +301,21 @@ def test_it_asks_nobody() -> None:
     scene.run(2)
     questions = [p for _, p in scene.heard(ICMPv6ND_NS) if p[ICMPv6ND_NS].tgt == "2001:db8::9"]
     assert {p[IPv6].src for p in questions} == {LATER}
+
+
+def test_it_asks_routers_without_its_link_layer_address() -> None:
+    """3.2: no source link-layer option in a solicitation from an optimistic address."""
+    early = 0
+    for seed in range(1, 9):
+        scene = Scene(Config(optimistic_dad=True), seed=seed)
+        scene.run(8)
+        sure = scene.probes(LINK_LOCAL)[0][0] + SECOND
+        asked = scene.heard(ICMPv6ND_RS)
+        assert {packet[IPv6].src for _, packet in asked} == {LINK_LOCAL}
+        for when, packet in asked:
+            assert (ICMPv6NDOptSrcLLAddr in packet) == (when >= sure)
+            early += when < sure
+    assert early >= 4
 
 
 def test_it_overrides_nothing() -> None:

@@ -193,8 +193,16 @@ def test_pieces(size: int, mtu: int, first: int, more: bool, options: bytes) -> 
     assert b"".join(bytes(part) for _, part in pieces) == data
 
 
-STRANGE4 = ["127.0.0.1", "169.254.1.1", "240.0.0.1", "0.0.0.1", "255.255.255.255", "10.2.0.255"]
-STRANGE6 = ["::1", "fe80::99", "::ffff:10.2.0.1"]
+STRANGE4 = [
+    "127.0.0.1",
+    "239.1.1.1",
+    "169.254.1.1",
+    "240.0.0.1",
+    "0.0.0.1",
+    "255.255.255.255",
+    "10.2.0.255",
+]
+STRANGE6 = ["::1", "ff0e::5", "fe80::99", "::ffff:10.2.0.1"]
 
 
 @pytest.mark.parametrize("text", STRANGE4 + STRANGE6)
@@ -252,6 +260,19 @@ def test_no_error_about_a_later_fragment(world: World) -> None:
     assert crossing.near.next_ip() is None
 
 
+def test_a_router_is_one_of_all_routers(world: World, family: int) -> None:
+    """RFC 4291 2.8, RFC 1112 4: as long as it is one, and where it is one."""
+    crossing = Crossing(world, family, config=quiet())
+    stack, nic = crossing.stack, crossing.near.host.nic
+    group = addr.ALL_ROUTERS4 if family == addr.V4 else addr.ALL_ROUTERS
+    interface = stack.host.layer_of(crossing.near.mine).interface(nic)
+    assert not stack.host.groups.joined(nic.index, group)
+    for on in (True, True, False):
+        interface.forwarding = on
+        assert stack.host.groups.joined(nic.index, group) == on
+    assert not stack.host.groups.joined(crossing.far.host.nic.index, group)
+
+
 def test_fragments_pass_as_they_are(crossing: Crossing) -> None:
     """A router does not reassemble."""
     if len(crossing.near.mine) == 4:
@@ -286,6 +307,21 @@ def test_other_options_pass(world: World) -> None:
     seen = far.next_ip()
     assert seen is not None
     assert seen.frame[14 + 20 : 14 + 24] == option
+
+
+@pytest.mark.parametrize("kind", [0, 60, 43])
+def test_extension_headers_pass(world: World, kind: int) -> None:
+    """RFC 8200 4: they are the destination's to look at; hop-by-hop ones too, as long as nobody
+    configured otherwise."""
+    crossing = Crossing(world, addr.V6)
+    header = bytes((253, 0, 0x85, 2, 0, 0, 1, 0))  # whoever reads it must object to either reading
+    crossing.near.packet(kind, header + b"data", dst=crossing.far.mine)
+    world.run(0)
+    seen = crossing.far.next_ip()
+    assert seen is not None
+    assert seen.frame[14 + 6] == kind
+    assert seen.frame[14 + 40 :] == header + b"data"
+    assert crossing.drops() == {}
 
 
 def test_a_routers_other_address_is_answered(crossing: Crossing) -> None:

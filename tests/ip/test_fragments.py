@@ -143,6 +143,50 @@ def test_datagrams_with_different_identifications_do_not_mix(family: int) -> Non
     assert sorted(box.data) == [b"a" * 3000, b"b" * 3000]
 
 
+def test_what_belongs_together(family: int) -> None:
+    """RFC 791 3.2: source, destination, protocol, identification.  RFC 8200 4.5: the first two and
+    the last; what follows the headers is said by the first fragment."""
+    world, host, peer, box = setup(family)
+    four = family == addr.V4
+    own = "10.77.0.44" if four else "fd77::44"
+    host.stack.add_address(host.nic, own, 24 if four else 64)
+    data = bytes(n % 251 for n in range(1000))
+    first, second = pieces(peer, data, 504)
+    peer.frame(*first)
+    part = bytes(504)
+    stranger = peer.mine[:-1] + b"\x55"
+    for how in ({"src": stranger}, {"dst": addr.parse(own)}):
+        if four:
+            peer.packet(17, part, frag=504 // 8, ident=9, **how)
+        else:
+            peer.packet(44, ext6.build_fragment(17, 504, False, 9) + part, **how)
+    if four:
+        peer.packet(200, part, frag=504 // 8, ident=9)
+    world.run(0)
+    assert box.data == []
+    assert len(host.stack.host.reassembler) == (4 if four else 3)
+    peer.frame(*second)
+    world.run(0)
+    assert box.data == [data]
+    assert host.drops() == {}
+
+
+def test_what_is_whole_does_not_wait_for_the_rest_of_another(family: int) -> None:
+    """RFC 6864 4.1, RFC 6946 4: an atomic datagram whose identification others use too."""
+    world, host, peer, box = setup(family)
+    first, second = pieces(peer, b"in pieces" * 100, 504)
+    ((kind, whole),) = pieces(peer, b"whole", 504)
+    peer.frame(*first)
+    peer.frame(kind, whole)
+    world.run(0)
+    assert box.data == [b"whole"]
+    assert len(host.stack.host.reassembler) == 1
+    peer.frame(*second)
+    world.run(0)
+    assert box.data == [b"whole", b"in pieces" * 100]
+    assert host.drops() == {}
+
+
 def test_what_we_send_too_large_arrives_whole(family: int) -> None:
     """Our fragments through our reassembly, every size around the edges."""
     world = World()

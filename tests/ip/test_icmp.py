@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from stack.base import addr
-from stack.base.units import SECOND
+from stack.base.units import MINUTE, SECOND
 from stack.wire import ipv4, ipv6
 from tests.harness import Host, Peer, World, quiet
 
@@ -215,8 +215,41 @@ def test_path_mtu_is_lowered_believed_and_forgotten(world: World, family: int) -
     too_big(peer, 1400, inner)
     world.run(0)
     assert path_mtu(host, peer) == 1300  # never raised by a report
-    world.run(host.stack.config.pmtu_age + SECOND)
+    world.run(host.stack.config.pmtu_age - SECOND)
+    assert path_mtu(host, peer) == 1300  # nor tried too soon
+    world.run(2 * SECOND)
     assert path_mtu(host, peer) == 1500
+
+
+def test_too_soon_can_not_be_configured() -> None:
+    """RFC 8201 4: not within five minutes; ten are recommended."""
+    assert quiet().pmtu_age == 10 * MINUTE
+    assert quiet(pmtu_age=5 * MINUTE).pmtu_age == 5 * MINUTE
+    with pytest.raises(ValueError, match="pmtu_age"):
+        quiet(pmtu_age=5 * MINUTE - 1)
+
+
+def test_all_who_use_a_path_share_what_is_known_of_it(world: World, family: int) -> None:
+    """RFC 8201 5.2: another endpoint, another transport, another source address."""
+    host, peer, inner = sender(world, family)
+    own = addr.parse("10.77.0.44" if family == addr.V4 else "fd77::44")
+    host.stack.add_address(host.nic, addr.text(own), 24 if family == addr.V4 else 64)
+    early = host.datagram()
+    early.bind(b"", 5001, 0)
+    assert early.send([b"data"], 4, peer.mine, 9, 0) == 0
+    too_big(peer, 1300, inner)
+    world.run(0)
+    peer.received()
+    peer.inbox.clear()
+    late = host.datagram()
+    late.bind(own, 5002, 0)
+    for endpoint in (early, late):
+        assert endpoint.send([bytes(1400)], 1400, peer.mine, 9, 0) == 0
+    host.stack.icmp_for(peer.mine).echo(peer.mine, 1, 1, bytes(1400))
+    world.run(0)
+    sizes = [seen.pkt.end - seen.pkt.net for seen in peer.received()]
+    assert len(sizes) == 6
+    assert max(sizes) <= 1300
 
 
 def test_path_mtu_report_about_nobody_is_not_believed(world: World, family: int) -> None:
@@ -274,6 +307,20 @@ def test_path_mtu_has_a_floor_and_a_plateau(world: World, family: int, mtu: int)
     world.run(0)
     assert path_mtu(host, peer) == 1500
     assert host.drops() == {"icmp_mtu_invalid": 1}
+
+
+@pytest.mark.parametrize("mtu", [68, 1279, 1280])
+def test_no_atomic_fragments(world: World, mtu: int) -> None:
+    """RFC 8021, RFC 8200 4.5: whatever a router says, what fits goes without a fragment header."""
+    host, peer, inner = sender(world, addr.V6)
+    too_big(peer, mtu, inner)
+    world.run(0)
+    host.stack.icmp_for(peer.v6).echo(peer.v6, 1, 1, bytes(1200))
+    world.run(0)
+    seen = peer.next_ip()
+    assert seen is not None
+    assert seen.frame[seen.pkt.net + 6] == 58
+    assert len(seen.body) == 1208
 
 
 def test_the_smallest_reports(world: World, family: int) -> None:

@@ -61,6 +61,31 @@ def test_a_question_is_answered_to_who_asked(segment: Segment, how: str) -> None
     assert answer[ICMPv6NDOptDstLLAddr].lladdr == addr.mac_text(MAC)
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_question_of_somebody_we_know(segment: Segment, same: bool) -> None:
+    """ND-17, RFC 4861 7.2.3: STALE if the address is another one, and left alone if it is not; a
+    router stays one."""
+    station = segment.station(9)
+    station.router = True
+    segment.ping(station.v6)
+    segment.world.run(0)
+    entry = segment.host.nic.neighbors.entries[station.v6]
+    assert (entry.state, entry.is_router) == (neighbor.REACHABLE, True)
+    other = bytes.fromhex("020000000077")
+    solicit(station, segment.host.v6, lladdr=station.mac if same else other)
+    assert entry.lladdr == (station.mac if same else other)
+    # The answer itself uses it: STALE is DELAY by now.
+    assert entry.state == (neighbor.REACHABLE if same else neighbor.DELAY)
+    assert entry.is_router
+
+
+def test_nobody_is_learnt_from_a_probe(segment: Segment) -> None:
+    """RFC 4861 7.2.3: not from the unspecified address."""
+    solicit(segment.station(9), segment.host.v6, src=addr.ANY6, lladdr=b"")
+    assert len(answers(segment)) == 1
+    assert segment.host.nic.neighbors.entries == {}
+
+
 def test_a_probe_is_answered_to_all(segment: Segment) -> None:
     """RFC 4861 7.2.4: S=0, to all nodes."""
     solicit(segment.station(9), segment.host.v6, src=addr.ANY6, lladdr=b"")

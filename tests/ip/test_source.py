@@ -23,7 +23,7 @@ from stack.ip.addrconf import (
 )
 from stack.ip.gateways import Gateway
 from stack.ip.policy import DEFAULT, Policy, scope
-from stack.ip.source import Chooser, select
+from stack.ip.source import Candidates, Chooser, select
 from tests.harness import World, quiet
 from tests.ip.addressing import Scene
 
@@ -176,6 +176,45 @@ def test_against_the_rules_read_aloud(texts: Texts, dst: str) -> None:
     router = BENCH.router()
     chosen = select((sa, sb), Chooser(target, BENCH.here.index, router))
     assert chosen is (sa if literal(sa, sb, target, router) else sb)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(POOL), st.sampled_from(HOW), st.sampled_from((0, 16, 48, 64, 128))
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda one: one[0],
+    ),
+    st.sampled_from((*POOL, "ff02::1", "ff0e::1", "2600::1", "2001:db8:5::9")),
+    st.sampled_from((None, 40, 64, 112)),
+)
+def test_one_of_each_kind_is_enough(
+    texts: list[tuple[str, str, int]], dst: str, advertised: int | None
+) -> None:
+    """Leaving out what no rule can tell apart changes no choice, whatever a router advertised."""
+    entries = []
+    for word, how, length in texts:
+        entries.append(BENCH.entry(word + how))
+        entries[-1].prefix_length = length
+    target, router = addr.parse(dst), None
+    if advertised is not None:
+        router = Gateway(BENCH.here, addr.parse("fe80::5"))
+        router.prefixes.add((addr.mask(addr.parse("2001:db8:1::2"), advertised), advertised))
+    chooser = Chooser(target, BENCH.here.index, router)
+    # Those of one interface are grouped together, as a layer does it.
+    kinds: list[LocalAddress] = []
+    for nic in (BENCH.here, BENCH.there):
+        own = [entry for entry in entries if entry.nic is nic]
+        kinds += Candidates(own, DEFAULT).among(target, router)
+    assert select(kinds, chooser) is select(entries, chooser)
+
+
+def test_ten_thousand_of_one_prefix_are_one_kind() -> None:
+    entries = [BENCH.entry(f"2001:db8:7::{n:x}") for n in range(1, 1000)]
+    kinds = Candidates(entries, DEFAULT)
+    assert list(kinds.among(addr.parse("2600::1"), None)) == [entries[0]]
 
 
 def literal(sa: LocalAddress, sb: LocalAddress, d: bytes, router: Gateway) -> bool:

@@ -16,6 +16,7 @@ from tap.ladder import Attachment, Refused, Wish, attach
 from tap.thread import ThreadRuntime
 from tests.kernel.conftest import ROOT, KernelWorld, begin, bring_up, finish, impossible
 from tests.kernel.lan import Lan, Place, lan, wants
+from tools.probe_stack import probe
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
 
@@ -135,6 +136,17 @@ def test_traceroute_to_the_stack(routed: Routed, index: int) -> None:
         out = routed.far.run(f"{program} -n -q 1 -w 2 {how} {address}").splitlines()[1:]
         hops = [line.split()[1] for line in out]
         assert hops == [router, address], (how, out)
+
+
+def test_traceroute_from_the_stack(routed: Routed, index: int) -> None:
+    """Our own requests come back from the router, then from the target."""
+    world, target = routed.world, FAR[index]
+    router = ("10.77.0.1", "fd77::1")[index]
+    for hops, expected in ((1, {"from": router, "error": "expired"}), (2, {"from": target})):
+        asked = {"address": target, "hops": hops, "timeout": 5.0}
+        answer = probe(world.stack, world.runtime, asked)
+        assert answer is not None
+        assert answer.items() >= expected.items()
 
 
 # The stack between two kernels.

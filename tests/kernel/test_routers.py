@@ -186,7 +186,7 @@ def test_a_daemon_that_ends_takes_its_word_back(link: Link) -> None:
     assert link.until(lambda: bool(link.defaults()))
     assert link.stack.routers.prefixes()
     process.terminate()
-    assert link.until(lambda: not link.defaults(), 5)
+    assert link.until(lambda: not link.defaults(), 20)
 
 
 def test_the_preferred_of_two(link: Link) -> None:
@@ -201,7 +201,7 @@ def test_the_preferred_of_two(link: Link) -> None:
     assert path is not None
     assert path.neighbor.address == first
     preferred.terminate()
-    assert link.until(lambda: len(link.defaults()) == 1, 5)
+    assert link.until(lambda: len(link.defaults()) == 1, 20)
     assert link.defaults()[0] != first
     assert link.pings(NEAR[1], 3) == 3
 

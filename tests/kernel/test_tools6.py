@@ -115,3 +115,43 @@ def test_attacks_change_nothing(attacked: Attacked, line: str) -> None:
     assert nic.counters.in_packets > heard, "nothing came of it"
     assert attacked.alive()
     assert attacked.state() == before
+
+
+FLOODS = [
+    "timeout 3 atk6-flood_router26 wsk0",
+    "timeout 3 atk6-flood_router26 -R -P -s wsk0",
+    "timeout 3 atk6-fake_router26 -A 2001:db8:66::/64 -n 3 -i 1 wsk0",
+    "timeout 3 atk6-flood_dhcpc6 wsk0",
+]
+
+
+@pytest.mark.parametrize("line", FLOODS)
+def test_floods_of_routers_fill_nothing(line: str) -> None:
+    """Advertisements are believed, but only so many (RFC 6104 names the trouble): every table keeps
+    its bound, and who is on the link is answered."""
+    world = bring_up("userns", Config(dad=False, dhcp4_initial_delay=0))
+    try:
+        flooded = Attacked(world)
+        program = next(word for word in line.split() if word.startswith("atk6-"))
+        line = line.replace(program, wants(program, "thc-ipv6"))
+        flooded.place.run(f"timeout -k 1 20 {line} >/dev/null 2>&1", check=False)
+        flooded.settle()
+        stack, config = world.stack, world.stack.config
+        index = stack.host.nics[-1].index
+        sizes = world.inside(
+            lambda: (
+                len(stack.routers.listing()),
+                len(stack.routers.prefixes()),
+                len(stack.v6.addresses.on(index)),
+                len(stack.host.nics[-1].neighbors.entries),
+                len(stack.timers.armed()),
+            )
+        )
+        assert sizes[0] <= config.ra_router_limit
+        assert sizes[1] <= config.ra_prefix_limit
+        assert sizes[2] <= 3 * config.slaac_limit + 4
+        assert sizes[3] <= config.neighbor_limit
+        assert sizes[4] <= 2000
+        assert flooded.alive()
+    finally:
+        world.stop()

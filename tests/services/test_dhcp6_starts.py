@@ -7,6 +7,7 @@ import pytest
 
 from stack.base import addr
 from stack.base.units import SECOND
+from stack.ip.nameservers import ROUTER
 from stack.transport.seam import SHARE_EXCLUSIVE
 from stack.wire import dhcp6, icmp6, ndp
 from stack.wire.dhcp6 import ABSENT, INFINITY
@@ -89,6 +90,21 @@ def test_what_is_missing_from_the_latest_reply_is_not_in_force() -> None:
     assert other.servers() == [("2001:db8::53", 0)]
     other.grant(other.next("renew"))
     assert other.servers() == []
+
+
+def test_what_dhcp_says_goes_before_what_routers_say() -> None:
+    """RFC 8106 5.3.1: whichever was first; and what routers said stays, in its order."""
+    scene = Scene(started=False)
+    table = scene.stack.host.name_servers
+    index = scene.host.nic.index
+    for number in (1, 2):
+        server = addr.parse(f"2001:db8::{number}")
+        table.learn((ROUTER, index, server), [(server, 0)], [f"ra{number}.example"])
+    informed(scene, domains=["dhcp.example"], name_servers=[addr.parse("2001:db8::53")])
+    assert scene.servers() == [("2001:db8::53", 0), ("2001:db8::1", 0), ("2001:db8::2", 0)]
+    assert table.search() == ["dhcp.example", "ra1.example", "ra2.example"]
+    scene.client.stop()
+    assert scene.servers() == [("2001:db8::1", 0), ("2001:db8::2", 0)]
 
 
 def test_another_link_is_asked_anew() -> None:

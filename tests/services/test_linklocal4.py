@@ -247,6 +247,21 @@ def test_after_ten_conflicts_one_candidate_a_minute() -> None:
     assert len(own(it)) == 1
 
 
+def test_an_address_that_cannot_be_defended_gives_way_to_the_next() -> None:
+    """2.5: one defence in ten seconds; then it goes, and another is chosen."""
+    it = linked()
+    (old,) = own(it)
+    for _ in range(2):
+        assert own(it) == [old]
+        it.server.claims(old)
+    assert own(it) == []
+    mark = f"who-has {addr.text(old)} tell {addr.text(old)}"
+    assert len(arps(it, mark)) == 3  # two announcements, one defence
+    it.server.run(10 * SECOND)
+    assert own(it) == [candidate(it.host.port.mac, 1)]
+    assert len(arps(it, mark)) == 3
+
+
 def test_somebody_removes_it() -> None:
     it, _ = alone()
     it.auto.start()

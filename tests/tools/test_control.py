@@ -259,3 +259,61 @@ def test_a_demo_in_memory_is_looked_at(tmp_path: Path) -> None:
         demo.stdout.close()
     assert list(tmp_path.iterdir()) == []
     assert wsk(tmp_path, "ss").returncode == 2  # no demo is running
+
+
+# Traces.
+
+EXPIRED = {"from": "10.0.0.1", "error": "expired", "mtu": 0, "mpls": [[16, 1, True, 9]], "ms": 1.5}
+THERE = {"from": "10.9.9.9", "size": 40, "ttl": 60, "ms": 2.5}
+
+
+def trace(answers: list[dict[str, Any] | None], words: str = "-q 1") -> tuple[int, list[str]]:
+    left = iter(answers)
+    asked: list[int] = []
+
+    def ask(what: str, **more: Any) -> dict[str, Any] | None:
+        asked.append(more["hops"])
+        return next(left)
+
+    said: list[str] = []
+    options = probes.parser().parse_args(["traceroute", *words.split(), "10.9.9.9"])
+    status = probes.run(options, ask, said.append)
+    assert asked == sorted(asked)
+    return status, said[1:]
+
+
+def test_a_trace_ends_at_the_target() -> None:
+    status, said = trace([EXPIRED, None, THERE])
+    assert status == 0
+    assert said == [" 1  10.0.0.1  1.5 ms", " 2  *", " 3  10.9.9.9  2.5 ms"]
+
+
+def test_a_trace_ends_where_a_router_says_so() -> None:
+    status, said = trace([EXPIRED, EXPIRED | {"error": "host"}])
+    assert status == 1
+    assert said == [" 1  10.0.0.1  1.5 ms", " 2  10.0.0.1  1.5 ms !H"]
+
+
+def test_a_trace_has_several_requests_per_line_and_a_last_line() -> None:
+    other = EXPIRED | {"from": "10.0.0.2"}
+    status, said = trace([EXPIRED, EXPIRED, other] * 2, "-q 3 -m 2 -e")
+    assert status == 1
+    first = "<MPLS:L=16,E=1,S=1,T=9>"
+    assert said[0] == f" 1  10.0.0.1  1.5 ms {first}  1.5 ms {first} 10.0.0.2  1.5 ms {first}"
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("expired", "Time to live exceeded"),
+        ("host", "Destination unreachable: host"),
+        ("too big", "Packet too big (mtu = 1280)"),
+    ],
+)
+def test_ping_says_what_a_router_says(error: str, words: str) -> None:
+    said: list[str] = []
+    options = probes.parser().parse_args(["ping", "-c", "1", "10.9.9.9"])
+    answer = EXPIRED | {"error": error, "mtu": 1280}
+    assert probes.run(options, lambda what, **more: answer, said.append) == 1
+    assert said[1] == f"From 10.0.0.1: icmp_seq=1 {words}"

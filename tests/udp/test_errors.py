@@ -7,6 +7,7 @@ from stack.base import addr, status
 from stack.base.status import INVALID, NOT_SUPPORTED, OK
 from stack.base.units import SECOND
 from stack.transport.datagram_seam import Datagram
+from stack.transport.options import JOIN, Outgoing
 from stack.transport.seam import OPTION_HOP_LIMIT, OPTION_NODELAY, OPTION_TRAFFIC_CLASS
 from stack.wire import ipv4, ipv6
 from tests.harness import Host, Peer, Seen, World, quiet
@@ -123,3 +124,21 @@ def test_traffic_class_and_hop_limit(world: World, family: int) -> None:
     peer.packet(17, checked, tos=0x28, ttl=33)
     world.run(0)
     assert [(one.tos, one.ttl) for one in box.got] == [(0x28, 33)]
+
+
+def test_no_packet_leaves_without_hops(world: World, family: int) -> None:
+    """IP4-15, RFC 1122 3.2.1.7: zero means the default, or is refused; for a group it keeps the
+    datagram on this host (RFC 1112 6.1)."""
+    host, peer, box, endpoint = setup(world, family)
+    assert endpoint.set_option(OPTION_HOP_LIMIT, 7) == OK
+    assert endpoint.set_option(OPTION_HOP_LIMIT, 0) == OK
+    assert say(endpoint, peer).pkt.ttl == 64
+    how = Outgoing()
+    how.hops = 0
+    assert endpoint.send([b"x"], 1, peer.mine, 9, 0, how) == INVALID
+    group = addr.parse("239.1.1.1" if family == addr.V4 else "ff05::7")
+    assert endpoint.membership(JOIN, group, host.nic.index, b"") == OK
+    assert endpoint.send([b"x"], 1, group, 5000, host.nic.index, how) == OK
+    world.run(0)
+    assert len(box.got) == 1
+    assert peer.next_ip() is None
