@@ -7,6 +7,7 @@ dies.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,11 @@ class Link:
             place.start(f"exec {program} -n -d 1 -m stderr -C {config} -p {pid}", log)
         )
 
+    def ends(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Stop it, and not before it can say goodbye: it advertises before it is ready to."""
+        assert self.until(lambda: catches(daemon.pid, signal.SIGTERM))
+        daemon.terminate()
+
     def solicits(self) -> None:
         """The link goes down and comes up: routers are asked."""
         self.runtime.submit(lambda: self.stack.set_link(self.nic, False))
@@ -117,6 +123,13 @@ class Link:
 
     def _ping(self, target: bytes, number: int) -> None:
         self.stack.icmp_for(target).echo(target, 77, number, b"data")
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 @pytest.fixture
@@ -185,7 +198,7 @@ def test_a_daemon_that_ends_takes_its_word_back(link: Link) -> None:
     link.solicits()
     assert link.until(lambda: bool(link.defaults()))
     assert link.stack.routers.prefixes()
-    process.terminate()
+    link.ends(process)
     assert link.until(lambda: not link.defaults(), 20)
 
 
@@ -200,7 +213,7 @@ def test_the_preferred_of_two(link: Link) -> None:
     path = link.stack.v6.path(addr.parse(FAR[1]))
     assert path is not None
     assert path.neighbor.address == first
-    preferred.terminate()
+    link.ends(preferred)
     assert link.until(lambda: len(link.defaults()) == 1, 20)
     assert link.defaults()[0] != first
     assert link.pings(NEAR[1], 3) == 3
