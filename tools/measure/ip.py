@@ -80,6 +80,7 @@ class Bench:
             "dad": False,
             "neighbor_limit": 65_536,
             "path_limit": 65_536,
+            "multicast_group_limit": 65_536,
             "reassembly_limit": 65_536,
             "reassembly_memory": 1 << 30,
         }
@@ -267,7 +268,8 @@ def _groups(family: int, many: int) -> Go:
     base = 0xEF010000 if family == 4 else 0xFF0E << 112 | 1 << 16
     groups = [(base + n).to_bytes(4 if family == 4 else 16, "big") for n in range(many)]
     for group in groups:
-        bench.endpoint.membership(JOIN, group, bench.nic.index, b"")
+        refused = bench.endpoint.membership(JOIN, group, bench.nic.index, b"")
+        assert not refused, "not every group is joined"
     return each(bench, [frames.datagram(family, 9, 7, _DATA, dst=one) for one in _sample(groups)])
 
 
