@@ -47,6 +47,8 @@ class Stack(Compartment):
 
     def step(self) -> bool:
         """Fire what is due and settle once.  True if there is more to do at this instant."""
+        for compartment in self.compartments:
+            compartment.tcp.catch_up()  # what has arrived in time stops a timer
         timers = self.timers
         if timers.next_deadline() <= self.env.now:
             timers.run(self.env.now)

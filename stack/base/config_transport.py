@@ -90,6 +90,7 @@ class TransportConfig(IpConfig):
                             agrees to what it is asked for, "off" does neither
     tcp_estats              count what RFC 4898 wants counted, per connection
     tcp_fast_path           header prediction; off sends every segment through every step
+    tcp_joint_acks          ordinary ACKs that arrive in one turn are taken together, by the last
     """
 
     port_low: int = 49152
@@ -143,6 +144,7 @@ class TransportConfig(IpConfig):
     tcp_ecn: str = "passive"
     tcp_estats: bool = False
     tcp_fast_path: bool = True
+    tcp_joint_acks: bool = True
 
 
 NAMES: Final = (

@@ -96,6 +96,16 @@ class Path(Hop):
         """
         raise NotImplementedError
 
+    def repeat(self, head: Head, views: Sequence[View], total: int) -> int:
+        """Send once more what `send` has just sent, with other payload of the same size.
+
+        For a run of super-frames: their headers differ in a sequence number, which the caller has
+        changed in `head`.  `total` is the IP packet's length.  Returns what `send` does.
+        """
+        head.start = head.net
+        self.counters.out_requests += 1
+        return self.put(head, views, total)
+
     def send_built(self, head: Head, views: Sequence[View], total: int) -> int:
         """Send a packet of ours whose IP header is in `head` already; otherwise as `put`."""
         self.counters.out_requests += 1

@@ -24,6 +24,8 @@ TSO4: Final = 2
 """Feature: the device cuts TCP super-frames over IPv4."""
 TSO6: Final = 4
 """Feature: the device cuts TCP super-frames over IPv6."""
+EVERYTHING: Final = CSUM | TSO4 | TSO6
+"""A device with these features gets every frame as the transport made it."""
 
 
 class Device:

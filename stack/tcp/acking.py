@@ -14,14 +14,47 @@ from stack.tcp import mtu_probe, options, path_mtu
 from stack.tcp.loss import recovery, tlp, undo
 from stack.tcp.loss.rack import Rack
 from stack.tcp.loss.scoreboard import Acked
+from stack.tcp.names import CLOSED
 from stack.tcp.tcb import NO_PROBE, Tcb
 from stack.wire.tcp import Segment
 
 
-def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
+def hold(tcb: Tcb, seg: Segment, acked: int) -> None:
+    """SEG.ACK acknowledges `acked` sequence numbers, and nothing else is to be said of it.
+
+    A peer acknowledges every super-frame, and dozens of ACKs are read in one turn, before anything
+    is sent: only the last of them is taken, for all.  Where one ACK proves something by coming at
+    all (after a time-out, a tail loss probe, a retransmission) it is taken at once.
+    """
+    protocol, undo = tcb.protocol, tcb.undo
+    telling = undo is not None and undo.first_at > 0
+    if not protocol.joint_acks or telling or tcb.frto or tcb.tlp_end != NO_PROBE:
+        if tcb.held is not None:
+            release(tcb)
+            acked = seq.sub(seg.ack, tcb.snd.una)
+        advance(tcb, seg, acked, Acked())
+        return
+    if tcb.held is None:
+        protocol.holding.append(tcb)
+        protocol.work.mark(tcb)
+    tcb.held = seg
+    tcb.held_octets = acked
+    tcb.held_acks += 1
+
+
+def release(tcb: Tcb) -> None:
+    """Take what was held, if it is still of interest."""
+    seg, acked, count = tcb.held, tcb.held_octets, tcb.held_acks
+    tcb.held = None
+    tcb.held_octets = tcb.held_acks = 0
+    if seg is not None and tcb.state != CLOSED:
+        advance(tcb, seg, acked, Acked(), count)
+
+
+def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -> None:
     """SEG.ACK acknowledges `acked` sequence numbers for the first time.
 
-    `result` has what its SACK blocks brought already.
+    `result` has what its SACK blocks brought already; `count` ACKs are taken together.
     """
     snd = tcb.snd
     protocol = tcb.protocol
@@ -43,7 +76,7 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked) -> None:
     tcb.soft_error = 0
     if tcb.undo is not None:
         undo.echoed(tcb, seg)
-    restart = recovery.acknowledged(tcb, result, acked, flight, rtt)
+    restart = recovery.acknowledged(tcb, result, acked, flight, rtt, count)
     if tcb.rack is not None:
         recovery.look(tcb, seg, result, True)
     if tcb.tlp_end != NO_PROBE:

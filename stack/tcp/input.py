@@ -53,6 +53,8 @@ def segment_arrives(tcb: Tcb, seg: Segment) -> None:
         and _fast(tcb, seg)
     ):
         return
+    if tcb.held is not None:
+        acking.release(tcb)
     _otherwise(tcb, seg)
 
 
@@ -76,7 +78,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         return False
     length = seg.length
     if (
-        seg.wnd << snd.wscale != snd.wnd
+        not seg.wnd
         or not snd.wnd
         or seg.sacks
         or tcb.extras
@@ -89,15 +91,18 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
     ):
         return False
     acked = seq.sub(seg.ack, snd.una)
-    if acked > snd.nxt_at - snd.una_at or (not acked and not length):
+    news = acked - tcb.held_octets
+    if acked > snd.nxt_at - snd.una_at or news < 0 or (not news and not length):
         return False
     if tcb.ts_ok:
         _note_timestamp(tcb, seg)
     if tcb.keepalive is not None:
         tcb.keepalive.heard(tcb.protocol.env.now)
-    if acked:
-        acking.advance(tcb, seg, acked, Acked())
-    if not seq.gt(snd.wl1, seg.seq):
+    if news:
+        acking.hold(tcb, seg, acked)
+    if seg.wnd << snd.wscale != snd.wnd:
+        acking.update_window(tcb, seg)
+    elif not seq.gt(snd.wl1, seg.seq):
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
     if length:

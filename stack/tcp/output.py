@@ -41,6 +41,7 @@ from stack.wire import tcp
 from stack.wire.tcp import ACK, CWR, FIN, PSH, SYN, URG
 
 _pack: Final = tcp.HEADER.pack_into
+_pack_number: Final = Struct("!I").pack_into
 _pack_ts: Final = Struct("!HHIIHHHHIII").pack_into
 _TS_LAYOUT: Final = 0x0101080A
 _CHECKSUM_AT: Final = tcp.CHECKSUM_AT
@@ -226,6 +227,8 @@ def _send_new(tcb: Tcb) -> None:
             tcb.cwnd_limited = True  # the application would have more
             return
         _send_data(tcb, size)
+        if size > snd.mss and pacer is None:
+            _send_run(tcb, size)
 
 
 def _send_probe(tcb: Tcb, search: MtuSearch) -> bool:
@@ -354,6 +357,32 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.pacer.left(tcb, size)
 
 
+def _send_run(tcb: Tcb, size: int) -> None:
+    """More super-segments like the one that has just left, as many as may go.
+
+    In one run only the sequence number differs: acknowledgment, window, timestamp and all of the
+    lower headers stay.  The queue's last octets are left to `_send_data`, which pushes them.
+    """
+    snd, sendq, board, head = tcb.snd, tcb.sendq, tcb.board, tcb.protocol.head
+    start = snd.nxt_at
+    limit = min(sendq.end - 1, snd.una_at + snd.wnd, start + tcb.room)
+    count = (limit - start) // size
+    single = not head.gso_size or size % snd.mss or snd.up_at > start  # or it carried CWR
+    watched = board.rate is not None or tcb.prr is not None or tcb.estats is not None
+    if count <= 0 or single or watched or tcb.extras:
+        return
+    now = tcb.protocol.env.now
+    path, iss = tcb.path, snd.iss
+    number_at = head.l4 + 4
+    total = head.end - head.net + size
+    for at in range(start, start + count * size, size):
+        board.add(at, at + size, now)
+        _pack_number(head.buf, number_at, (iss + at) & 0xFFFFFFFF)
+        path.repeat(head, sendq.take(at, size), total)
+    snd.sent(count * size)
+    tcb.protocol.counters.out_segs += count * (size // snd.mss)
+
+
 def _send_fin(tcb: Tcb) -> None:
     """The FIN by itself.  It needs no window: it occupies no buffer of the peer's."""
     snd = tcb.snd
@@ -414,7 +443,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         start = end - 32
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
-        check = path.pseudo(PROTO, length)
+        check = (path.address_sum + PROTO + length) % 0xFFFF
         _pack_ts(
             buf,
             start,

@@ -20,7 +20,7 @@ from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, ErrorReport, TransportLayer
-from stack.tcp import ending, estats, handshake, info, input, path_mtu, reset, timeouts
+from stack.tcp import acking, ending, estats, handshake, info, input, path_mtu, reset, timeouts
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.estats import Estats
@@ -114,12 +114,14 @@ class TcpProtocol(TransportLayer, HostProvider):
         self.config = host.config
         self.congestion = algorithm(host.config.tcp_congestion)
         self.fast_path = host.config.tcp_fast_path
+        self.joint_acks = host.config.tcp_joint_acks
         self.counters = TcpCounters()
         self.head = Head()
         self.bare = reset.Bare()
         self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
         self.listeners: Demux[TcpListener] = Demux()
         self.work: Worklist[Tcb] = Worklist(host.env.executor)
+        self.holding: list[Tcb] = []  # whose acknowledgments are taken together
         self.accepting: Worklist[TcpListener] = Worklist(host.env.executor)
         self.time_wait = TimeWaitTable(self)
         self.pmtu = host.pmtu
@@ -263,8 +265,17 @@ class TcpProtocol(TransportLayer, HostProvider):
 
     # Settling.
 
+    def catch_up(self) -> None:
+        """Take the acknowledgments that were held: the frames of this turn are through."""
+        holding = self.holding
+        if holding:
+            self.holding = []
+            for tcb in holding:
+                acking.release(tcb)
+
     def settle(self) -> None:
         """Indicate, then let everybody who was marked send; each once."""
+        self.catch_up()
         for listener in self.accepting.take():
             listener.indicate()
         batch = self.work.take()

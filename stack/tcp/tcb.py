@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stack.tcp.protocol import TcpProtocol
     from stack.tcp.usertimeout import UserTimeout
     from stack.tcp.wishes import Wishes
+    from stack.wire.tcp import Segment
 
 NO_RECOVERY: Final = -1
 NO_PROBE: Final = -1
@@ -201,6 +202,9 @@ class Tcb(Workable, TimerOwner):
         "fin_wanted",
         "final",
         "frto",
+        "held",
+        "held_acks",
+        "held_octets",
         "hops",
         "keepalive",
         "key",
@@ -341,6 +345,9 @@ class Tcb(Workable, TimerOwner):
         self.progress_at = 0  # when the peer last acknowledged something new, or nothing was out
         self.retries = 0  # time-outs in a row
         self.resent = 0  # octets sent again so far
+        self.held: Segment | None = None  # acknowledges new data, and waits for the end of the turn
+        self.held_octets = 0  # what it acknowledges
+        self.held_acks = 0  # acknowledgments it stands for
         self.dupacks = 0
         self.dup_nxt = 0  # SND.NXT when the first duplicate came (RFC 5681 3.2: FlightSize)
         self.fast = False  # in fast recovery

@@ -244,7 +244,8 @@ def test_fast_path_and_slow_path_agree(
     shots = []
     for fast in (True, False):
         world = World(seed)
-        a, b = world.pair(quiet(tcp_fast_path=fast, **PATIENT), there=wire, back=wire)
+        config = quiet(tcp_fast_path=fast, tcp_joint_acks=False, **PATIENT)
+        a, b = world.pair(config, there=wire, back=wire)
         client, server = opened(world, a, b, family)
         rng = random.Random(seed)
         for from_client, size, pause in plan:
@@ -253,6 +254,31 @@ def test_fast_path_and_slow_path_agree(
         world.run(SECOND)
         tcbs = [host.stack.tcp.connections()[0] for host in (a, b)]
         shots.append([_picture(tcb) for tcb in tcbs] + [client.data, server.data, world.now])
+    assert shots[0] == shots[1]
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 2**32), wires, st.sampled_from((addr.V4, addr.V6)), st.data())
+def test_acks_taken_together_move_the_same_data(
+    seed: int, wire: Impairment, family: int, data: st.DataObject
+) -> None:
+    """However many ACKs come in one turn, what is acknowledged and delivered is what it would be
+    if each were taken by itself."""
+    sizes = data.draw(st.lists(st.integers(1, 300_000), min_size=1, max_size=4))
+    shots = []
+    for joint in (True, False):
+        world = World(seed)
+        a, b = world.pair(quiet(tcp_joint_acks=joint, **PATIENT), there=wire, back=wire)
+        client, server = opened(world, a, b, family)
+        rng = random.Random(seed)
+        for size in sizes:
+            client.send(rng.randbytes(size))
+            server.send(rng.randbytes(size // 3))
+        world.run(3600 * SECOND)
+        tcbs = [host.stack.tcp.connections()[0] for host in (a, b)]
+        assert all(tcb.snd.una_at == tcb.snd.nxt_at for tcb in tcbs)
+        places = [(tcb.snd.una_at, tcb.rcv.nxt, tcb.recvq.next, tcb.pipe) for tcb in tcbs]
+        shots.append((places, client.events, server.events, client.data, server.data))
     assert shots[0] == shots[1]
 
 

@@ -35,9 +35,9 @@ class HyStart:
         self.css = 0
         self._baseline = NO_RTT
 
-    def growth(self, acked: int, mss: int) -> int:
-        """By how much the window grows for `acked` octets."""
-        grown = min(acked, L * mss)
+    def growth(self, acked: int, full: int) -> int:
+        """By how much the window grows for `acked` octets; `full` is a segment for each ACK."""
+        grown = min(acked, L * full)
         return grown // CSS_GROWTH_DIVISOR if self.css else grown
 
     def watch(self, rounds: Rounds) -> None:

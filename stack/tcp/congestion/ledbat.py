@@ -103,7 +103,7 @@ class Ledbat(WindowBased):
             self.ssthresh = self.window
             self._settle(now)
         elif sample.limited:
-            self._grow(self.gain * min(sample.acked, 2 * self.mss))
+            self._grow(self.gain * min(sample.acked, 2 * self.mss * sample.count))
 
     def avoid(self, sample: AckSample, round_ended: bool) -> None:
         now = sample.now

@@ -16,19 +16,23 @@ from typing import ClassVar
 
 
 class AckSample:
-    """What one acknowledgment of new data brought.
+    """What one acknowledgment of new data brought, or several that are taken together.
 
     acked      octets newly acknowledged
+    count      acknowledgments
     flight     octets in flight before it
     rtt        a measurement in ns, or 0
     limited    the window, not the application, had held us back (RFC 7661)
     now        ns
     """
 
-    __slots__ = ("acked", "flight", "limited", "now", "rtt")
+    __slots__ = ("acked", "count", "flight", "limited", "now", "rtt")
 
-    def __init__(self, acked: int, flight: int, rtt: int, limited: bool, now: int) -> None:
+    def __init__(
+        self, acked: int, flight: int, rtt: int, limited: bool, now: int, count: int = 1
+    ) -> None:
         self.acked = acked
+        self.count = count
         self.flight = flight
         self.rtt = rtt
         self.limited = limited

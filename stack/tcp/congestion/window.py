@@ -103,11 +103,11 @@ class WindowBased(CongestionControl):
         hystart = self._hystart
         if hystart is None or self.ssthresh != UNKNOWN:
             if limited:
-                self.window += min(sample.acked, _APPROPRIATE * self.mss)
+                self.window += min(sample.acked, _APPROPRIATE * self.mss * sample.count)
             return
         hystart.watch(rounds)
         if limited:
-            self.window += hystart.growth(sample.acked, self.mss)
+            self.window += hystart.growth(sample.acked, self.mss * sample.count)
         if round_ended and hystart.round_ended():
             self.ssthresh = self.window
 

@@ -126,8 +126,8 @@ def _patience(tcb: Tcb, rack: Rack) -> int:
 # What an acknowledgment of new data does.
 
 
-def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> bool:
-    """SND.UNA advanced by `acked`, `flight` having been out.
+def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int, count: int) -> bool:
+    """SND.UNA advanced by `acked` in `count` ACKs, `flight` having been out.
 
     Returns True if the retransmission timer is to be restarted.
     """
@@ -142,7 +142,7 @@ def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int) -> 
         now = tcb.protocol.env.now
         cc = tcb.cc
         window = cc.window
-        cc.on_ack(AckSample(acked, flight, rtt, tcb.cwnd_limited, now))
+        cc.on_ack(AckSample(acked, flight, rtt, tcb.cwnd_limited, now, count))
         if tcb.estats is not None and cc.window > window:
             tcb.estats.grown(slow_start=window < cc.ssthresh)
         return True
