@@ -118,7 +118,12 @@ class IpLayer(Outbound):
         if pkt.fragment is not None and pkt.fragment[1:] != WHOLE:
             self._reassemble(pkt)
             return
-        self._deliver(pkt, counters)
+        handler = self.protocols.get(pkt.proto)
+        if handler is None or self.raw is not None:
+            self._deliver(pkt, counters)
+            return
+        counters.in_delivers += 1
+        handler.receive(pkt)
 
     def _deliver(self, pkt: Packet, counters: IpCounters) -> None:
         heard = self.raw is not None and self.raw.copy(pkt)

@@ -72,7 +72,9 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
     """Handle the next in-order segment of an undisturbed connection; False to take the steps."""
     snd, rcv = tcb.snd, tcb.rcv
     if tcb.ts_ok:
-        if not seg.has_ts or seq.lt(seg.ts_val, tcb.ts_recent):
+        if not seg.has_ts:
+            return False
+        if seg.ts_val != tcb.ts_recent and seq.lt(seg.ts_val, tcb.ts_recent):
             return False
     elif seg.has_ts:
         return False
@@ -94,7 +96,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
     news = acked - tcb.held_octets
     if acked > snd.nxt_at - snd.una_at or news < 0 or (not news and not length):
         return False
-    if tcb.ts_ok:
+    if seg.ts_val != tcb.ts_recent and tcb.ts_ok:
         _note_timestamp(tcb, seg)
     if tcb.keepalive is not None:
         tcb.keepalive.heard(tcb.protocol.env.now)
@@ -102,7 +104,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         acking.hold(tcb, seg, acked)
     if seg.wnd << snd.wscale != snd.wnd:
         acking.update_window(tcb, seg)
-    elif not seq.gt(snd.wl1, seg.seq):
+    else:
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
     if length:
@@ -219,6 +221,8 @@ def _ack_possible(tcb: Tcb, seg: Segment) -> bool:
 
 def _note_timestamp(tcb: Tcb, seg: Segment) -> None:
     """TS.Recent follows what is at or before the last acknowledgment (RFC 7323 4.3)."""
+    if seg.ts_val == tcb.ts_recent:
+        return  # its clock has not moved, nor do we look at ours
     if seq.le(seg.seq, tcb.rcv.acked) and seq.ge(seg.ts_val, tcb.ts_recent):
         tcb.ts_recent = seg.ts_val
         tcb.ts_recent_at = seg.pkt.arrived
@@ -446,7 +450,8 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
         tcb.ack = ACK_DELAYED
         delay = protocol.config.tcp_delayed_ack
         protocol.timers.arm(tcb.delack, protocol.env.now + delay)
-    protocol.work.mark(tcb)
+    if not tcb.marked:
+        protocol.work.mark(tcb)
 
 
 # Eighth: check the FIN bit.

@@ -74,8 +74,14 @@ class ReceiveQueue:
 
     def append(self, view: memoryview) -> None:
         """The next octets in order."""
-        self.next += len(view)
-        self._push(view)
+        count = len(view)
+        self.next += count
+        self.size += count
+        self.ready.append(view)
+        if count >= _SMALL:
+            self._small = 0
+        else:
+            self._join()
 
     def insert(self, offset: int, view: memoryview) -> int:
         """Take data at `offset`, at or ahead of `next`.
@@ -149,15 +155,11 @@ class ReceiveQueue:
         self._recent.clear()
         self._ranges = None
 
-    def _push(self, view: memoryview) -> None:
-        ready = self.ready
-        ready.append(view)
-        self.size += len(view)
-        if len(view) >= _SMALL:
-            self._small = 0
-            return
+    def _join(self) -> None:
+        """One more small piece: a run of them becomes one."""
         self._small += 1
         if self._small >= _JOIN:
+            ready = self.ready
             tail = ready[-_JOIN:]
             ready[-_JOIN:] = [memoryview(b"".join(tail))]
             self._small = 0
