@@ -104,7 +104,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         acking.hold(tcb, seg, acked)
     if seg.wnd << snd.wscale != snd.wnd:
         acking.update_window(tcb, seg)
-    else:
+    elif not seq.gt(snd.wl1, seg.seq):
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
     if length:
