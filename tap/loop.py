@@ -19,8 +19,12 @@ from stack.core import Stack
 from stack.link.nic import Nic
 from tap.port import Port
 
-BATCH: Final = 64
-"""Frames read from one port in one turn."""
+BATCH: Final = 32
+"""Frames read from one port in one turn.
+
+A sender who fills his window waits for the acknowledgment that leaves at the end of the turn: more
+would have him wait longer, fewer would have the turn's own cost shared by fewer.
+"""
 
 
 class Loop:
@@ -30,6 +34,8 @@ class Loop:
         self.env = env
         self.stacks: list[Stack] = []
         self.ports: list[Port] = []
+        self.heard = 0
+        """When the last frame or call came, ns."""
         self._inputs: list[tuple[Nic, Port]] = []
         self._calls: deque[Callable[[], None]] = deque()
 
@@ -52,15 +58,22 @@ class Loop:
             port.poll(now)
             read = port.read
             receive = nic.receive
-            for _ in range(BATCH):
+            frame = read()
+            if frame is None:
+                continue
+            self.heard = now
+            receive(frame)
+            for _ in range(BATCH - 1):
                 frame = read()
                 if frame is None:
                     break
                 receive(frame)
             else:
                 more = True
-        for _ in range(len(self._calls)):
-            self._calls.popleft()()
+        if self._calls:
+            self.heard = now
+            for _ in range(len(self._calls)):
+                self._calls.popleft()()
         for stack in self.stacks:
             if stack.step():
                 more = True

@@ -70,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
             dns_hosts="\n".join(options.hosts),
         ),
         guests=tuple(options.guests),
+        busy_poll=options.busy_poll,
     )
     tell_wire(attachment)
     try:
@@ -120,6 +121,13 @@ def parser() -> argparse.ArgumentParser:
     )
     text.add_argument("--mtu", type=mtu, default=1500, help="of the wire, 1280 to 65521")
     text.add_argument("--no-offload", action="store_true", help="plain frames, no super-frames")
+    text.add_argument(
+        "--busy-poll",
+        type=microseconds,
+        default=0,
+        metavar="US",
+        help="look for frames that long before sleeping: faster answers for a busy processor",
+    )
     text.add_argument("--pcap", type=Path, metavar="FILE", help="capture to a pcapng file")
     text.add_argument(
         "--with",
@@ -158,6 +166,14 @@ def mtu(text: str) -> int:
     if not 1280 <= value <= 65521:
         raise argparse.ArgumentTypeError("an MTU lies between 1280 (IPv6) and 65521 (a TAP)")
     return value
+
+
+def microseconds(text: str) -> int:
+    """A time in microseconds, as ns."""
+    value = int(text)
+    if not 0 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError("a busy poll lasts 0 to 1000000 microseconds")
+    return value * US
 
 
 def mac(text: str) -> bytes:

@@ -69,6 +69,7 @@ class DemoWorld:
         seed: int = 0,
         config: Config | None = None,
         guests: tuple[Path, ...] = (),
+        busy_poll: int = 0,
     ) -> None:
         # A wire that somebody gave us may lead to other stations: look before taking an address.
         self._config = config or Config(dad=attachment.rung == "given")
@@ -77,6 +78,7 @@ class DemoWorld:
         self._pcap = pcap
         self._impairment = impairment
         self._seed = seed
+        self._busy_poll = busy_poll
         self.guests = [Guest(path) for path in guests]
         self._services: list[Service] = []
         self.runtime: ThreadRuntime
@@ -84,7 +86,7 @@ class DemoWorld:
 
     def start(self) -> None:
         """Bring everything up."""
-        self.runtime = ThreadRuntime(self._trace)
+        self.runtime = ThreadRuntime(self._trace, self._busy_poll)
         self.stack = Stack(self.runtime.env, self._config)
         port = self.wrap(self.attachment.port, lambda: self.runtime.env.now)
         nic = self.stack.add_nic(port, "wsk0")
