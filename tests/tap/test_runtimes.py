@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from stack import Stack
 from stack.base import addr
-from stack.base.units import SECOND
+from stack.base.units import MS, SECOND
 from tap.aio import AsyncioRuntime
 from tap.memory import wire
 from tap.thread import ThreadRuntime
@@ -58,6 +58,20 @@ def test_thread() -> None:
         box: list[tuple[User, Acceptor]] = []
         runtime.submit(lambda: box.append(exchange(a, b, "10.77.0.2")))
         assert runtime.wait(lambda: bool(box) and arrived(box[0][1]), 20 * SECOND)
+    assert runtime.failure is None
+
+
+def test_a_thread_that_polls_does_the_same() -> None:
+    """For a millisecond after whatever comes, frames or calls."""
+    runtime = ThreadRuntime(busy_poll=MS)
+    a, b = two_stacks(runtime)
+    with runtime:
+        box: list[tuple[User, Acceptor]] = []
+        runtime.submit(lambda: box.append(exchange(a, b, "10.77.0.2")))
+        assert runtime.wait(lambda: bool(box) and arrived(box[0][1]), 20 * SECOND)
+        heard = runtime.loop.heard
+        runtime.submit(lambda: None)
+        assert runtime.wait(lambda: runtime.loop.heard > heard, 20 * SECOND)
     assert runtime.failure is None
 
 
