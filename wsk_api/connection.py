@@ -91,7 +91,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._suspended = False  # no receive indications until a WskReceive completes
         self.options = StreamOptions()
         self._receives: deque[ReceiveRequest] = NOTHING_QUEUED
-        self._retained = Retained(self.engine, self._grant)
+        self._retained = Retained(self.engine)
         self.inspect_id: WSK_INSPECT_ID | None = None  # for SIO_WSK_QUERY_INSPECT_ID
         self._disconnect_irp: IRP | None = None
         self.out_parameters: tuple[Ref[Any], Ref[Any]] | None = None
@@ -361,7 +361,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.endpoint.grant(count)
 
     def release(self, head: WSK_DATA_INDICATION | None) -> int:
-        return self._retained.release(head)
+        return self._retained.release(head, self._grant)
 
     # The end.
 

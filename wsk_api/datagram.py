@@ -183,7 +183,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         self.options = StreamOptions()
         self._receives: deque[tuple[IRP, Filler, _Outs]] = NOTHING_QUEUED
         self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
-        self._retained = Retained(self.engine, self._grant)
+        self._retained = Retained(self.engine)
 
     # Requests.
 
@@ -406,7 +406,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         return True
 
     def release(self, head: WSK_DATAGRAM_INDICATION | None) -> int:
-        return self._retained.release(head)
+        return self._retained.release(head, self._grant)
 
     def _grant(self, charge: int) -> None:
         if self.endpoint is not None:

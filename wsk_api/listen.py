@@ -280,6 +280,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
             dispatch,
         )
         socket.take_out_parameters()
+        socket.out_parameters = None
         if status != STATUS_SUCCESS:
             socket.discard()
         return socket

@@ -27,12 +27,10 @@ log = logging.getLogger("wskstack.wsk")
 class Retained:
     """What one socket's client keeps: heads of lists, and what each is charged."""
 
-    __slots__ = ("_charges", "_engine", "_grant")
+    __slots__ = ("_charges", "_engine")
 
-    def __init__(self, engine: Engine, grant: Callable[[int], None]) -> None:
-        """`grant` gives a charge back to the transport, on the stack's thread."""
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._grant = grant
         self._charges: dict[Any, int] = {}
 
     def __len__(self) -> int:
@@ -51,15 +49,19 @@ class Retained:
         """The callback did not retain `head`.  False if it has given it back by itself."""
         return self._charges.pop(head, None) is not None
 
-    def release(self, head: object) -> int:
-        """WskRelease, on any thread."""
+    def release(self, head: object, grant: Callable[[int], None]) -> int:
+        """WskRelease, on any thread.
+
+        `grant` gives a charge back to the transport, on the stack's thread.  It is not kept: a
+        socket that its own parts refer to would have to wait for the garbage collector.
+        """
         try:
             charge = self._charges.pop(head, None)
         except TypeError:  # not hashable: certainly not one of ours
             charge = None
         if charge is None:
             return STATUS_INVALID_PARAMETER
-        self._engine.later(lambda: self._grant(charge))
+        self._engine.later(lambda: grant(charge))
         return STATUS_SUCCESS
 
     def closing(self) -> None:

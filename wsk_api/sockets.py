@@ -255,14 +255,19 @@ class Socket(WSK_SOCKET):
         self._give_up(STATUS_CANCELLED)
         if self.running:
             return STATUS_PENDING, 0
-        self.client.sockets.discard(self)
+        self._forget()
         return STATUS_SUCCESS, 0
 
     def _closed(self) -> None:
         irp, self.closing = self.closing, None
-        self.client.sockets.discard(self)
+        self._forget()
         if irp is not None:
             self.engine.complete(irp, STATUS_SUCCESS)
+
+    def _forget(self) -> None:
+        """The socket is gone.  Nobody is called any more, so let go of what the client gave."""
+        self.client.sockets.discard(self)
+        self.context = self.dispatch = None
 
     def _give_up(self, status: int) -> None:
         """Let go of the transport, and complete whatever is queued."""

@@ -17,6 +17,16 @@ NEVER: Final = 1 << 62
 """A deadline that is never reached: the value of a disarmed timer."""
 
 
+class _Nobody(TimerOwner):
+    """The owner of a timer that is over."""
+
+    def fired(self, timer: Timer) -> None:
+        """Somebody armed it all the same."""
+
+
+_NOBODY: Final = _Nobody()
+
+
 class Timer:
     """One deadline.  `kind` tells an owner of several timers which one fired."""
 
@@ -31,6 +41,12 @@ class Timer:
     @property
     def armed(self) -> bool:
         return self.deadline != NEVER
+
+    def retire(self) -> None:
+        """Never fire again, and let go of the owner: who refers to his own timers would otherwise
+        have to wait for the garbage collector."""
+        self.deadline = NEVER
+        self.owner = _NOBODY
 
     def disarm(self) -> None:
         """Forget the deadline.  Free: the heap entry is dropped when it surfaces."""

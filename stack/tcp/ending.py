@@ -26,7 +26,7 @@ def finish(tcb: Tcb, status: int) -> None:
     if tcb.state != TIME_WAIT:
         protocol.forget(tcb)
     chart.enter(tcb, CLOSED)
-    _disarm(tcb)
+    _retire(tcb)
     _answer_all(tcb, status)
     if status == OK:
         tcb.recvq.drop_ahead()
@@ -45,7 +45,7 @@ def time_wait(tcb: Tcb) -> None:
     """Both FINs are through: a small record takes the connection's place for 2*MSL."""
     chart.enter(tcb, TIME_WAIT)
     tcb.recvq.drop_ahead()
-    _disarm(tcb)
+    _retire(tcb)
     _answer_all(tcb, OK)
     tcb.protocol.rest(tcb)
     tcb.protocol.work.mark(tcb)
@@ -64,19 +64,21 @@ def silence(tcb: Tcb) -> None:
     """Nothing leaves any more and nothing comes in, and nobody is told; the name stays taken."""
     tcb.protocol.hush(tcb)
     chart.enter(tcb, CLOSED)
-    _disarm(tcb)
+    _retire(tcb)
     tcb.recvq.clear()
 
 
-def _disarm(tcb: Tcb) -> None:
-    tcb.rexmit.disarm()
-    tcb.delack.disarm()
-    tcb.persist.disarm()
-    tcb.reorder.disarm()
+def _retire(tcb: Tcb) -> None:
+    """No timer of `tcb` fires any more."""
+    tcb.rexmit.retire()
+    tcb.delack.retire()
+    tcb.persist.retire()
+    tcb.reorder.retire()
     if tcb.pacer is not None:
         tcb.pacer.stop()
+        tcb.pacer = None
     if tcb.keepalive is not None:
-        tcb.keepalive.timer.disarm()
+        tcb.keepalive.timer.retire()
         tcb.keepalive = None
 
 
