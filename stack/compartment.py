@@ -161,10 +161,10 @@ class Compartment(OnDemand):
 
     def settle(self) -> None:
         """Settle once."""
-        if self._loopback.waiting():
+        if self._loopback.queue:
             for frame in self._loopback.drain():
                 self._loopback_nic.receive(frame)
-        if self.raw.work:
+        if self.raw.work.items:
             self.raw.settle()
         self.udp.settle()
         self._settle_services()
@@ -173,11 +173,11 @@ class Compartment(OnDemand):
     def waiting(self) -> bool:
         """Something waits for the next step."""
         return bool(
-            self.tcp.work
-            or self.udp.work
-            or self.tcp.accepting
-            or self.raw.work
-            or self._loopback.waiting()
+            self.tcp.work.items
+            or self.udp.work.items
+            or self.tcp.accepting.items
+            or self.raw.work.items
+            or self._loopback.queue
             or self._services_wait()
         )
 

@@ -58,7 +58,10 @@ class Stack(Compartment):
 
     def busy(self) -> bool:
         """Something waits for the next step."""
-        return any(compartment.waiting() for compartment in self.compartments)
+        for compartment in self.compartments:  # noqa: SIM110 - every turn asks, and there is one
+            if compartment.waiting():
+                return True
+        return False
 
     def next_deadline(self) -> int:
         """Nanoseconds on `Env.now`'s clock; no timer fires before.  May be early."""

@@ -107,7 +107,7 @@ class OnDemand:
             self._resolver.settle()
 
     def _services_wait(self) -> bool:
-        return self._resolver is not None and bool(self._resolver.work)
+        return self._resolver is not None and bool(self._resolver.work.items)
 
     def _service_counters(self) -> dict[str, dict[str, int]]:
         """Those of the services that were made."""

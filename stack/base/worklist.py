@@ -26,29 +26,32 @@ W = TypeVar("W", bound=Workable)
 
 
 class Worklist(Generic[W]):
-    """Marked items in order of marking, each at most once."""
+    """Marked items in order of marking, each at most once.
 
-    __slots__ = ("_executor", "_items")
+    items   for those who look every turn; changed here only
+    """
+
+    __slots__ = ("_executor", "items")
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._items: list[W] = []
+        self.items: list[W] = []
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def mark(self, item: W) -> None:
         """Settle `item` in this turn, or in the next if this one is already settling."""
         if not item.marked:
             item.marked = True
-            if not self._items:
+            if not self.items:
                 self._executor.wanted()
-            self._items.append(item)
+            self.items.append(item)
 
     def take(self) -> list[W]:
         """Everything marked so far, unmarked again."""
-        items = self._items
-        self._items = []
+        items = self.items
+        self.items = []
         for item in items:
             item.marked = False
         return items

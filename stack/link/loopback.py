@@ -29,23 +29,20 @@ class LoopbackDevice(Device):
     features = CSUM | TSO4 | TSO6
 
     def __init__(self) -> None:
-        self._queue: list[bytes] = []
+        self.queue: list[bytes] = []
+        """Frames that wait to be received."""
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
-        if len(self._queue) >= QUEUE_LIMIT:
+        if len(self.queue) >= QUEUE_LIMIT:
             return False
         if head.csum == NO_CHECKSUM:
             prefix = vnet.PLAIN
         else:
             prefix = vnet.build(head.gso_type if head.gso_size else 0, 0, head.gso_size, 0, 0)
-        self._queue.append(b"".join((prefix, head.written(), *views)))
+        self.queue.append(b"".join((prefix, head.written(), *views)))
         return True
-
-    def waiting(self) -> bool:
-        """Frames are queued."""
-        return bool(self._queue)
 
     def drain(self) -> list[bytes]:
         """Everything queued so far."""
-        frames, self._queue = self._queue, []
+        frames, self.queue = self.queue, []
         return frames

@@ -69,8 +69,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
         rate.arrived(result)
     rtt = _measure(tcb, seg, result)
     if tcb.sendq.start < snd.una_at:
-        for token, count in tcb.sendq.release(snd.una_at):
-            tcb.done.append((token, OK, count))
+        for token, size in tcb.sendq.release(snd.una_at):
+            tcb.done.append((token, OK, size))
     tcb.progress_at = now
     tcb.retries = 0
     tcb.soft_error = 0
