@@ -162,17 +162,23 @@ _BROUGHT: Final[dict[int, tuple[tuple[int, int, Maker], ...]]] = {
 Which type carries the TTL is not documented; IPv4's is IP_TTL, after the option that sets it."""
 
 
-def brought(one: Received, enabled: Mapping[tuple[int, int], Any]) -> list[CMSGHDR]:
-    """The objects of a received datagram, out of what the socket asked for."""
+def brought(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> list[CMSGHDR]:
+    """The objects of a received datagram, or with `joined` of several in one piece, out of what
+    the socket asked for."""
     level = IPPROTO_IP if len(one.local) == 4 else IPPROTO_IPV6
     found = [
         CMSGHDR(level, kind, make(one))
         for option, kind, make in _BROUGHT[level]
         if enabled.get((level, option))
     ]
-    if one.segment:
+    if joined:
         found.append(CMSGHDR(IPPROTO_UDP, UDP_COALESCED_INFO, _ULONG.pack(one.segment)))
     return found
+
+
+def packed(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> bytes:
+    """The same as octets, all of them."""
+    return b"".join(made.packed() for made in brought(one, enabled, joined))
 
 
 def fitted(objects: list[CMSGHDR], room: int) -> tuple[bytes, bool]:

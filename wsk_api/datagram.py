@@ -7,13 +7,13 @@ Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from stack.base import status as transport_status
 from stack.base.packet import BROADCAST, MULTICAST
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
-from stack.transport.options import BOTH, Outgoing
-from wsk_api import ancillary, segmentation
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received, after
+from stack.transport.options import BOTH
+from wsk_api import ancillary, indications, segmentation
 from wsk_api.addresses import Target
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.buffers import Filler, views
@@ -53,7 +53,6 @@ from wsk_api.retained import Retained
 from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import (
-    MDL,
     SOCKADDR,
     WSK_BUF,
     WSK_BUF_LIST,
@@ -61,8 +60,6 @@ from wsk_api.types import (
     Ref,
 )
 
-_MOST_MESSAGES: Final = 65_536
-"""Elements of one WSK_BUF_LIST; a list that is longer may be a ring."""
 _GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
 
 
@@ -176,6 +173,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     Dispatch = DISPATCH
     category = DATAGRAM
     category_events = WSK_EVENT_RECEIVE_FROM
+    joined = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -226,28 +224,14 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             how = asked.how
             size = size if asked.segment < 0 else asked.segment
         total = buffer.Length
+        to = (target.address, target.port, target.scope)
         if 0 < size < total:
-            return self._send_cut(segmentation.cut(pieces, total, size), target, how)
-        address, port, scope = target.address, target.port, target.scope
-        result = self.endpoint.send(pieces, total, address, port, scope, how)
+            if total > size * segmentation.MOST_PIECES:
+                return STATUS_INVALID_PARAMETER, 0
+            result, _ = self.endpoint.send_segments(pieces, total, size, *to, how)
+        else:
+            result = self.endpoint.send(pieces, total, *to, how)
         return ntstatus(result), 0 if result else total
-
-    def _send_cut(
-        self, parts: list[list[memoryview]], target: Target, how: Outgoing | None
-    ) -> tuple[int, int]:
-        """Several datagrams; the first that cannot be sent ends it."""
-        endpoint = self.endpoint
-        assert endpoint is not None
-        if len(parts) > segmentation.MOST_PIECES:
-            return STATUS_INVALID_PARAMETER, 0
-        sent = 0
-        for part in parts:
-            size = len(part[0])
-            result = endpoint.send(part, size, target.address, target.port, target.scope, how)
-            if result:
-                return ntstatus(result), 0
-            sent += size
-        return STATUS_SUCCESS, sent
 
     def send_messages(
         self,
@@ -261,11 +245,11 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             return STATUS_NOT_SUPPORTED, 0
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
-        batch = _messages(buffers)
+        runs = segmentation.runs(buffers)
         status, target = STATUS_SUCCESS, self._fixed
         if remote is not None:
             status, target = self.target(remote)
-        if batch is None or target is None or not target.address:
+        if runs is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         how = None
         if control_size:
@@ -275,8 +259,16 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
                 return status, 0
             how = asked.how
         to = (target.address, target.port, target.scope)
-        result, sent = self.endpoint.send_all(batch, *to, how)
-        return ntstatus(result), 0 if result else sent
+        sent = 0
+        for run in runs:
+            if run.total > run.segment:
+                result, _ = self.endpoint.send_segments(run.views, run.total, run.segment, *to, how)
+            else:
+                result = self.endpoint.send(run.views, run.total, *to, how)
+            if result:
+                return ntstatus(result), 0
+            sent += run.total
+        return STATUS_SUCCESS, sent
 
     def receive_from(
         self, buffer: WSK_BUF | None, flags: int, outs: _Outs, irp: IRP
@@ -306,25 +298,38 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
 
     def received(self, batch: list[Received]) -> int:
         """Queued requests first, then the event; the rest stays in the transport."""
+        most = 0
         if self.settings:
-            batch = self._prepared(batch)
+            most = self.settings.get((IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), 0)
+            if most and (self._receives or self._listening()):
+                batch = segmentation.join(batch, most)
         taken = 0
-        while self._receives and taken < len(batch):
-            self._answer_receive(batch[taken])
-            taken += 1
-        while taken < len(batch) and self._listening():
-            group = self._same_group(batch, taken)
-            if not self._indicate(group):
+        if self._receives:
+            taken = self._answer_receives(batch, most > 0)
+            batch = after(batch, taken)
+        at = 0
+        while at < len(batch) and self._listening():
+            group = indications.same_group(batch, at)
+            if not self._indicate(group, most > 0):
                 break
-            taken += len(group)
-        return sum(one.count for one in batch[:taken])
+            at += len(group)
+            for one in group:
+                taken += one.count
+        return taken
 
-    def _prepared(self, batch: list[Received]) -> list[Received]:
-        """Datagrams as UDP_RECV_MAX_COALESCED_SIZE has them."""
-        most = self.settings.get((IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), 0)
-        if most and (self._receives or self._listening()):
-            return segmentation.join(batch, most)
-        return batch
+    def _answer_receives(self, batch: list[Received], joined: bool) -> int:
+        """Each queued request gets a datagram, or what is `joined`; how many datagrams those
+        were."""
+        taken = 0
+        for one in batch:
+            whole = joined or one.count == 1
+            parts = (one,) if whole else (one.part(n, n + 1) for n in range(one.count))
+            for part in parts:
+                if not self._receives:
+                    return taken
+                self._answer_receive(part)
+                taken += part.count
+        return taken
 
     def _answer_receive(self, datagram: Received) -> None:
         irp, filler, (remote, control_length, control, control_flags) = self._receives.popleft()
@@ -336,7 +341,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             remote.value = self.shown(datagram.address, datagram.port, datagram.scope)
         if control_length is not None:
             room = control_length.value or 0
-            objects = ancillary.brought(datagram, self.settings) if self.settings else []
+            joined = datagram.count > 1
+            objects = ancillary.brought(datagram, self.settings, joined) if self.settings else []
             octets, cut = ancillary.fitted(objects, room if control is not None else 0)
             if octets:
                 memoryview(control).cast("B")[: len(octets)] = octets
@@ -354,37 +360,9 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             and self.dispatch.WskReceiveFromEvent is not None
         )
 
-    @staticmethod
-    def _same_group(batch: list[Received], start: int) -> list[Received]:
-        """The flags of an event hold for its whole list: unicast, broadcast or multicast."""
-        end = start + 1
-        while end < len(batch) and batch[end].group == batch[start].group:
-            end += 1
-        return batch[start:end]
-
-    def _attach_control(self, node: WSK_DATAGRAM_INDICATION, datagram: Received) -> None:
-        octets = b"".join(one.packed() for one in ancillary.brought(datagram, self.settings))
-        if octets:
-            node.ControlInfo = octets
-            node.ControlInfoLength = len(octets)
-
-    def _indicate(self, group: list[Received]) -> bool:
+    def _indicate(self, group: list[Received], joined: bool) -> bool:
         """WskReceiveFromEvent; False if the datagrams stay with the transport."""
-        head: WSK_DATAGRAM_INDICATION | None = None
-        charge = 0
-        before: tuple[bytes, int, int] | None = None
-        for datagram in reversed(group):
-            source = (datagram.address, datagram.port, datagram.scope)
-            if source != before:
-                shown, before = self.shown(*source), source
-            view = datagram.view
-            node = WSK_DATAGRAM_INDICATION(WSK_BUF(MDL(view), 0, len(view)), shown)
-            if self.settings:
-                self._attach_control(node, datagram)
-            node.Next = head
-            head = node
-            charge += datagram.charge
-        assert head is not None
+        head, charge = indications.listed(group, self.shown, self.settings, joined)
         self._retained.keep(head, charge)
         status = self.callback(
             WSK_EVENT_RECEIVE_FROM,
@@ -479,15 +457,3 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         self._receives.clear()
         self._retained.closing()
         super().release_transport()
-
-
-def _messages(node: WSK_BUF_LIST | None) -> list[tuple[list[memoryview], int]] | None:
-    """The datagrams of a list; None if it is empty, endless, or a buffer describes nothing."""
-    batch: list[tuple[list[memoryview], int]] = []
-    while node is not None and len(batch) < _MOST_MESSAGES:
-        pieces = views(node.Buffer)
-        if pieces is None:
-            return None
-        batch.append((pieces, node.Buffer.Length))
-        node = node.Next
-    return batch if batch and node is None else None

@@ -29,6 +29,7 @@ from stack.link.seam import CSUM, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
 _read_vnet = vnet.HEADER.unpack_from
+_CUTTABLE = vnet.CUTTABLE
 
 
 class NicCounters(Counters):
@@ -116,7 +117,7 @@ class Nic(Interface):
             csum_ok = flags & 3 != 0
             if not gso_type:
                 gso_size = 0
-            elif not gso_size:
+            elif not gso_size or gso_type not in _CUTTABLE:
                 self._door.drop_frame(frame, fate.VNET_INVALID)
                 return
         dst = frame[start : start + 6]
