@@ -10,6 +10,7 @@ size, up to and including the first smaller one; what came in one frame is one p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from stack.transport.datagram_seam import Received
@@ -53,12 +54,13 @@ def runs(node: WSK_BUF_LIST | None) -> list[Run] | None:
         node = node.Next
         length = buffer.Length
         mdl = buffer.Mdl
-        whole = None if mdl is None or buffer.Offset else mdl.view
-        if whole is None or length != len(whole):
+        described: Sequence[memoryview] | None
+        if mdl is not None and not buffer.Offset and length == len(mdl.view):
+            described = (mdl.view,)
+        else:
             described = views(buffer)
             if described is None:
                 return None
-            whole = None
         if not 0 < length <= room:
             if begun:
                 found.append(Run(pieces, total, segment))
@@ -67,10 +69,7 @@ def runs(node: WSK_BUF_LIST | None) -> list[Run] | None:
         elif length < room:
             room = 0
         total += length
-        if whole is not None:
-            pieces.append(whole)
-        else:
-            pieces += described
+        pieces += described
     if node is not None or not begun:
         return None
     found.append(Run(pieces, total, segment))
