@@ -195,6 +195,9 @@ def fitted(objects: list[CMSGHDR], room: int) -> tuple[bytes, bool]:
 
 # What a datagram is sent with.
 
+_SEGMENT_HEADER: Final = _HEADER.pack(HEADER_SIZE + 4, IPPROTO_UDP, UDP_SEND_MSG_SIZE)
+_SEGMENT_ALONE: Final = WSA_CMSG_SPACE(4)
+
 
 class SendControl:
     """The ControlInfo of one send: how it goes, and the size of the datagrams made of it."""
@@ -202,7 +205,7 @@ class SendControl:
     __slots__ = ("how", "segment")
 
     def __init__(self) -> None:
-        self.how = Outgoing()
+        self.how: Outgoing | None = None  # as the others of the socket
         self.segment = -1  # negative: the socket's
 
 
@@ -212,10 +215,13 @@ def taken(control: View, length: int, level: int) -> tuple[int, SendControl | No
     STATUS_INVALID_PARAMETER: malformed, a value out of bounds, or an object of the other family.
     STATUS_NOT_SUPPORTED: an object that is not known here.
     """
+    result = SendControl()
+    if length == _SEGMENT_ALONE <= len(control) and control[:HEADER_SIZE] == _SEGMENT_HEADER:
+        result.segment = _ULONG.unpack_from(control, HEADER_SIZE)[0]
+        return STATUS_SUCCESS, result
     objects = parse(control, length)
     if objects is None:
         return STATUS_INVALID_PARAMETER, None
-    result = SendControl()
     for one in objects:
         key = (one.cmsg_level, one.cmsg_type)
         if key == (IPPROTO_UDP, UDP_SEND_MSG_SIZE):
@@ -229,6 +235,7 @@ def taken(control: View, length: int, level: int) -> tuple[int, SendControl | No
         if one.cmsg_level != level or apply is None:
             known = key in _TAKEN
             return STATUS_INVALID_PARAMETER if known else STATUS_NOT_SUPPORTED, None
+        result.how = result.how or Outgoing()
         if not apply(result.how, one.data):
             return STATUS_INVALID_PARAMETER, None
     return STATUS_SUCCESS, result

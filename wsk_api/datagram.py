@@ -54,6 +54,7 @@ from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import (
     SOCKADDR,
+    SOCKADDR_IN6,
     WSK_BUF,
     WSK_BUF_LIST,
     WSK_DATAGRAM_INDICATION,
@@ -168,7 +169,7 @@ def _has_room(outs: _Outs) -> bool:
 class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
-    __slots__ = ("_fixed", "_raw", "_receives", "_retained", "options")
+    __slots__ = ("_fixed", "_last", "_raw", "_receives", "_retained", "options")
 
     Dispatch = DISPATCH
     category = DATAGRAM
@@ -178,6 +179,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._fixed: Target | None = None
+        self._last: tuple[tuple[bytes, int, int], Target] | None = None
         self.options = StreamOptions()
         self._receives: deque[tuple[IRP, Filler, _Outs]] = NOTHING_QUEUED
         self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
@@ -209,9 +211,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer)
-        status, target = STATUS_SUCCESS, self._fixed
-        if remote is not None:
-            status, target = self.target(remote)
+        status, target = self._destination(remote)
         if pieces is None or buffer is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         how = None
@@ -231,7 +231,23 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             result, _ = self.endpoint.send_segments(pieces, total, size, *to, how)
         else:
             result = self.endpoint.send(pieces, total, *to, how)
-        return ntstatus(result), 0 if result else total
+        return (ntstatus(result), 0) if result else (STATUS_SUCCESS, total)
+
+    def _destination(self, remote: SOCKADDR | None) -> tuple[int, Target | None]:
+        """Where to send; the last one is remembered by its members, for many go where the one
+        before went."""
+        if remote is None:
+            return STATUS_SUCCESS, self._fixed
+        if type(remote) is not SOCKADDR_IN6 or type(remote.sin6_addr) is not bytes:
+            return self.target(remote)
+        name = (remote.sin6_addr, remote.sin6_port, remote.sin6_scope_id)
+        known = self._last
+        if known is not None and known[0] == name:
+            return STATUS_SUCCESS, known[1]
+        status, target = self.target(remote)
+        if target is not None:
+            self._last = (name, target)
+        return status, target
 
     def send_messages(
         self,
@@ -246,9 +262,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         runs = segmentation.runs(buffers)
-        status, target = STATUS_SUCCESS, self._fixed
-        if remote is not None:
-            status, target = self.target(remote)
+        status, target = self._destination(remote)
         if runs is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         how = None

@@ -17,6 +17,7 @@ from stack.base.units import SECOND
 from stack.wire import ethernet, ipv4, vnet
 from stack.wire.describe import frame as describe
 from tests.harness import World, quiet
+from tests.harness.datagrams import give, super_frame
 from tests.harness.peer import Seen
 from tests.harness.routing import Crossing, line
 from tests.tcp.users import joined
@@ -412,6 +413,73 @@ def test_a_super_frame_that_nobody_could_split_is_dropped(world: World, family: 
     frame = prefix + near.host.port.mac + near.port.mac + kind + packet
     crossing.stack.receive(near.host.nic, frame)
     world.run(0)
+    assert crossing.drops() == {"forward_headers": 1}
+    assert crossing.far.received() == []
+
+
+@pytest.mark.parametrize(
+    ("far_offload", "mtu", "frames"),
+    [(True, 1500, 1), (False, 1500, 10), (True, 1280, 1), (False, 1280, 10)],
+)
+def test_datagrams_in_one_frame(
+    world: World, family: int, far_offload: bool, mtu: int, frames: int
+) -> None:
+    """They cross whole to a wire that can cut them, and are cut for one that cannot."""
+    crossing = Crossing(world, family, mtus=(1500, mtu), offload=True)
+    far = crossing.far
+    if not far_offload:
+        far.host.port.features = 0
+    data = bytes(n % 253 for n in range(9990))
+    give(crossing.near, super_frame(crossing.near, data, 1000, dst=far.mine))
+    seen = far.received()
+    assert [one.gso_size for one in seen] == ([1000] if far_offload else [0] * 10)
+    assert b"".join(one.body[8:] for one in seen) == data
+    assert len(seen) == frames
+    assert crossing.drops() == {}
+    for one in seen:
+        length = int.from_bytes(one.body[4:6], "big")
+        assert length == len(one.body)
+        if not far_offload:
+            blank = one.body[:6] + b"\0\0" + one.body[8:]
+            mine, theirs = crossing.near.mine, far.mine
+            assert far.checked(17, blank, 6, mine, theirs) == one.body
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_datagrams_in_one_frame_that_do_not_fit(world: World, family: int, free: bool) -> None:
+    """Each is fragmented where that is allowed; otherwise the sender is told, once."""
+    crossing = Crossing(world, family, mtus=(1500, 1280), offload=True)
+    far = crossing.far
+    data = bytes(n % 253 for n in range(4000))
+    frag = 0 if free else ipv4.DF
+    give(crossing.near, super_frame(crossing.near, data, 1400, dst=far.mine, frag=frag))
+    seen = far.received()
+    if family == addr.V6 or not free:
+        assert seen == []
+        assert crossing.drops() == {"forward_too_big": 1}
+        error = answer(crossing)
+        assert int.from_bytes(error.body[6:8], "big") == 1280
+        return
+    assert crossing.drops() == {}
+    whole: dict[int, bytes] = {}
+    for one in seen:
+        packet = IP(one.frame[far.port.header + 14 :])
+        assert packet.len <= 1280
+        whole[packet.id] = whole.get(packet.id, b"") + bytes(packet.payload)
+    assert b"".join(body[8:] for body in whole.values()) == data
+    assert [len(body) for body in whole.values()] == [1408, 1408, 1208]
+    for body in whole.values():
+        blank = body[:6] + b"\0\0" + body[8:]
+        assert far.checked(17, blank, 6, crossing.near.mine, far.mine) == body
+
+
+@pytest.mark.parametrize("kind", [vnet.GSO_TCPV4, vnet.GSO_TCPV6])
+def test_a_super_frame_of_another_kind_than_it_says_is_dropped(
+    world: World, family: int, kind: int
+) -> None:
+    crossing = Crossing(world, family, offload=True)
+    frame = super_frame(crossing.near, bytes(3000), 1000, dst=crossing.far.mine, kind=kind)
+    give(crossing.near, frame)
     assert crossing.drops() == {"forward_headers": 1}
     assert crossing.far.received() == []
 

@@ -154,7 +154,8 @@ class _Source(_Port):
             assert node.Buffer.Mdl is not None
             words = bytes(node.Buffer.Mdl.view).split()
             if len(words) == 4:
-                self._answer(words[0], *map(int, words[1:]), node.RemoteAddress)
+                size, count, times = map(int, words[1:])
+                self._answer(words[0], size, count, times, node.RemoteAddress)
             node = node.Next
 
     def _answer(self, how: bytes, size: int, count: int, times: int, remote: Any) -> None:
