@@ -67,7 +67,7 @@ class Received:
 
         Each is charged the same beside its data, the last one what remains.
         """
-        size, count = self.segment, self.count
+        size, count = self.segment or len(self.view), self.count
         view = self.view[first * size : stop * size]
         beside = self.charge - len(self.view)
         charge = len(view) + beside // count * (stop - first)
