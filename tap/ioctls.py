@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from stack.link.seam import CSUM, TSO4, TSO6, USO
@@ -75,18 +76,23 @@ def open_tap(name: str = "wsk%d", node: str = NODE, offload: bool = True) -> Ope
     if not offload:
         return OpenTap(fd, actual, 0, 0)
     fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", vnet.LENGTH))
+    features = ask_for_offload(lambda wanted: fcntl.ioctl(fd, _TUNSETOFFLOAD, wanted))
+    return OpenTap(fd, actual, vnet.LENGTH, features)
+
+
+def ask_for_offload(ask: Callable[[int], object]) -> int:
+    """Let the kernel send us as much as it is able to: what `ask` accepts first, most wanted
+    first; OSError refuses.  Returns what it takes from us (`link/seam` bits)."""
     features = CSUM | TSO4 | TSO6
     for wanted in (_SINCE_6_2, _ANY_KERNEL, _F_CSUM, 0):
         try:
-            fcntl.ioctl(fd, _TUNSETOFFLOAD, wanted)
+            ask(wanted)
         except OSError:
             continue
-        if wanted & _F_USO4:
-            features |= USO
-        break
-    # What *we* send may always carry a checksum to finish and a segment size; UDP's only where
-    # the kernel knows of it at all.
-    return OpenTap(fd, actual, vnet.LENGTH, features)
+        # What *we* send may always carry a checksum to finish and a segment size; UDP's only
+        # where the kernel knows of it at all.
+        return features | USO if wanted & _F_USO4 else features
+    return features
 
 
 def adopt_tap(fd: int) -> OpenTap:
