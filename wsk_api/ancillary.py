@@ -162,6 +162,11 @@ _BROUGHT: Final[dict[int, tuple[tuple[int, int, Maker], ...]]] = {
 Which type carries the TTL is not documented; IPv4's is IP_TTL, after the option that sets it."""
 
 
+_ENABLING: Final = frozenset((level, row[0]) for level in _BROUGHT for row in _BROUGHT[level])
+_COALESCED: Final = Struct("<QiiI4x")
+_COALESCED_HEADER: Final = (HEADER_SIZE + 4, IPPROTO_UDP, UDP_COALESCED_INFO)
+
+
 def brought(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> list[CMSGHDR]:
     """The objects of a received datagram, or with `joined` of several in one piece, out of what
     the socket asked for."""
@@ -178,6 +183,8 @@ def brought(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool)
 
 def packed(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> bytes:
     """The same as octets, all of them."""
+    if _ENABLING.isdisjoint(enabled):
+        return _COALESCED.pack(*_COALESCED_HEADER, one.segment) if joined else b""
     return b"".join(made.packed() for made in brought(one, enabled, joined))
 
 
