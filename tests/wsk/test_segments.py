@@ -292,6 +292,13 @@ def test_sizes_that_differ_are_frames_that_differ_in_order(world: World, family:
     assert ends.ear.heard() == parts
 
 
+def test_empty_ones_are_datagrams_too(world: World, family: int) -> None:
+    ends = Ends(world, family)
+    parts = [b"", b"", b"ab", b"", b"cd", b"ef", b""]
+    assert ends.list(*parts).info == 6
+    assert ends.ear.heard() == parts
+
+
 def test_pieces_of_a_list_from_chains_and_offsets(world: World, family: int) -> None:
     ends = Ends(world, family)
     one = WSK_BUF(MDL(b"xxxabc", MDL(b"def", MDL(b"ghijk"))), 3, 10)
