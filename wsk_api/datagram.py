@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Datagram sockets, UDP and raw: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
 
-Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one buffer (4.4).
+Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one buffer (4.4): how
+they are put together and taken apart is `segmentation`'s, the list of an event `indications`'.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def WskSendTo(
     """Send one datagram; Information is its length.
 
     RemoteAddress may be None if a fixed one is set.  ControlInfo is ancillary data, as octets;
-    with a segment size (UDP_SEND_MSG_SIZE) the buffer becomes several datagrams.
+    with a segment size (UDP_SEND_MSG_SIZE, an option or in ControlInfo) the buffer becomes
+    datagrams of that many octets, up to 1,024 of them, the last one of what is left.  They leave
+    in as few frames as the device allows, which is the cheapest way to send many.
 
     STATUS_INVALID_DEVICE_STATE (not bound), STATUS_INVALID_PARAMETER (address, buffer),
     STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
@@ -101,6 +104,9 @@ def WskReceiveFrom(
     Irp: IRP | None,
 ) -> int:
     """Receive one datagram; Information is how much of it is in the buffer.
+
+    With UDP_RECV_MAX_COALESCED_SIZE it may be several of one source and size that came together;
+    UDP_COALESCED_INFO in ControlInfo then tells the size of all but the last.
 
     What does not fit is lost and MSG_TRUNC set in ControlFlags, with STATUS_SUCCESS.  Ancillary
     data goes to ControlInfo, ControlLength octets at most; what does not fit there is left out
@@ -133,6 +139,9 @@ def WskSendMessages(
     A buffer that describes nothing is found before anything is sent.  Otherwise statuses are those
     of WskSendTo, of the first datagram that could not be sent; the ones before it were sent.
     RemoteAddress may be None if a fixed one is set; ControlInfo holds for all of them.
+
+    Datagrams of one size that follow one another, the last of which may be shorter, leave in as
+    few frames as the device allows; the order is that of the list.
     """
     address = Socket.engine.kept(RemoteAddress)
     what = (BufferList, Flags, address, ControlInfoLength, ControlInfo)
