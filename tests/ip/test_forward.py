@@ -473,6 +473,31 @@ def test_datagrams_in_one_frame_that_do_not_fit(world: World, family: int, free:
         assert far.checked(17, blank, 6, crossing.near.mine, far.mine) == body
 
 
+@given(
+    st.sampled_from((addr.V4, addr.V6)),
+    st.integers(0, 400),
+    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
+    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
+    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+    st.booleans(),
+    st.sampled_from((68, 1500)),
+)
+def test_whatever_a_device_says_of_a_frame(
+    family: int, octets: int, size: int, kind: int, length: int | None, cuts: bool, mtu: int
+) -> None:
+    """It passes, in pieces or whole, or is dropped for one reason."""
+    mtus = (1500, mtu if family == addr.V4 else max(mtu, 1280))
+    crossing = Crossing(World(), family, mtus=mtus, offload=True)
+    if not cuts:
+        crossing.far.host.port.features = 0
+    near, data = crossing.near, bytes(octets)
+    give(near, super_frame(near, data, size, dst=crossing.far.mine, kind=kind, length=length))
+    seen = crossing.far.received()
+    assert bool(seen) != bool(crossing.drops()), crossing.drops()
+    assert sum(crossing.drops().values()) <= 1
+    assert len(seen) <= 2 * max(octets, 8)
+
+
 @pytest.mark.parametrize("kind", [vnet.GSO_TCPV4, vnet.GSO_TCPV6])
 def test_a_super_frame_of_another_kind_than_it_says_is_dropped(
     world: World, family: int, kind: int

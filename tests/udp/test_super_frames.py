@@ -127,6 +127,34 @@ def test_lies_have_names(
     assert sink.got == []
 
 
+@given(
+    st.sampled_from((addr.V4, addr.V6)),
+    st.integers(0, 400),
+    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
+    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
+    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+    st.integers(0, 3),
+)
+def test_whatever_the_headers_say_it_has_one_fate(
+    family: int, octets: int, size: int, kind: int, length: int | None, flags: int
+) -> None:
+    """Delivered, all of it or what the UDP length leaves, or dropped for one reason."""
+    scene = Scene(World(), family)
+    sink = Joiner()
+    scene.endpoint(sink)
+    data = pattern(octets)
+    frame = super_frame(scene.peer, data, size, kind=kind, length=length, flags=flags)
+    give(scene.peer, frame)
+    drops = scene.host.drops()
+    assert len(sink.got) + sum(drops.values()) == 1
+    if sink.got:
+        (one,) = sink.got
+        assert one.view == data[: len(one.view)]
+        whole = one.count > 1
+        assert not whole or (kind, one.segment, len(one.view)) == (vnet.GSO_UDP_L4, size, octets)
+        assert one.count == (-(-octets // size) if whole else 1)
+
+
 def test_a_header_cut_short(scene: Scene) -> None:
     scene.endpoint(Joiner())
     kind, packet = scene.peer.packet_bytes(17, bytes(7))
