@@ -26,7 +26,7 @@ from stack.base.units import View
 from stack.link import offload
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.neighbor_cache import NeighborCache
-from stack.link.seam import CSUM, Device, NetworkLayer
+from stack.link.seam import EVERYTHING, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
 _read_ethernet = Struct("6sB5x2s").unpack_from  # destination, first octet of source, ethertype
@@ -51,9 +51,9 @@ class Nic(Interface):
     __slots__ = (
         "_door",
         "_env",
+        "_finish",
         "_header",
         "_protocols",
-        "_segmenter",
         "counters",
         "device",
         "is_loopback",
@@ -86,7 +86,9 @@ class Nic(Interface):
         self._door = door
         self._header = device.header
         self._protocols: dict[bytes, NetworkLayer] = {}
-        self._segmenter = offload.Offloader(device)
+        # What leaves unfinished goes through here, unless the device finishes everything.
+        capable = device.features & EVERYTHING == EVERYTHING
+        self._finish = None if capable else offload.Offloader(device).transmit
 
     def attach(self, ethertype: bytes, layer: NetworkLayer) -> None:
         """Packets of `ethertype` go to `layer`."""
@@ -151,17 +153,16 @@ class Nic(Interface):
         """
         if neighbor.state != REACHABLE and not neighbor.ready(head, views):
             return True
-        start = head.start - 14
-        head.buf[start : start + 14] = neighbor.header
-        head.start = start
+        start = head.start
+        head.start = net = start - 14
+        head.buf[net:start] = neighbor.header
         counters = self.counters
         counters.out_packets += 1
         counters.out_octets += total + 14
-        device = self.device
-        if head.gso_size or (head.csum != NO_CHECKSUM and not device.features & CSUM):
-            sent = self._segmenter.transmit(head, views)
+        if self._finish is None or (not head.gso_size and head.csum == NO_CHECKSUM):
+            sent = self.device.transmit(head, views)
         else:
-            sent = device.transmit(head, views)
+            sent = self._finish(head, views)
         return sent or self._lost(head)
 
     def send_raw(self, dst: bytes, ethertype: bytes, payload: bytes) -> None:

@@ -26,6 +26,8 @@ TSO6: Final = 4
 """Feature: the device cuts TCP super-frames over IPv6."""
 USO: Final = 8
 """Feature: the device cuts UDP super-frames of either family."""
+EVERYTHING: Final = CSUM | TSO4 | TSO6 | USO
+"""A device with these features gets every frame as the transport made it."""
 
 
 class Device:
