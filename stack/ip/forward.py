@@ -154,7 +154,7 @@ class Forwarder:
             head.csum = field
             head.gso_size = pkt.gso_size
             head.gso_type = frame[1] & ~vnet.GSO_ECN
-            if pkt.gso_size and not _can_be_cut(head.gso_type, field):
+            if pkt.gso_size and not _can_be_cut(head, pkt, l4, stop):
                 return None
         elif pkt.gso_size:
             return None
@@ -190,9 +190,15 @@ class Forwarder:
             self.unreachable(pkt)
 
 
-def _can_be_cut(gso_type: int, field: int) -> bool:
-    """The kind of super-frame agrees with the header that its checksum says there is."""
-    return field == (udp.CHECKSUM_AT if gso_type == vnet.GSO_UDP_L4 else tcp.CHECKSUM_AT)
+def _can_be_cut(head: Head, pkt: Packet, l4: int, stop: int) -> bool:
+    """The kind of super-frame agrees with the header that its checksum says there is, and there
+    is something to cut; UDP is as strict with what is for this host."""
+    octets = pkt.end - stop
+    if head.gso_type == vnet.GSO_UDP_L4:
+        length = int.from_bytes(pkt.frame[l4 + 4 : l4 + 6], "big")
+        said = head.csum == udp.CHECKSUM_AT and length == pkt.end - l4
+        return said and octets > head.gso_size
+    return head.csum == tcp.CHECKSUM_AT and octets > 0
 
 
 def _transport_header(frame: bytes, l4: int, field: int, end: int) -> int:

@@ -492,13 +492,23 @@ def test_whatever_a_device_says_of_a_frame(
     assert len(seen) <= 2 * max(octets, 8)
 
 
-@pytest.mark.parametrize("kind", [vnet.GSO_TCPV4, vnet.GSO_TCPV6])
-def test_a_super_frame_of_another_kind_than_it_says_is_dropped(
-    world: World, family: int, kind: int
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"kind": vnet.GSO_TCPV4},
+        {"kind": vnet.GSO_TCPV6},
+        {"size": 3000},
+        {"length": 3007},
+        {"length": 3009},
+        {"data": b""},
+    ],
+)
+def test_a_super_frame_that_is_not_what_it_says_is_dropped(
+    world: World, family: int, how: dict[str, Any]
 ) -> None:
     crossing = Crossing(world, family, offload=True)
-    frame = super_frame(crossing.near, bytes(3000), 1000, dst=crossing.far.mine, kind=kind)
-    give(crossing.near, frame)
+    how = {"data": bytes(3000), "size": 1000, "dst": crossing.far.mine, **how}
+    give(crossing.near, super_frame(crossing.near, **how))
     assert crossing.drops() == {"forward_headers": 1}
     assert crossing.far.received() == []
 
