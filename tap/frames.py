@@ -16,9 +16,11 @@ from stack.wire import vnet
 
 def vnet_header(head: Head) -> bytes:
     """What the device is asked to finish, in the link's own words."""
-    if head.csum == NO_CHECKSUM:
+    if head.csum == NO_CHECKSUM and not head.gso_size:
         return vnet.PLAIN
     start = head.start
+    if head.csum == NO_CHECKSUM:
+        return vnet.HEADER.pack(0, head.gso_type, head.end - start, head.gso_size, 0, 0)
     return vnet.HEADER.pack(
         vnet.NEEDS_CSUM,
         head.gso_type if head.gso_size else vnet.GSO_NONE,
@@ -50,12 +52,12 @@ class Unjoin:
         head.push(bytes(view[:keep]))
         if header:
             flags, gso_type, _, gso_size, start, offset = vnet.HEADER.unpack_from(frame)
+            head.gso_size = gso_size
+            head.gso_type = gso_type
             if flags & vnet.NEEDS_CSUM:
                 head.csum = offset
                 head.l4 = head.start + start
                 head.net = head.start + 14
-                head.gso_size = gso_size
-                head.gso_type = gso_type
         return head, (view[keep:],)
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import re
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final
 
-from stack.link.seam import CSUM, TSO4, TSO6
+from stack.link.seam import CSUM, TSO4, TSO6, USO
 from stack.wire import vnet
 
 NODE: Final = "/dev/net/tun"
@@ -33,6 +35,10 @@ _F_CSUM: Final = 0x01
 _F_TSO4: Final = 0x02
 _F_TSO6: Final = 0x04
 _F_TSO_ECN: Final = 0x08
+_F_USO4: Final = 0x20
+_F_USO6: Final = 0x40
+_ANY_KERNEL: Final = _F_CSUM | _F_TSO4 | _F_TSO6 | _F_TSO_ECN
+_SINCE_6_2: Final = _ANY_KERNEL | _F_USO4 | _F_USO6
 
 _SIOCGIFMTU: Final = 0x8921
 _SIOCETHTOOL: Final = 0x8946
@@ -70,14 +76,23 @@ def open_tap(name: str = "wsk%d", node: str = NODE, offload: bool = True) -> Ope
     if not offload:
         return OpenTap(fd, actual, 0, 0)
     fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", vnet.LENGTH))
-    for wanted in (_F_CSUM | _F_TSO4 | _F_TSO6 | _F_TSO_ECN, _F_CSUM, 0):
+    features = ask_for_offload(lambda wanted: fcntl.ioctl(fd, _TUNSETOFFLOAD, wanted))
+    return OpenTap(fd, actual, vnet.LENGTH, features)
+
+
+def ask_for_offload(ask: Callable[[int], object]) -> int:
+    """Let the kernel send us as much as it is able to: what `ask` accepts first, most wanted
+    first; OSError refuses.  Returns what it takes from us (`link/seam` bits)."""
+    features = CSUM | TSO4 | TSO6
+    for wanted in (_SINCE_6_2, _ANY_KERNEL, _F_CSUM, 0):
         try:
-            fcntl.ioctl(fd, _TUNSETOFFLOAD, wanted)
-            break
+            ask(wanted)
         except OSError:
             continue
-    # What *we* send may always carry a checksum to finish and a segment size.
-    return OpenTap(fd, actual, vnet.LENGTH, CSUM | TSO4 | TSO6)
+        # What *we* send may always carry a checksum to finish and a segment size; UDP's only
+        # where the kernel knows of it at all.
+        return features | USO if wanted & _F_USO4 else features
+    return features
 
 
 def adopt_tap(fd: int) -> OpenTap:
@@ -96,7 +111,15 @@ def adopt_tap(fd: int) -> OpenTap:
     if not flags & IFF_VNET_HDR:
         return OpenTap(fd, name, 0, 0)
     fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", vnet.LENGTH))
-    return OpenTap(fd, name, vnet.LENGTH, CSUM | TSO4 | TSO6)
+    return OpenTap(fd, name, vnet.LENGTH, finished_by_kernel())
+
+
+def finished_by_kernel(release: str = "") -> int:
+    """What a kernel does to frames with a virtio-net header that are written to it (`link/seam`
+    bits): UDP's super-frames it takes since 6.2.  `release` is this machine's if it is empty."""
+    version = re.match(r"(\d+)\.(\d+)", release or os.uname().release)
+    recent = version is not None and (int(version[1]), int(version[2])) >= (6, 2)
+    return CSUM | TSO4 | TSO6 | (USO if recent else 0)
 
 
 def interface_mtu(name: str) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 from stack.base.head import Head
 from stack.base.units import View
-from stack.link.seam import CSUM, TSO4, TSO6
+from stack.link.seam import CSUM, TSO4, TSO6, USO
 from stack.wire import vnet
 from tap.frames import join
 from tap.port import Port
@@ -29,7 +29,7 @@ class MemoryPort(Port):
         self.mac = mac
         self.mtu = mtu
         self.header = vnet.LENGTH if offload else 0
-        self.features = CSUM | TSO4 | TSO6 if offload else 0
+        self.features = CSUM | TSO4 | TSO6 | USO if offload else 0
         self._inbox: deque[bytes] = deque()
         self._peer = self
         self._notify: Callable[[], None] | None = None

@@ -14,9 +14,8 @@ import os
 import socket
 from typing import Final
 
-from stack.link.seam import CSUM, TSO4, TSO6
 from stack.wire import vnet
-from tap.ioctls import OpenTap
+from tap.ioctls import OpenTap, finished_by_kernel
 
 _SOL_PACKET: Final = 263
 _PACKET_VNET_HDR: Final = 15
@@ -39,4 +38,4 @@ def open_packet(name: str, offload: bool = True) -> OpenTap:
         fd = os.dup(sock.fileno())
     if not offload:
         return OpenTap(fd, name, 0, 0)
-    return OpenTap(fd, name, vnet.LENGTH, CSUM | TSO4 | TSO6)
+    return OpenTap(fd, name, vnet.LENGTH, finished_by_kernel())

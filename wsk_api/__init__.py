@@ -13,6 +13,7 @@ rules are theirs.  Where C writes through a pointer, a `Ref` is passed.
     control         options and IOCTLs, as tables
     client_control, security, extension      WskControlClient, sharing, extension interfaces
     ancillary, segmentation      what datagrams bring beside their data, and many in one buffer
+    indications     received datagrams as the lists of an event
     names           WskGetAddressInfo, WskFreeAddressInfo, WskGetNameInfo
     irp             IRPs, stack locations, cancellation; `completions` runs the routines
     kevent          KEVENT, KeWaitForSingleObject

@@ -162,17 +162,30 @@ _BROUGHT: Final[dict[int, tuple[tuple[int, int, Maker], ...]]] = {
 Which type carries the TTL is not documented; IPv4's is IP_TTL, after the option that sets it."""
 
 
-def brought(one: Received, enabled: Mapping[tuple[int, int], Any]) -> list[CMSGHDR]:
-    """The objects of a received datagram, out of what the socket asked for."""
+_ENABLING: Final = frozenset((level, row[0]) for level in _BROUGHT for row in _BROUGHT[level])
+_COALESCED: Final = Struct("<QiiI4x")
+_COALESCED_HEADER: Final = (HEADER_SIZE + 4, IPPROTO_UDP, UDP_COALESCED_INFO)
+
+
+def brought(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> list[CMSGHDR]:
+    """The objects of a received datagram, or with `joined` of several in one piece, out of what
+    the socket asked for."""
     level = IPPROTO_IP if len(one.local) == 4 else IPPROTO_IPV6
     found = [
         CMSGHDR(level, kind, make(one))
         for option, kind, make in _BROUGHT[level]
         if enabled.get((level, option))
     ]
-    if one.segment:
+    if joined:
         found.append(CMSGHDR(IPPROTO_UDP, UDP_COALESCED_INFO, _ULONG.pack(one.segment)))
     return found
+
+
+def packed(one: Received, enabled: Mapping[tuple[int, int], Any], joined: bool) -> bytes:
+    """The same as octets, all of them."""
+    if _ENABLING.isdisjoint(enabled):
+        return _COALESCED.pack(*_COALESCED_HEADER, one.segment) if joined else b""
+    return b"".join(made.packed() for made in brought(one, enabled, joined))
 
 
 def fitted(objects: list[CMSGHDR], room: int) -> tuple[bytes, bool]:
@@ -189,6 +202,9 @@ def fitted(objects: list[CMSGHDR], room: int) -> tuple[bytes, bool]:
 
 # What a datagram is sent with.
 
+_SEGMENT_HEADER: Final = _HEADER.pack(HEADER_SIZE + 4, IPPROTO_UDP, UDP_SEND_MSG_SIZE)
+_SEGMENT_ALONE: Final = WSA_CMSG_SPACE(4)
+
 
 class SendControl:
     """The ControlInfo of one send: how it goes, and the size of the datagrams made of it."""
@@ -196,7 +212,7 @@ class SendControl:
     __slots__ = ("how", "segment")
 
     def __init__(self) -> None:
-        self.how = Outgoing()
+        self.how: Outgoing | None = None  # as the others of the socket
         self.segment = -1  # negative: the socket's
 
 
@@ -206,10 +222,13 @@ def taken(control: View, length: int, level: int) -> tuple[int, SendControl | No
     STATUS_INVALID_PARAMETER: malformed, a value out of bounds, or an object of the other family.
     STATUS_NOT_SUPPORTED: an object that is not known here.
     """
+    result = SendControl()
+    if length == _SEGMENT_ALONE <= len(control) and control[:HEADER_SIZE] == _SEGMENT_HEADER:
+        result.segment = _ULONG.unpack_from(control, HEADER_SIZE)[0]
+        return STATUS_SUCCESS, result
     objects = parse(control, length)
     if objects is None:
         return STATUS_INVALID_PARAMETER, None
-    result = SendControl()
     for one in objects:
         key = (one.cmsg_level, one.cmsg_type)
         if key == (IPPROTO_UDP, UDP_SEND_MSG_SIZE):
@@ -223,6 +242,7 @@ def taken(control: View, length: int, level: int) -> tuple[int, SendControl | No
         if one.cmsg_level != level or apply is None:
             known = key in _TAKEN
             return STATUS_INVALID_PARAMETER if known else STATUS_NOT_SUPPORTED, None
+        result.how = result.how or Outgoing()
         if not apply(result.how, one.data):
             return STATUS_INVALID_PARAMETER, None
     return STATUS_SUCCESS, result

@@ -17,12 +17,15 @@ def views(buffer: WSK_BUF | None, writable: bool = False) -> list[memoryview] | 
     Refused are an offset outside the first MDL, a length beyond the chain, and memory that is
     read-only where it is to be written, and a ring of empty MDLs.
     """
-    if buffer is None or buffer.Length < 0 or buffer.Offset < 0:
+    if buffer is None:
+        return None
+    left, mdl, offset = buffer.Length, buffer.Mdl, buffer.Offset
+    if mdl is not None and not offset and left and left == len(mdl.view) and not writable:
+        return [mdl.view]
+    if left < 0 or offset < 0:
         return None
     pieces: list[memoryview] = []
     empty = 0
-    left = buffer.Length
-    mdl, offset = buffer.Mdl, buffer.Offset
     if mdl is None:
         return pieces if left == 0 else None
     if offset > mdl.ByteCount or (offset == mdl.ByteCount and left):

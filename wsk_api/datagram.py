@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Datagram sockets, UDP and raw: table, functions, WskReceiveFromEvent (wsk.md 2.8, 3.4).
 
-Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one buffer (4.4).
+Ancillary data both ways (4.9), fixed addresses (4.5), and many datagrams in one buffer (4.4): how
+they are put together and taken apart is `segmentation`'s, the list of an event `indications`'.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from stack.base import status as transport_status
 from stack.base.packet import BROADCAST, MULTICAST
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
-from stack.transport.options import BOTH, Outgoing
-from wsk_api import ancillary, segmentation
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received, after
+from stack.transport.options import BOTH
+from wsk_api import ancillary, indications, segmentation
 from wsk_api.addresses import Target
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.buffers import Filler, views
@@ -53,16 +54,14 @@ from wsk_api.retained import Retained
 from wsk_api.sockets import NOTHING_QUEUED, LastEvent
 from wsk_api.stream_options import StreamOptions
 from wsk_api.types import (
-    MDL,
     SOCKADDR,
+    SOCKADDR_IN6,
     WSK_BUF,
     WSK_BUF_LIST,
     WSK_DATAGRAM_INDICATION,
     Ref,
 )
 
-_MOST_MESSAGES: Final = 65_536
-"""Elements of one WSK_BUF_LIST; a list that is longer may be a ring."""
 _GROUP_FLAGS = {BROADCAST: MSG_BCAST, MULTICAST: MSG_MCAST}
 
 
@@ -78,7 +77,9 @@ def WskSendTo(
     """Send one datagram; Information is its length.
 
     RemoteAddress may be None if a fixed one is set.  ControlInfo is ancillary data, as octets;
-    with a segment size (UDP_SEND_MSG_SIZE) the buffer becomes several datagrams.
+    with a segment size (UDP_SEND_MSG_SIZE, an option or in ControlInfo) the buffer becomes
+    datagrams of that many octets, up to 1,024 of them, the last one of what is left.  They leave
+    in as few frames as the device allows, which is the cheapest way to send many.
 
     STATUS_INVALID_DEVICE_STATE (not bound), STATUS_INVALID_PARAMETER (address, buffer),
     STATUS_INVALID_BUFFER_SIZE (too long), STATUS_NETWORK_UNREACHABLE, STATUS_ACCESS_DENIED
@@ -103,6 +104,9 @@ def WskReceiveFrom(
     Irp: IRP | None,
 ) -> int:
     """Receive one datagram; Information is how much of it is in the buffer.
+
+    With UDP_RECV_MAX_COALESCED_SIZE it may be several of one source and size that came together;
+    UDP_COALESCED_INFO in ControlInfo then tells the size of all but the last.
 
     What does not fit is lost and MSG_TRUNC set in ControlFlags, with STATUS_SUCCESS.  Ancillary
     data goes to ControlInfo, ControlLength octets at most; what does not fit there is left out
@@ -135,6 +139,9 @@ def WskSendMessages(
     A buffer that describes nothing is found before anything is sent.  Otherwise statuses are those
     of WskSendTo, of the first datagram that could not be sent; the ones before it were sent.
     RemoteAddress may be None if a fixed one is set; ControlInfo holds for all of them.
+
+    Datagrams of one size that follow one another, the last of which may be shorter, leave in as
+    few frames as the device allows; the order is that of the list.
     """
     address = Socket.engine.kept(RemoteAddress)
     what = (BufferList, Flags, address, ControlInfoLength, ControlInfo)
@@ -171,15 +178,17 @@ def _has_room(outs: _Outs) -> bool:
 class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
     """A datagram socket."""
 
-    __slots__ = ("_fixed", "_raw", "_receives", "_retained", "options")
+    __slots__ = ("_fixed", "_last", "_raw", "_receives", "_retained", "options")
 
     Dispatch = DISPATCH
     category = DATAGRAM
     category_events = WSK_EVENT_RECEIVE_FROM
+    joined = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._fixed: Target | None = None
+        self._last: tuple[tuple[bytes, int, int], Target] | None = None
         self.options = StreamOptions()
         self._receives: deque[tuple[IRP, Filler, _Outs]] = NOTHING_QUEUED
         self._raw = RawOptions(self.protocol) if self.socket_type == SOCK_RAW else None
@@ -211,9 +220,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
         pieces = views(buffer)
-        status, target = STATUS_SUCCESS, self._fixed
-        if remote is not None:
-            status, target = self.target(remote)
+        status, target = self._destination(remote)
         if pieces is None or buffer is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         how = None
@@ -226,28 +233,30 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             how = asked.how
             size = size if asked.segment < 0 else asked.segment
         total = buffer.Length
+        to = (target.address, target.port, target.scope)
         if 0 < size < total:
-            return self._send_cut(segmentation.cut(pieces, total, size), target, how)
-        address, port, scope = target.address, target.port, target.scope
-        result = self.endpoint.send(pieces, total, address, port, scope, how)
-        return ntstatus(result), 0 if result else total
+            if total > size * segmentation.MOST_PIECES:
+                return STATUS_INVALID_PARAMETER, 0
+            result, _ = self.endpoint.send_segments(pieces, total, size, *to, how)
+        else:
+            result = self.endpoint.send(pieces, total, *to, how)
+        return (ntstatus(result), 0) if result else (STATUS_SUCCESS, total)
 
-    def _send_cut(
-        self, parts: list[list[memoryview]], target: Target, how: Outgoing | None
-    ) -> tuple[int, int]:
-        """Several datagrams; the first that cannot be sent ends it."""
-        endpoint = self.endpoint
-        assert endpoint is not None
-        if len(parts) > segmentation.MOST_PIECES:
-            return STATUS_INVALID_PARAMETER, 0
-        sent = 0
-        for part in parts:
-            size = len(part[0])
-            result = endpoint.send(part, size, target.address, target.port, target.scope, how)
-            if result:
-                return ntstatus(result), 0
-            sent += size
-        return STATUS_SUCCESS, sent
+    def _destination(self, remote: SOCKADDR | None) -> tuple[int, Target | None]:
+        """Where to send; the last one is remembered by its members, for many go where the one
+        before went."""
+        if remote is None:
+            return STATUS_SUCCESS, self._fixed
+        if type(remote) is not SOCKADDR_IN6 or type(remote.sin6_addr) is not bytes:
+            return self.target(remote)
+        name = (remote.sin6_addr, remote.sin6_port, remote.sin6_scope_id)
+        known = self._last
+        if known is not None and known[0] == name:
+            return STATUS_SUCCESS, known[1]
+        status, target = self.target(remote)
+        if target is not None:
+            self._last = (name, target)
+        return status, target
 
     def send_messages(
         self,
@@ -261,11 +270,9 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             return STATUS_NOT_SUPPORTED, 0
         if self.endpoint is None:
             return STATUS_INVALID_DEVICE_STATE, 0
-        batch = _messages(buffers)
-        status, target = STATUS_SUCCESS, self._fixed
-        if remote is not None:
-            status, target = self.target(remote)
-        if batch is None or target is None or not target.address:
+        runs = segmentation.runs(buffers)
+        status, target = self._destination(remote)
+        if runs is None or target is None or not target.address:
             return status or STATUS_INVALID_PARAMETER, 0
         how = None
         if control_size:
@@ -275,8 +282,16 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
                 return status, 0
             how = asked.how
         to = (target.address, target.port, target.scope)
-        result, sent = self.endpoint.send_all(batch, *to, how)
-        return ntstatus(result), 0 if result else sent
+        sent = 0
+        for run in runs:
+            if run.total > run.segment:
+                result, _ = self.endpoint.send_segments(run.views, run.total, run.segment, *to, how)
+            else:
+                result = self.endpoint.send(run.views, run.total, *to, how)
+            if result:
+                return ntstatus(result), 0
+            sent += run.total
+        return STATUS_SUCCESS, sent
 
     def receive_from(
         self, buffer: WSK_BUF | None, flags: int, outs: _Outs, irp: IRP
@@ -306,25 +321,38 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
 
     def received(self, batch: list[Received]) -> int:
         """Queued requests first, then the event; the rest stays in the transport."""
+        most = 0
         if self.settings:
-            batch = self._prepared(batch)
+            most = self.settings.get((IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), 0)
+            if most and (self._receives or self._listening()):
+                batch = segmentation.join(batch, most)
         taken = 0
-        while self._receives and taken < len(batch):
-            self._answer_receive(batch[taken])
-            taken += 1
-        while taken < len(batch) and self._listening():
-            group = self._same_group(batch, taken)
-            if not self._indicate(group):
+        if self._receives:
+            taken = self._answer_receives(batch, most > 0)
+            batch = after(batch, taken)
+        at = 0
+        while at < len(batch) and self._listening():
+            group = indications.same_group(batch, at)
+            if not self._indicate(group, most > 0):
                 break
-            taken += len(group)
-        return sum(one.count for one in batch[:taken])
+            at += len(group)
+            for one in group:
+                taken += one.count
+        return taken
 
-    def _prepared(self, batch: list[Received]) -> list[Received]:
-        """Datagrams as UDP_RECV_MAX_COALESCED_SIZE has them."""
-        most = self.settings.get((IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), 0)
-        if most and (self._receives or self._listening()):
-            return segmentation.join(batch, most)
-        return batch
+    def _answer_receives(self, batch: list[Received], joined: bool) -> int:
+        """Each queued request gets a datagram, or what is `joined`; how many datagrams those
+        were."""
+        taken = 0
+        for one in batch:
+            whole = joined or one.count == 1
+            parts = (one,) if whole else (one.part(n, n + 1) for n in range(one.count))
+            for part in parts:
+                if not self._receives:
+                    return taken
+                self._answer_receive(part)
+                taken += part.count
+        return taken
 
     def _answer_receive(self, datagram: Received) -> None:
         irp, filler, (remote, control_length, control, control_flags) = self._receives.popleft()
@@ -336,7 +364,8 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             remote.value = self.shown(datagram.address, datagram.port, datagram.scope)
         if control_length is not None:
             room = control_length.value or 0
-            objects = ancillary.brought(datagram, self.settings) if self.settings else []
+            joined = datagram.count > 1
+            objects = ancillary.brought(datagram, self.settings, joined) if self.settings else []
             octets, cut = ancillary.fitted(objects, room if control is not None else 0)
             if octets:
                 memoryview(control).cast("B")[: len(octets)] = octets
@@ -354,37 +383,9 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
             and self.dispatch.WskReceiveFromEvent is not None
         )
 
-    @staticmethod
-    def _same_group(batch: list[Received], start: int) -> list[Received]:
-        """The flags of an event hold for its whole list: unicast, broadcast or multicast."""
-        end = start + 1
-        while end < len(batch) and batch[end].group == batch[start].group:
-            end += 1
-        return batch[start:end]
-
-    def _attach_control(self, node: WSK_DATAGRAM_INDICATION, datagram: Received) -> None:
-        octets = b"".join(one.packed() for one in ancillary.brought(datagram, self.settings))
-        if octets:
-            node.ControlInfo = octets
-            node.ControlInfoLength = len(octets)
-
-    def _indicate(self, group: list[Received]) -> bool:
+    def _indicate(self, group: list[Received], joined: bool) -> bool:
         """WskReceiveFromEvent; False if the datagrams stay with the transport."""
-        head: WSK_DATAGRAM_INDICATION | None = None
-        charge = 0
-        before: tuple[bytes, int, int] | None = None
-        for datagram in reversed(group):
-            source = (datagram.address, datagram.port, datagram.scope)
-            if source != before:
-                shown, before = self.shown(*source), source
-            view = datagram.view
-            node = WSK_DATAGRAM_INDICATION(WSK_BUF(MDL(view), 0, len(view)), shown)
-            if self.settings:
-                self._attach_control(node, datagram)
-            node.Next = head
-            head = node
-            charge += datagram.charge
-        assert head is not None
+        head, charge = indications.listed(group, self.shown, self.settings, joined)
         self._retained.keep(head, charge)
         status = self.callback(
             WSK_EVENT_RECEIVE_FROM,
@@ -479,15 +480,3 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
         self._receives.clear()
         self._retained.closing()
         super().release_transport()
-
-
-def _messages(node: WSK_BUF_LIST | None) -> list[tuple[list[memoryview], int]] | None:
-    """The datagrams of a list; None if it is empty, endless, or a buffer describes nothing."""
-    batch: list[tuple[list[memoryview], int]] = []
-    while node is not None and len(batch) < _MOST_MESSAGES:
-        pieces = views(node.Buffer)
-        if pieces is None:
-            return None
-        batch.append((pieces, node.Buffer.Length))
-        node = node.Next
-    return batch if batch and node is None else None

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""UDP_SEND_MSG_SIZE and UDP_RECV_MAX_COALESCED_SIZE: many datagrams in one buffer (wsk.md 4.4).
+"""Many datagrams in one piece: UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE (wsk.md 4.4), and
+the lists of WskSendMessages.
 
-Sending cuts a buffer into datagrams of one size, the last one may be shorter.  Receiving joins
-datagrams that follow one another, of one flow and equal in size, up to and including the first
-smaller one.
+Sending, datagrams of one size that follow one another are a `Run`, the last one of which may be
+shorter: a buffer that is to be cut, or so many elements of a list.  The transport makes of it the
+fewest frames it can.  Receiving joins datagrams that follow one another, of one flow and equal in
+size, up to and including the first smaller one; what came in one frame is one piece already.
 """
 
 from __future__ import annotations
@@ -11,15 +13,67 @@ from __future__ import annotations
 from typing import Final
 
 from stack.transport.datagram_seam import Received
+from wsk_api.buffers import views
+from wsk_api.types import WSK_BUF_LIST
 
 MOST_PIECES: Final = 1024
 """Datagrams that one send may become."""
+_MOST_MESSAGES: Final = 65_536
+"""Elements of one WSK_BUF_LIST; a list that is longer may be a ring."""
 
 
-def cut(pieces: list[memoryview], total: int, size: int) -> list[list[memoryview]]:
-    """The views of each datagram of `size` octets, out of `total` ones."""
-    whole = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
-    return [[whole[at : at + size]] for at in range(0, total, size)]
+class Run:
+    """Datagrams that follow one another.
+
+    views     all their data
+    total     octets of it
+    segment   octets of each but the last, which may have less
+    """
+
+    __slots__ = ("segment", "total", "views")
+
+    def __init__(self, views: list[memoryview], total: int, segment: int) -> None:
+        self.views = views
+        self.total = total
+        self.segment = segment
+
+
+def runs(node: WSK_BUF_LIST | None) -> list[Run] | None:
+    """The datagrams of a list, in order; None if it is empty, endless, or a buffer describes
+    nothing."""
+    found: list[Run] = []
+    pieces: list[memoryview] = []
+    begun = False
+    total = segment = 0
+    room = 0  # what the next datagram may have to belong to this run; 0: nothing does
+    for _ in range(_MOST_MESSAGES):
+        if node is None:
+            break
+        buffer = node.Buffer
+        node = node.Next
+        length = buffer.Length
+        mdl = buffer.Mdl
+        if mdl is not None and not buffer.Offset and 0 < room == length == len(mdl.view):
+            # What nearly all of a list are: nothing below is to slow them down.
+            pieces.append(mdl.view)
+            total += length
+            continue
+        described = views(buffer)
+        if described is None:
+            return None
+        if not 0 < length <= room:
+            if begun:
+                found.append(Run(pieces, total, segment))
+            pieces, total, segment, room = [], 0, length, length
+            begun = True
+        elif length < room:
+            room = 0
+        total += length
+        pieces += described
+    if node is not None or not begun:
+        return None
+    found.append(Run(pieces, total, segment))
+    return found
 
 
 def join(batch: list[Received], most: int) -> list[Received]:
@@ -27,10 +81,24 @@ def join(batch: list[Received], most: int) -> list[Received]:
     joined: list[Received] = []
     at = 0
     while at < len(batch):
+        one = batch[at]
+        if one.count > 1:
+            joined += _within(one, most)
+            at += 1
+            continue
         end = _end(batch, at, most)
-        joined.append(batch[at] if end == at + 1 else _merge(batch[at:end]))
+        joined.append(one if end == at + 1 else _merge(batch[at:end]))
         at = end
     return joined
+
+
+def _within(one: Received, most: int) -> list[Received]:
+    """A super-frame in pieces of up to `most` octets."""
+    if len(one.view) <= most:
+        return [one]
+    step = max(most // one.segment, 1)
+    count = one.count
+    return [one.part(at, min(at + step, count)) for at in range(0, count, step)]
 
 
 def _end(batch: list[Received], start: int, most: int) -> int:
@@ -51,7 +119,8 @@ def _end(batch: list[Received], start: int, most: int) -> int:
 
 
 def _same_flow(a: Received, b: Received) -> bool:
-    return (a.address, a.port, a.local, a.scope, a.group, a.tos, a.ttl) == (
+    return (a.count, a.address, a.port, a.local, a.scope, a.group, a.tos, a.ttl) == (
+        b.count,
         b.address,
         b.port,
         b.local,
@@ -64,10 +133,16 @@ def _same_flow(a: Received, b: Received) -> bool:
 
 def _merge(parts: list[Received]) -> Received:
     first = parts[0]
-    view = memoryview(b"".join(part.view for part in parts))
-    charge = sum(part.charge for part in parts)
-    one = Received(view, first.address, first.port, first.local, first.scope, first.group, charge)
-    one.tos, one.ttl = first.tos, first.ttl
-    one.count = len(parts)
-    one.segment = len(first.view)
-    return one
+    return Received(
+        memoryview(b"".join(part.view for part in parts)),
+        first.address,
+        first.port,
+        first.local,
+        first.scope,
+        first.group,
+        sum(part.charge for part in parts),
+        first.tos,
+        first.ttl,
+        len(parts),
+        len(first.view),
+    )

@@ -142,7 +142,10 @@ def ULONG(value: int) -> bytes:
 
 
 class WSK_BUF_LIST:
-    """A list of buffers.  Made by the client, who must not change it while a request uses it."""
+    """A list of buffers.  Made by the client, who must not change it while a request uses it.
+
+    Neighbours of equal length cost least: they leave in one frame.
+    """
 
     __slots__ = ("Buffer", "Next")
 
@@ -162,7 +165,12 @@ class WSK_DATA_INDICATION:
 
 
 class WSK_DATAGRAM_INDICATION:
-    """A list of received datagrams.  Owned by the provider; must not be changed."""
+    """A list of received datagrams.  Owned by the provider; must not be changed.
+
+    Those that came in one frame have RemoteAddress and ControlInfo in common, and buffers that are
+    views of it; with UDP_RECV_MAX_COALESCED_SIZE they are one element, whose ControlInfo has
+    UDP_COALESCED_INFO.
+    """
 
     __slots__ = ("Buffer", "ControlInfo", "ControlInfoLength", "Next", "RemoteAddress")
 

@@ -5,6 +5,6 @@ Everything here is either a plain value (an address, a checksum, a range of byte
 small mechanism every floor above needs (a timer heap, the drop door).  Nothing here knows
 that packets have layers.
 
-Reading order: `seam`, `units`, `seq`, `checksum`, `addr`, `ranges`, `timers`, `packet`,
-`head`, `fate`, `worklist`, `status`, `counters`.
+Reading order: `seam`, `units`, `seq`, `checksum`, `addr`, `ranges`, `views`, `timers`,
+`packet`, `head`, `fate`, `worklist`, `status`, `counters`.
 """

@@ -28,7 +28,8 @@ class TransportConfig(IpConfig):
     """Transports.
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
-    udp_receive_buffer      octets of datagrams waiting for one UDP or raw endpoint
+    udp_receive_buffer      octets of datagrams waiting for one UDP or raw endpoint; as many
+                            super-frames as are read in one turn should fit
     tcp_receive_buffer      octets a connection may hold for its user: its first window
     tcp_autotuning          how far the receive window grows from there: "disabled",
                             "highlyrestricted" (256 KiB), "restricted" (1 MiB), "normal" (16 MiB),
@@ -95,7 +96,7 @@ class TransportConfig(IpConfig):
 
     port_low: int = 49152
     port_high: int = 65535
-    udp_receive_buffer: int = 1 * MIB
+    udp_receive_buffer: int = 4 * MIB
     tcp_receive_buffer: int = 2 * MIB
     tcp_autotuning: str = "normal"
     tcp_congestion: str = "cubic"

@@ -117,6 +117,7 @@ REDIRECT_NOT_FIRST_HOP: Final = _reason("redirect_not_first_hop")
 # transport
 UDP_SHORT: Final = _reason("udp_short")
 UDP_LENGTH: Final = _reason("udp_length")
+UDP_SUPER_FRAME: Final = _reason("udp_super_frame")  # TCP's, or with less than one segment
 UDP_CHECKSUM: Final = _reason("udp_checksum")
 UDP_NO_CHECKSUM: Final = _reason("udp_no_checksum")  # zero over IPv6
 UDP_PORT_ZERO: Final = _reason("udp_port_zero")
@@ -178,9 +179,9 @@ class DropDoor:
         self._env = env
         self.counts = [0] * len(NAMES)
 
-    def drop(self, pkt: Packet, reason: int) -> None:
-        """`pkt` ends here for `reason`."""
-        self.counts[reason] += 1
+    def drop(self, pkt: Packet, reason: int, count: int = 1) -> None:
+        """`pkt` ends here for `reason`, or `count` datagrams of it if it is a super-frame."""
+        self.counts[reason] += count
         trace = self._env.trace
         if trace is not None:
             trace.dropped(reason, pkt.frame, pkt.net)

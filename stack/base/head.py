@@ -82,6 +82,16 @@ class Head:
         self.gso_type = 0
         self.options = b""
 
+    def begin(self, length: int, csum: int) -> int:
+        """Start a new packet with a transport header of `length` octets whose checksum, at offset
+        `csum`, is to be finished (or NO_CHECKSUM); returns where in `buf` to write it."""
+        start = self.end - length
+        self.start = self.l4 = start
+        self.csum = csum
+        self.gso_size = 0
+        self.options = b""
+        return start
+
     def push(self, data: bytes) -> None:
         """Write `data` in front of what is there."""
         start = self.start - len(data)

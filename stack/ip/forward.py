@@ -4,26 +4,29 @@
 Done: the checks on addresses (RFC 1812 5.3.4-7, RFC 4291 2.5.2-6, RFC 3927 2.6.2, RFC 2644), hop
 limit, next hop by the routes, fragmentation of IPv4 without DF (RFC 791 3.2), the errors that a
 router owes: time exceeded, no route, too big, beyond scope, and unreachable when the next hop does
-not answer.  Super-frames and unfinished checksums pass as they came; IPv4 options that record are
-filled in (RFC 1812 5.3.13.5-6), source routes were refused before; extension headers are not looked
-at (RFC 8200 4 lets routers ignore hop-by-hop options).  Not done: redirects to senders, multicast
-and directed broadcast forwarding, reverse path checks (RFC 3704).
+not answer.  Super-frames and unfinished checksums pass as they came; where datagrams of one are to
+be fragmented, each is.  IPv4 options that record are filled in (RFC 1812 5.3.13.5-6), source routes
+were refused before; extension headers are not looked at (RFC 8200 4 lets routers ignore hop-by-hop
+options).  Not done: redirects to senders, multicast and directed broadcast forwarding, reverse path
+checks (RFC 3704).
 
 Called by `layer` with a packet that is not for this host, where `IpInterface.forwarding` is on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, checksum, fate
 from stack.base.head import NO_CHECKSUM, Head, Parked
 from stack.base.packet import UNICAST, Packet
+from stack.base.units import View
 from stack.ip import options4
 from stack.ip.hop import Hop, Hops
 from stack.ip.path4 import put_pieces
 from stack.link.nic import Nic
-from stack.link.offload import finish_checksum
+from stack.link.offload import datagrams, finish_checksum
 from stack.wire import ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp, vnet
 
 if TYPE_CHECKING:
@@ -150,7 +153,9 @@ class Forwarder:
                 return None
             head.csum = field
             head.gso_size = pkt.gso_size
-            head.gso_type = vnet.HEADER.unpack_from(frame)[1] & ~vnet.GSO_ECN
+            head.gso_type = frame[1] & ~vnet.GSO_ECN
+            if pkt.gso_size and not _can_be_cut(head, pkt, l4, stop):
+                return None
         elif pkt.gso_size:
             return None
         head.push(frame[net:stop])
@@ -183,6 +188,17 @@ class Forwarder:
         pkt = Packet(frame, layer.host.nics[0], 0, len(frame), False, 0, UNICAST, layer.env.now)
         if layer.read(pkt) <= 0:
             self.unreachable(pkt)
+
+
+def _can_be_cut(head: Head, pkt: Packet, l4: int, stop: int) -> bool:
+    """The kind of super-frame agrees with the header that its checksum says there is, and there
+    is something to cut; UDP is as strict with what is for this host."""
+    octets = pkt.end - stop
+    if head.gso_type == vnet.GSO_UDP_L4:
+        length = int.from_bytes(pkt.frame[l4 + 4 : l4 + 6], "big")
+        said = head.csum == udp.CHECKSUM_AT and length == pkt.end - l4
+        return said and octets > head.gso_size
+    return head.csum == tcp.CHECKSUM_AT and octets > 0
 
 
 def _transport_header(frame: bytes, l4: int, field: int, end: int) -> int:
@@ -242,18 +258,29 @@ class Forwarder4(Forwarder):
 
     def too_big(self, pkt: Packet, hop: Hop, head: Head, data: memoryview) -> bool:
         frag = int.from_bytes(head.buf[head.net + 6 : head.net + 8], "big")
-        if frag & ipv4.DF or head.gso_size:
+        if frag & ipv4.DF or (head.gso_size and head.gso_type != vnet.GSO_UDP_L4):
             hop.counters.out_frag_fails += 1
             self._layer.icmp.send_error(pkt, icmp4.UNREACHABLE, icmp4.FRAGMENTATION_NEEDED, hop.mtu)
             self._door.drop(pkt, fate.FORWARD_TOO_BIG)
             return False
+        size = pkt.l4 - pkt.net
+        if head.gso_size:
+            piece = Head()
+            for part in datagrams(head, (data,), piece):
+                self._fragment(hop, piece, part, size)
+            return True
         if head.csum != NO_CHECKSUM:
             finish_checksum(head, (data,))
-        header = bytes(head.buf[head.net : head.net + pkt.l4 - pkt.net])
-        rest = bytes(head.buf[head.net + len(header) : head.end]) + data
-        hop.counters.out_frag_reqds += 1
-        put_pieces(hop, header, rest)
+        self._fragment(hop, head, (data,), size)
         return True
+
+    @staticmethod
+    def _fragment(hop: Hop, head: Head, views: Sequence[View], size: int) -> None:
+        """The packet in `head`, whose IP header has `size` octets, in pieces that fit."""
+        header = bytes(head.buf[head.net : head.net + size])
+        rest = bytes(head.buf[head.net + size : head.end])
+        hop.counters.out_frag_reqds += 1
+        put_pieces(hop, header, b"".join((rest, *views)))
 
 
 class Forwarder6(Forwarder):

@@ -39,7 +39,7 @@ class Hop:
     def put(self, head: Head, views: Sequence[View], total: int) -> int:
         """Hand the link a packet of `total` octets whose IP header is in `head`, and count it: OK,
         or NO_MEMORY when the device is full."""
-        if self.nic.send(self.neighbor, head, views):
+        if self.nic.send(self.neighbor, head, views, total):
             self.counters.out_octets += total
             return OK
         self.counters.out_discards += 1

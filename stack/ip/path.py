@@ -36,6 +36,8 @@ class Path(Hop):
     __slots__ = ("_hops", "address_sum", "avoids", "dst", "room", "src", "valid")
 
     overhead = 0
+    to_many = False
+    """The destination is a group, or everybody."""
 
     def __init__(
         self, layer: Outbound, nic: Nic, src: bytes, dst: bytes, neighbor: Neighbor, mtu: int
@@ -116,6 +118,7 @@ class ToMany(Path):
     """Mixed into the paths to groups and to everybody: counts what is theirs (RFC 4293)."""
 
     __slots__ = ()
+    to_many = True
 
     def send(
         self,

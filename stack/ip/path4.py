@@ -63,7 +63,9 @@ class Path4(Path):
             frag = 0x4000
         else:
             counter = self._ident
-            counter[0] = ident = (counter[0] + 1) & 0xFFFF
+            ident = (counter[0] + 1) & 0xFFFF
+            # Of a super-frame every piece takes one.
+            counter[0] = ident if not gso else ident + (length - 9) // gso & 0xFFFF
             frag = 0
         ttl = ttl or self._hops
         check = -(self._base + tos + total + ident + frag + (ttl << 8 | proto)) % 0xFFFF
@@ -73,7 +75,7 @@ class Path4(Path):
         )
         head.net = head.start = start
         if gso:
-            head.gso_type = vnet.GSO_TCPV4
+            head.gso_type = vnet.GSO_UDP_L4 if proto == ipv4.PROTO_UDP else vnet.GSO_TCPV4
         self.counters.out_requests += 1
         return self.put(head, views, total)
 

@@ -20,7 +20,7 @@ from stack.ip.path import Path, ToMany
 from stack.link.neighbor import Neighbor
 from stack.link.nic import Nic
 from stack.link.offload import finish_checksum
-from stack.wire import ext6, ipv6, vnet
+from stack.wire import ext6, ipv4, ipv6, vnet
 
 if TYPE_CHECKING:
     from stack.ip.v6 import V6Layer
@@ -75,7 +75,7 @@ class Path6(Path):
         )
         head.net = head.start = start
         if gso:
-            head.gso_type = vnet.GSO_TCPV6
+            head.gso_type = vnet.GSO_UDP_L4 if proto == ipv4.PROTO_UDP else vnet.GSO_TCPV6
         self.counters.out_requests += 1
         return self.put(head, views, length + 40)
 

@@ -14,7 +14,7 @@ from typing import Final
 from stack.base.addr import MAC_NONE
 from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
-from stack.link.seam import CSUM, TSO4, TSO6, Device
+from stack.link.seam import CSUM, TSO4, TSO6, USO, Device
 from stack.wire import vnet
 
 QUEUE_LIMIT: Final = 1000
@@ -26,7 +26,7 @@ class LoopbackDevice(Device):
     mac = MAC_NONE
     mtu = 65535
     header = vnet.LENGTH
-    features = CSUM | TSO4 | TSO6
+    features = CSUM | TSO4 | TSO6 | USO
 
     def __init__(self) -> None:
         self.queue: list[bytes] = []

@@ -124,7 +124,8 @@ class Neighbor(TimerOwner):
             living = cache.entries.get(self.address, self)
             if living is not self:
                 # Evicted, and asked for anew since: whoever still holds this goes through that.
-                cache.nic.send(living, head, views)
+                total = head.end - head.start + sum(map(len, views))
+                cache.nic.send(living, head, views, total)
                 return False
         if len(self.queue) >= cache.queue_limit:
             lost = self.queue.pop(0)

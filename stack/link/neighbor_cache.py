@@ -343,7 +343,8 @@ class NeighborCache:
         waiting, entry.queue = entry.queue, []
         for parked in waiting:
             self._head.load(parked)
-            self.nic.send(entry, self._head, (parked.payload,))
+            total = len(parked.headers) + len(parked.payload)
+            self.nic.send(entry, self._head, (parked.payload,), total)
 
     # Room.
 

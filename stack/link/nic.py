@@ -11,6 +11,7 @@ Called by `core` with every received frame and by `ip/path` with every outgoing 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 
 from stack.base import fate
 from stack.base.addr import MAC_BROADCAST
@@ -28,7 +29,9 @@ from stack.link.neighbor_cache import NeighborCache
 from stack.link.seam import EVERYTHING, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
-_read_vnet = vnet.HEADER.unpack_from
+_read_ethernet = Struct("6sB5x2s").unpack_from  # destination, first octet of source, ethertype
+_read_both = Struct("=BBxxHxxxx6sB5x2s").unpack_from  # flags, gso_type, gso_size before that
+_CUTTABLE = vnet.CUTTABLE
 
 
 class NicCounters(Counters):
@@ -114,14 +117,15 @@ class Nic(Interface):
         csum_ok = False
         gso_size = 0
         if start:
-            flags, gso_type, _, gso_size, _, _ = _read_vnet(frame)
+            flags, gso_type, gso_size, dst, source, ethertype = _read_both(frame)
             csum_ok = flags & 3 != 0
             if not gso_type:
                 gso_size = 0
-            elif not gso_size:
+            elif not gso_size or gso_type not in _CUTTABLE:
                 self._door.drop_frame(frame, fate.VNET_INVALID)
                 return
-        dst = frame[start : start + 6]
+        else:
+            dst, source, ethertype = _read_ethernet(frame)
         if dst == self.mac:
             cast = UNICAST
         elif dst[0] & 1:
@@ -129,20 +133,21 @@ class Nic(Interface):
         else:
             self._door.drop_frame(frame, fate.FRAME_OTHER_HOST)
             return
-        if frame[start + 6] & 1:
+        if source & 1:
             self._door.drop_frame(frame, fate.FRAME_SOURCE_INVALID)
             return
-        layer = self._protocols.get(frame[net - 2 : net])
+        layer = self._protocols.get(ethertype)
         if layer is None:
-            short = frame[net - 2] < 6
+            short = ethertype[0] < 6
             self._door.drop_frame(
                 frame, fate.FRAME_LENGTH_FIELD if short else fate.ETHERTYPE_UNKNOWN
             )
             return
         layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, self._env.now))
 
-    def send(self, neighbor: Neighbor, head: Head, views: Sequence[View]) -> bool:
-        """Send the packet to `neighbor`, or queue it until the neighbour is resolved.
+    def send(self, neighbor: Neighbor, head: Head, views: Sequence[View], total: int) -> bool:
+        """Send the IP packet of `total` octets to `neighbor`, or queue it until the neighbour is
+        resolved.
 
         Returns False if the device had no room: the packet is gone and counted.
         """
@@ -151,26 +156,25 @@ class Nic(Interface):
         start = head.start
         head.start = net = start - 14
         head.buf[net:start] = neighbor.header
-        return self._transmit(head, views)
+        counters = self.counters
+        counters.out_packets += 1
+        counters.out_octets += total + 14
+        if self._finish is None or (not head.gso_size and head.csum == NO_CHECKSUM):
+            sent = self.device.transmit(head, views)
+        else:
+            sent = self._finish(head, views)
+        return sent or self._lost(head)
 
     def send_raw(self, dst: bytes, ethertype: bytes, payload: bytes) -> None:
         """Send a frame that is no IP packet: ARP."""
         head = Head()
         head.push(ethernet.build(dst, self.mac, ethertype))
-        self._transmit(head, (payload,))
+        self.counters.out_packets += 1
+        self.counters.out_octets += len(payload) + 14
+        if not self.device.transmit(head, (payload,)):
+            self._lost(head)
 
-    def _transmit(self, head: Head, views: Sequence[View]) -> bool:
-        counters = self.counters
-        counters.out_packets += 1
-        size = head.end - head.start
-        for view in views:
-            size += len(view)
-        counters.out_octets += size
-        if self._finish is None or (not head.gso_size and head.csum == NO_CHECKSUM):
-            sent = self.device.transmit(head, views)
-        else:
-            sent = self._finish(head, views)
-        if not sent:
-            counters.out_discards += 1
-            self._door.drop_frame(bytes(head.written()), fate.DEVICE_FULL)
-        return sent
+    def _lost(self, head: Head) -> bool:
+        self.counters.out_discards += 1
+        self._door.drop_frame(bytes(head.written()), fate.DEVICE_FULL)
+        return False

@@ -1,28 +1,31 @@
 # SPDX-License-Identifier: MIT
 """Floor 3: segmentation and transport checksums in software, where the device offers neither.
 
-TCP always hands down super-segments with an unfinished checksum.  A device with TSO takes
-them as they are; for any other the work is done here, at the last moment, so that nothing
-above has a second code path.  Per wire segment: patch length and identification, sequence
+Transports hand down super-frames with an unfinished checksum.  A device that can cut them takes
+them as they are; for any other the work is done here, at the last moment, so that nothing above
+has a second code path.  Per wire segment: patch lengths and identification, for TCP sequence
 number and flags, finish two checksums, and send views of the same payload.
 
-Called by `nic` only.  TCP over IPv4 and IPv6 without extension headers, which is all that is
-ever marked with a segment size.
+Called by `nic`, and by `ip/forward` for what is to be fragmented further.  TCP and UDP over IPv4
+and IPv6 without extension headers, which is all that is ever marked with a segment size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
+from typing import Final
 
 from stack.base.checksum import data_sum, finish, views_sum
 from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
-from stack.link.seam import CSUM, TSO4, TSO6, Device
-from stack.wire import ipv4, ipv6, tcp, vnet
+from stack.base.views import cut
+from stack.link.seam import CSUM, TSO4, TSO6, USO, Device
+from stack.wire import ipv4, ipv6, tcp, udp, vnet
 
 _FIRST_ONLY = tcp.CWR
 _LAST_ONLY = tcp.FIN | tcp.PSH
+_NEEDED: Final = {vnet.GSO_TCPV4: TSO4, vnet.GSO_TCPV6: TSO6, vnet.GSO_UDP_L4: USO}
 
 _U16 = Struct("!H").pack_into
 _U32 = Struct("!I").pack_into
@@ -41,53 +44,97 @@ class Offloader:
         """Like `Device.transmit`, for any packet and any device."""
         features = self._device.features
         if head.gso_size:
-            needed = TSO4 if head.gso_type == vnet.GSO_TCPV4 else TSO6
-            if not features & needed:
-                return self._segment(head, views)
+            if not features & _NEEDED[head.gso_type]:
+                return self._segment(head, views, not features & CSUM)
         elif head.csum != NO_CHECKSUM and not features & CSUM:
             finish_checksum(head, views)
         return self._device.transmit(head, views)
 
-    def _segment(self, head: Head, views: Sequence[View]) -> bool:
-        """Cut the super-segment into segments of `head.gso_size` octets and send each."""
-        payload = memoryview(views[0] if len(views) == 1 else b"".join(views))
+    def _segment(self, head: Head, views: Sequence[View], finish_here: bool) -> bool:
+        """Cut the super-frame into packets of `head.gso_size` octets of payload; send each."""
         out = self._out
-        out.buf[head.start : head.end] = head.buf[head.start : head.end]
-        out.start, out.net, out.l4 = head.start, head.net, head.l4
-        finish_here = not self._device.features & CSUM
-        out.csum = NO_CHECKSUM if finish_here else head.csum
-        buf, net, l4 = out.buf, head.net, head.l4
-        size = head.gso_size
-        total = len(payload)
-        header = head.end - l4
-        is_v4 = buf[net] >> 4 == 4
-        ident = _from_bytes(buf[net + 4 : net + 6], "big") if is_v4 else 0
-        seq = _from_bytes(buf[l4 + 4 : l4 + 8], "big")
-        flags = buf[l4 + 13]
-        # The pseudo-header's sum without the length, which differs per segment.
-        pseudo = _from_bytes(buf[l4 + 16 : l4 + 18], "big") - (header + total)
+        parts = _datagrams if head.gso_type == vnet.GSO_UDP_L4 else _segments
         sent = True
-        for at in range(0, total, size):
-            part = payload[at : at + size]
-            if is_v4:
-                _fit_ipv4(buf, net, head.end - net + len(part), ident + at // size)
-            else:
-                _U16(buf, net + 4, head.end - net - ipv6.LENGTH + len(part))
-            _U32(buf, l4 + 4, (seq + at) & 0xFFFFFFFF)
-            keep = 0xFF
-            if at:
-                keep &= ~_FIRST_ONLY
-            if at + size < total:
-                keep &= ~_LAST_ONLY
-            buf[l4 + 13] = flags & keep
-            check = (pseudo + header + len(part)) % 0xFFFF
-            _U16(buf, l4 + 16, check)
-            if finish_here:
-                whole = _from_bytes(buf[l4 : out.end], "big") + data_sum(part)
-                _U16(buf, l4 + 16, finish(whole))
-            out.start = head.start
-            sent = self._device.transmit(out, (part,)) and sent
+        for part in parts(head, views, out, finish_here):
+            sent = self._device.transmit(out, part) and sent
         return sent
+
+
+def datagrams(head: Head, views: Sequence[View], out: Head) -> Iterator[Sequence[View]]:
+    """The packets of a UDP super-frame one by one, complete: their headers in `out`, which is
+    used again for the next, and views of their payload."""
+    return _datagrams(head, views, out, True)
+
+
+def _begin(head: Head, out: Head, finish_here: bool) -> None:
+    out.buf[head.start : head.end] = head.buf[head.start : head.end]
+    out.net, out.l4 = head.net, head.l4
+    out.csum = NO_CHECKSUM if finish_here else head.csum
+
+
+def _segments(
+    head: Head, views: Sequence[View], out: Head, finish_here: bool
+) -> Iterator[Sequence[View]]:
+    payload = memoryview(views[0] if len(views) == 1 else b"".join(views))
+    _begin(head, out, finish_here)
+    buf, net, l4 = out.buf, head.net, head.l4
+    size = head.gso_size
+    total = len(payload)
+    header = head.end - l4
+    is_v4 = buf[net] >> 4 == 4
+    ident = _from_bytes(buf[net + 4 : net + 6], "big") if is_v4 else 0
+    seq = _from_bytes(buf[l4 + 4 : l4 + 8], "big")
+    flags = buf[l4 + 13]
+    # The pseudo-header's sum without the length, which differs per segment.
+    pseudo = _from_bytes(buf[l4 + 16 : l4 + 18], "big") - (header + total)
+    for at in range(0, total, size):
+        part = payload[at : at + size]
+        if is_v4:
+            _fit_ipv4(buf, net, head.end - net + len(part), ident + at // size)
+        else:
+            _U16(buf, net + 4, head.end - net - ipv6.LENGTH + len(part))
+        _U32(buf, l4 + 4, (seq + at) & 0xFFFFFFFF)
+        keep = 0xFF
+        if at:
+            keep &= ~_FIRST_ONLY
+        if at + size < total:
+            keep &= ~_LAST_ONLY
+        buf[l4 + 13] = flags & keep
+        check = (pseudo + header + len(part)) % 0xFFFF
+        _U16(buf, l4 + 16, check)
+        if finish_here:
+            whole = _from_bytes(buf[l4 : out.end], "big") + data_sum(part)
+            _U16(buf, l4 + 16, finish(whole))
+        out.start = head.start
+        yield (part,)
+
+
+def _datagrams(
+    head: Head, views: Sequence[View], out: Head, finish_here: bool
+) -> Iterator[Sequence[View]]:
+    _begin(head, out, finish_here)
+    buf, net, l4 = out.buf, head.net, head.l4
+    is_v4 = buf[net] >> 4 == 4
+    ident = _from_bytes(buf[net + 4 : net + 6], "big") if is_v4 else 0
+    whole = _from_bytes(buf[l4 + 4 : l4 + 6], "big")
+    pseudo = _from_bytes(buf[l4 + 6 : l4 + 8], "big") - whole
+    for part in cut(views, head.gso_size):
+        length = udp.LENGTH
+        for view in part:
+            length += len(view)
+        if is_v4:
+            _fit_ipv4(buf, net, ipv4.LENGTH + length, ident)
+            ident += 1
+        else:
+            _U16(buf, net + 4, length)
+        _U16(buf, l4 + 4, length)
+        _U16(buf, l4 + 6, (pseudo + length) % 0xFFFF)
+        if finish_here:
+            # The header has the length a second time: the pseudo-header's is in the field.
+            total = _from_bytes(buf[l4 : out.end], "big") + views_sum(part)
+            _U16(buf, l4 + 6, finish(total) or 0xFFFF)
+        out.start = head.start
+        yield part
 
 
 def _fit_ipv4(buf: bytearray, net: int, total: int, ident: int) -> None:

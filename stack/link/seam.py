@@ -24,7 +24,9 @@ TSO4: Final = 2
 """Feature: the device cuts TCP super-frames over IPv4."""
 TSO6: Final = 4
 """Feature: the device cuts TCP super-frames over IPv6."""
-EVERYTHING: Final = CSUM | TSO4 | TSO6
+USO: Final = 8
+"""Feature: the device cuts UDP super-frames of either family."""
+EVERYTHING: Final = CSUM | TSO4 | TSO6 | USO
 """A device with these features gets every frame as the transport made it."""
 
 
@@ -35,7 +37,7 @@ class Device:
     mtu        largest IP packet, 68 .. 65535 (1280 at least for IPv6)
     header     octets before the Ethernet header of every frame it delivers: 0, or 10 when
                frames carry a virtio-net header
-    features   what it does on sending: CSUM, TSO4, TSO6
+    features   what it does on sending: CSUM, TSO4, TSO6, USO
 
     Received frames are fresh immutable `bytes`, handed to `Stack.receive` by whoever runs
     the device; a device never calls into the stack.

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 
 from stack.base.status import NOT_SUPPORTED, OK
 from stack.base.units import View
+from stack.base.views import cut
 from stack.transport.options import BOTH, Claim, Name, Outgoing
 
 
 class Received:
-    """One received datagram, or several of one flow that were joined."""
+    """One received datagram, or several of one flow: a super-frame, or some that were joined.
+
+    What is not data they have in common.
+    """
 
     __slots__ = (
         "address",
@@ -40,6 +44,10 @@ class Received:
         scope: int,
         group: int,
         charge: int,
+        tos: int = 0,
+        ttl: int = 0,
+        count: int = 1,
+        segment: int = 0,
     ) -> None:
         self.view = view
         self.address = address
@@ -48,11 +56,58 @@ class Received:
         self.scope = scope  # index of the interface it came in on
         self.group = group  # UNICAST, BROADCAST or MULTICAST of `base.packet`
         self.charge = charge  # octets it costs of the receive buffer
-        self.tos = 0
-        self.ttl = 0
+        self.tos = tos
+        self.ttl = ttl
         self.options = b""  # of the IPv4 header, where OPTION_HEAR_OPTIONS is set
-        self.count = 1  # datagrams in it
-        self.segment = 0  # payload of each but the last, if there are several
+        self.count = count  # datagrams in it
+        self.segment = segment  # payload of each but the last, if there are several
+
+    def part(self, first: int, stop: int) -> Received:
+        """Its datagrams from number `first` up to, but not with, `stop`; nothing is copied.
+
+        Each is charged the same beside its data, the last one what remains.
+        """
+        size, count = self.segment or len(self.view), self.count
+        view = self.view[first * size : stop * size]
+        beside = self.charge - len(self.view)
+        charge = len(view) + beside // count * (stop - first)
+        if stop == count:
+            charge += beside % count
+        several = stop - first > 1
+        made = Received(
+            view,
+            self.address,
+            self.port,
+            self.local,
+            self.scope,
+            self.group,
+            charge,
+            self.tos,
+            self.ttl,
+            stop - first,
+            size if several else 0,
+        )
+        made.options = self.options
+        return made
+
+
+def apart(batch: list[Received]) -> list[Received]:
+    """`batch` with each datagram for itself."""
+    if all(one.count == 1 for one in batch):
+        return batch
+    return [one.part(n, n + 1) if one.count > 1 else one for one in batch for n in range(one.count)]
+
+
+def after(batch: list[Received], taken: int) -> list[Received]:
+    """What is left of `batch` without its first `taken` datagrams."""
+    for index, one in enumerate(batch):
+        if taken < one.count:
+            rest = batch[index:]
+            if taken:
+                rest[0] = one.part(taken, one.count)
+            return rest
+        taken -= one.count
+    return []
 
 
 class DatagramSink:
@@ -60,8 +115,12 @@ class DatagramSink:
 
     __slots__ = ()
 
+    joined = False
+    """It can do with several datagrams in one `Received`; otherwise each comes for itself."""
+
     def received(self, batch: list[Received]) -> int:
-        """Datagrams arrived.  Returns how many leading ones were taken.
+        """Datagrams arrived.  Returns how many leading ones were taken; of a `Received` with
+        several, some may be.
 
         What was taken is granted back with `Datagram.grant(sum of charges)`.  If fewer than
         all were taken the endpoint is paused until `Datagram.resume`.
@@ -101,24 +160,28 @@ class Datagram:
         """
         raise NotImplementedError
 
-    def send_all(
+    def send_segments(
         self,
-        batch: Sequence[tuple[Sequence[View], int]],
+        views: Sequence[View],
+        total: int,
+        segment: int,
         address: bytes,
         port: int,
         scope: int,
         how: Outgoing | None = None,
     ) -> tuple[int, int]:
-        """Send several datagrams, each (views, octets), to one place: (status, octets sent).
+        """Send the `total` octets of `views` to one place as datagrams of `segment` octets, which
+        is more than 0; the last may be shorter: (status, octets sent).
 
         The status is OK, or that of the first that could not be sent, at which it ends.
         """
         sent = 0
-        for views, count in batch:
-            result = self.send(views, count, address, port, scope, how)
+        for part in cut(views, segment):
+            size = min(segment, total - sent)
+            result = self.send(part, size, address, port, scope, how)
             if result:
                 return result, sent
-            sent += count
+            sent += size
         return OK, sent
 
     def membership(self, action: int, group: bytes, interface: int, source: bytes) -> int:

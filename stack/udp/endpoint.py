@@ -3,9 +3,10 @@
 
 Done: RFC 768 with checksums always generated, RFC 1122 4.1.3.  Received datagrams wait as
 views of their frames, charged by frame size, until the indicate phase hands over all of them
-in one call.  ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  What can be
-set is kept per family (`Way`), and a single datagram can differ (the seam's `Outgoing`), by IPv4
-options too (RFC 1122 4.1.3.2).  Not done: IPv6 extension headers.
+in one call; those of a super-frame stay together, and are charged as if each had come alone.
+ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  What can be set is kept
+per family (`way`), and a single datagram can differ (the seam's `Outgoing`), by IPv4 options too
+(RFC 1122 4.1.3.2).  Not done: IPv6 extension headers.
 """
 
 from __future__ import annotations
@@ -15,27 +16,21 @@ from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate, status
 from stack.base.addr import V4, V6
+from stack.base.head import NO_CHECKSUM
 from stack.base.packet import Packet
 from stack.base.units import View
+from stack.base.views import cut
 from stack.base.worklist import Workable
 from stack.ip.path import Path
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.datagram_seam import Datagram, DatagramSink, Received, after, apart
 from stack.transport.options import (
     BLOCK,
     BOTH,
     JOIN_SOURCE,
-    OPTION_GROUP_HOPS,
-    OPTION_GROUP_INTERFACE,
-    OPTION_GROUP_LOOP,
     OPTION_HEAR_BROADCASTS,
     OPTION_HEAR_OPTIONS,
-    OPTION_INTERFACE,
-    OPTION_LARGEST_PACKET,
     OPTION_NO_CHECKSUM,
-    OPTION_PATH_MTU,
     OPTION_RECEIVE_BUFFER,
-    PATH_MTU_DEFAULT,
-    PATH_MTU_DO,
     PATH_MTU_DONT,
     PATH_MTU_PROBE,
     Claim,
@@ -43,96 +38,27 @@ from stack.transport.options import (
     Outgoing,
 )
 from stack.transport.ports import Binding
-from stack.transport.seam import OPTION_BROADCAST, OPTION_HOP_LIMIT, OPTION_TRAFFIC_CLASS
+from stack.transport.seam import OPTION_BROADCAST
 from stack.udp.membership import Memberships
-from stack.wire import udp
+from stack.udp.way import MOST, PLAIN4, PLAIN6, Way, fresh
+from stack.wire import ipv6, udp
 
 if TYPE_CHECKING:
     from stack.udp.protocol import UdpProtocol
 
 _pack: Final = udp.HEADER.pack_into
 _PROTO: Final = 17
+_CHECKSUM_AT: Final = udp.CHECKSUM_AT
 _MAX_PAYLOAD: Final = 65535 - udp.LENGTH
+_MAX_SUPER: Final = 65535 - ipv6.LENGTH - udp.LENGTH
+"""Payload of a super-frame, in either family."""
+_MOST_SEGMENTS: Final = 64
+"""Datagrams of one: what every kernel that knows of them takes (UDP_MAX_SEGMENTS)."""
+_MOST_VIEWS: Final = 1000
+"""A writev takes 1024 pieces (IOV_MAX), headers included."""
 _MAX_TROUBLES: Final = 16
 _REMEMBERED: Final = 64
 _SILENT: Final = DatagramSink()
-
-
-_MOST: Final = {
-    OPTION_TRAFFIC_CLASS: 0xFF,
-    OPTION_HOP_LIMIT: 0xFF,
-    OPTION_GROUP_HOPS: 0xFF,
-    OPTION_GROUP_INTERFACE: 0xFFFF,
-    OPTION_GROUP_LOOP: 1,
-    OPTION_INTERFACE: 0xFFFF,
-    OPTION_PATH_MTU: PATH_MTU_PROBE,
-    OPTION_LARGEST_PACKET: 0xFFFFFFFF,
-    OPTION_NO_CHECKSUM: 1,
-}
-"""What is kept per family, and its largest value."""
-
-
-class Way:
-    """How an endpoint sends in one family."""
-
-    __slots__ = (
-        "bare",
-        "df",
-        "group_hops",
-        "group_interface",
-        "groups",
-        "hops",
-        "interface",
-        "largest",
-        "loop",
-        "mode",
-        "narrow",
-        "tos",
-    )
-
-    def __init__(self, groups: int) -> None:
-        self.groups = groups  # the first octet from which on an address may be a group's
-        self.hops = 0  # 0: as configured
-        self.tos = 0  # without the ECN bits
-        self.group_hops = 1
-        self.group_interface = 0
-        self.interface = 0
-        self.loop = True
-        self.mode = PATH_MTU_DEFAULT
-        self.largest = 0  # bound of the path MTU; 0: none
-        self.bare = False  # no checksum
-        self.df = False
-        self.narrow = False  # it is not the path's MTU that counts
-
-    def set(self, option: int, value: int) -> None:
-        """An option within its bounds."""
-        if option == OPTION_TRAFFIC_CLASS:
-            self.tos = value & 0xFC  # the other two bits are ECN's
-        elif option == OPTION_HOP_LIMIT:
-            self.hops = value
-        elif option == OPTION_GROUP_HOPS:
-            self.group_hops = value
-        elif option == OPTION_GROUP_INTERFACE:
-            self.group_interface = value
-        elif option == OPTION_INTERFACE:
-            self.interface = value
-        elif option == OPTION_GROUP_LOOP:
-            self.loop = bool(value)
-        elif option == OPTION_NO_CHECKSUM:
-            self.bare = bool(value)
-        elif option == OPTION_LARGEST_PACKET:
-            self.largest = value
-        else:
-            self.mode = value
-        self.df = self.mode in (PATH_MTU_DO, PATH_MTU_PROBE)
-        self.narrow = self.largest > 0 or self.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
-
-
-_GROUPS4: Final = 0xE0
-_GROUPS6: Final = 0xFF
-_PLAIN4: Final = Way(_GROUPS4)
-_PLAIN6: Final = Way(_GROUPS6)
-"""Shared by endpoints of which nothing was asked; never set."""
 
 
 class UdpEndpoint(Workable, Datagram):
@@ -178,8 +104,8 @@ class UdpEndpoint(Workable, Datagram):
         self._room = protocol.receive_buffer
         self._sent: dict[bytes, Path] = {}  # what differed from the others went by these
         self._troubles: list[tuple[int, bytes, int]] = []
-        self._way4 = _PLAIN4
-        self._way6 = _PLAIN6
+        self._way4 = PLAIN4
+        self._way6 = PLAIN6
         self.memberships = Memberships(protocol.groups)
 
     # The user's side.
@@ -214,50 +140,112 @@ class UdpEndpoint(Workable, Datagram):
             return status.STATE
         if count > _MAX_PAYLOAD:
             return status.TOO_BIG
+        way = self._way4 if len(address) == 4 else self._way6
+        path = self._paths.get(address)
+        tos, hops, df = way.tos, way.hops, way.df
+        usual = how is None and not scope and not way.narrow and address[0] < way.groups
+        if not usual or path is None or not path.valid or not 0 < port < 65536:
+            result, path, tos, hops, df = self._way_out(address, port, scope, how, way)
+            if path is None:
+                return result
+            if path.to_many and not self._to_group(path, port, views, tos, hops):
+                return status.OK
+        protocol = self._protocol
+        head = protocol.head
+        length = count + 8
+        if way.bare:
+            start = head.begin(8, NO_CHECKSUM)
+            _pack(head.buf, start, binding.port, port, length, 0)
+        else:
+            start = head.begin(8, _CHECKSUM_AT)
+            check = (path.address_sum + _PROTO + length) % 0xFFFF
+            _pack(head.buf, start, binding.port, port, length, check)
+        if how is not None and how.options:
+            head.options = how.options
+        protocol.counters.out_datagrams += 1
+        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df)
+
+    def send_segments(
+        self,
+        views: Sequence[View],
+        total: int,
+        segment: int,
+        address: bytes,
+        port: int,
+        scope: int,
+        how: Outgoing | None = None,
+    ) -> tuple[int, int]:
+        """In super-frames, where nothing needs a datagram to be looked at alone: a group, options,
+        no checksum, more than the path takes in one piece."""
+        binding = self._binding
+        if binding is None:
+            return status.STATE, 0
+        way = self._way4 if len(address) == 4 else self._way6
+        most = min(_MOST_SEGMENTS, _MAX_SUPER // segment)
+        if most < 2 or total <= segment or way.bare or (how is not None and how.options):
+            return super().send_segments(views, total, segment, address, port, scope, how)
+        result, path, tos, hops, df = self._way_out(address, port, scope, how, way)
+        if path is None:
+            return result, 0
+        if path.to_many or segment + 8 > path.room:
+            return super().send_segments(views, total, segment, address, port, scope, how)
+        step = most * segment
+        head = self._protocol.head
+        counters = self._protocol.counters
+        sent = 0
+        for part in (views,) if total <= step else cut(views, step):
+            if len(part) > _MOST_VIEWS:
+                part = (b"".join(part),)
+            size = min(step, total - sent)
+            length = size + 8
+            start = head.begin(8, _CHECKSUM_AT)
+            _pack(head.buf, start, binding.port, port, length, path.pseudo(_PROTO, length))
+            if size > segment:
+                head.gso_size = segment
+            counters.out_datagrams += -(-size // segment)
+            result = path.send(head, part, length, _PROTO, tos, hops, self._flow, df)
+            if result:
+                return result, sent
+            sent += size
+        return status.OK, sent
+
+    def _way_out(
+        self, address: bytes, port: int, scope: int, how: Outgoing | None, way: Way
+    ) -> tuple[int, Path | None, int, int, bool]:
+        """By which path something is to be sent and how: traffic class, hops, DF.
+
+        Without a path there is the status that says why.
+        """
+        tos, hops, df = way.tos, way.hops, way.df
         four = len(address) == 4
-        way = self._way4 if four else self._way6
         if not 0 < port < 65536 or not self._families & (V4 if four else V6):
-            return status.INVALID
+            return status.INVALID, None, 0, 0, False
         path = self._paths.get(address)
         if path is None or not path.valid or scope or how is not None:
             result, path = self._choose(address, scope, how, way)
             if path is None:
-                return result
-        tos, hops, df = way.tos, way.hops, way.df
-        if how is not None or way.narrow or address[0] >= way.groups:
-            if how is not None:
-                if how.hops == 0 and not addr.is_multicast(address):
-                    return status.INVALID
-                if how.options and not how.options_fit(len(address)):
-                    return status.INVALID
-                tos, df = how.service(tos, df)
-            if way.narrow:
-                by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
-                path = self._protocol.narrow(path, way.largest, by_interface)
-            if addr.is_multicast(address):
-                hops = way.group_hops
-            if how is not None and how.hops >= 0:
-                hops = how.hops
-            if addr.is_multicast(address) and not self._to_group(path, port, views, tos, hops):
-                return status.OK
-        head = self._protocol.head
-        head.reset()
-        if how is not None and how.options:
-            head.options = how.options
-        length = count + 8
-        start = head.end - 8
-        if way.bare:
-            _pack(head.buf, start, binding.port, port, length, 0)
-        else:
-            _pack(head.buf, start, binding.port, port, length, path.pseudo(_PROTO, length))
-            head.csum = udp.CHECKSUM_AT
-        head.start = head.l4 = start
-        self._protocol.counters.out_datagrams += 1
-        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df=df)
+                return result, None, 0, 0, False
+        group = addr.is_multicast(address)
+        if how is not None:
+            if how.hops == 0 and not group:
+                return status.INVALID, None, 0, 0, False
+            if how.options and not how.options_fit(len(address)):
+                return status.INVALID, None, 0, 0, False
+            tos, df = how.service(tos, df)
+        if way.narrow:
+            by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
+            path = self._protocol.narrow(path, way.largest, by_interface)
+        if group:
+            hops = way.group_hops
+        if how is not None and how.hops >= 0:
+            hops = how.hops
+        return status.OK, path, tos, hops, df
 
     def _to_group(self, path: Path, port: int, views: Sequence[View], tos: int, hops: int) -> bool:
         """Let members on this host have it.  False if nobody else is to."""
         assert self._binding is not None
+        if not addr.is_multicast(path.dst):
+            return True
         if self._protocol.groups.joined(path.nic.index, path.dst):
             ports = (self._binding.port, port)
             self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
@@ -297,19 +285,19 @@ class UdpEndpoint(Workable, Datagram):
         if option == OPTION_HEAR_OPTIONS:
             self._hears_options = bool(value)
             return status.OK
-        if option not in _MOST:
+        if option not in MOST:
             return status.NOT_SUPPORTED
-        if not 0 <= value <= _MOST[option]:
+        if not 0 <= value <= MOST[option]:
             return status.INVALID
         if option == OPTION_NO_CHECKSUM:
             families &= addr.V4  # RFC 8200 8.1 wants one in IPv6
         if families & addr.V4:
-            if self._way4 is _PLAIN4:
-                self._way4 = Way(_GROUPS4)
+            if self._way4 is PLAIN4:
+                self._way4 = fresh(4)
             self._way4.set(option, value)
         if families & addr.V6:
-            if self._way6 is _PLAIN6:
-                self._way6 = Way(_GROUPS6)
+            if self._way6 is PLAIN6:
+                self._way6 = fresh(16)
             self._way6.set(option, value)
         self._paths.clear()
         return status.OK
@@ -363,22 +351,49 @@ class UdpEndpoint(Workable, Datagram):
         if self._only is not None and self._only != (pkt.src, port):
             self._protocol.door.drop(pkt, fate.UDP_FILTERED)
             return
-        charge = len(pkt.frame)
+        frame = pkt.frame
+        start, end, size = pkt.l4 + 8, pkt.end, pkt.gso_size
+        charge = len(frame)
+        count = 1
+        if size:
+            # As many octets as if each had come alone.
+            count = -(-(end - start) // size)
+            charge += (count - 1) * (charge - end + start)
         if self._charged + charge > self._room:
-            self._protocol.counters.in_errors += 1
-            self._protocol.door.drop(pkt, fate.UDP_QUEUE_FULL)
-            return
-        view = memoryview(pkt.frame)[pkt.l4 + 8 : pkt.end]
-        received = Received(view, pkt.src, port, pkt.dst, pkt.nic.index, pkt.group, charge)
-        received.tos = pkt.tos
-        received.ttl = pkt.ttl
+            count, charge = self._that_fit(pkt, count, charge)
+            if not count:
+                return
+            end = start + count * size
+        received = Received(
+            memoryview(frame)[start:end],
+            pkt.src,
+            port,
+            pkt.dst,
+            pkt.nic.index,
+            pkt.group,
+            charge,
+            pkt.tos,
+            pkt.ttl,
+            count,
+            size if count > 1 else 0,
+        )
         if self._hears_options and len(pkt.src) == 4:
-            received.options = pkt.frame[pkt.net + 20 : pkt.l4]
+            received.options = frame[pkt.net + 20 : pkt.l4]
         self._charged += charge
-        self._protocol.counters.in_datagrams += 1
+        self._protocol.counters.in_datagrams += count
         self._queue.append(received)
         if not self._paused and not self.marked:
             self._protocol.work.mark(self)
+
+    def _that_fit(self, pkt: Packet, count: int, charge: int) -> tuple[int, int]:
+        """Drop what the buffer has no room for: how many of `count` datagrams, all of which would
+        cost `charge`, are left, and what those cost."""
+        payload = pkt.end - pkt.l4 - 8
+        each = (charge - payload) // count + (pkt.gso_size or payload)
+        fit = max(self._room - self._charged, 0) // each if count > 1 else 0
+        self._protocol.counters.in_errors += count - fit
+        self._protocol.door.drop(pkt, fate.UDP_QUEUE_FULL, count - fit)
+        return fit, fit * each
 
     def accept(self, one: Received) -> None:
         """A datagram that never was a packet, if there is room for it."""
@@ -425,9 +440,12 @@ class UdpEndpoint(Workable, Datagram):
             return
         batch = self._queue
         self._queue = []
-        taken = self.sink.received(batch)
-        if taken < len(batch) and self._binding is not None:
-            self._queue = batch[taken:] + self._queue
+        sink = self.sink
+        if not sink.joined:
+            batch = apart(batch)
+        rest = after(batch, sink.received(batch))
+        if rest and self._binding is not None:
+            self._queue = rest + self._queue
             self._paused = True
 
     def _unnumbered(self, index: int) -> tuple[int, Path | None]:

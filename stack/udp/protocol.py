@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Floor 6: UDP for both families at once (RFC 768, RFC 1122 4.1, RFC 8200 8.1).
 
-Done: checksums with the zero rules of each family, length checks, port unreachable, delivery
-of group datagrams to every endpoint, path MTU reports believed when they quote an endpoint
-that exists.  Called by `ip/layer` with datagrams and by `compartment` to settle.
+Done: checksums with the zero rules of each family, length checks, port unreachable, super-frames
+as one packet (GSO_UDP_L4 of virtio 1.2 5.1.6), delivery of group datagrams to every endpoint, path
+MTU reports believed when they quote an endpoint that exists.  Called by `ip/layer` with datagrams
+and by `compartment` to settle.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from stack.transport.ports import PortTable
 from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM
 from stack.transport.soft_errors import STATUS
 from stack.udp.endpoint import UdpEndpoint
-from stack.wire import udp
+from stack.wire import udp, vnet
 
 _unpack: Final = udp.HEADER.unpack_from
 _PROTO: Final = 17
@@ -92,6 +93,8 @@ class UdpProtocol(TransportLayer, HostProvider):
             self._error(pkt, fate.UDP_SHORT)
             return
         sport, dport, length, check = _unpack(frame, l4)
+        if pkt.gso_size and not self._sound_super_frame(pkt, length, room):
+            return
         if length != room:
             if not 8 <= length < room:
                 self._error(pkt, fate.UDP_LENGTH)
@@ -130,6 +133,19 @@ class UdpProtocol(TransportLayer, HostProvider):
                 self.door.drop(pkt, fate.UDP_FILTERED)
         for endpoint in endpoints:
             endpoint.deliver(pkt, sport)
+
+    def _sound_super_frame(self, pkt: Packet, length: int, room: int) -> bool:
+        """Datagrams of `pkt.gso_size` octets, more than one, behind a header that counts them all.
+
+        A segment size comes from a virtio-net header, which is where the frame begins.
+        """
+        if pkt.frame[1] != vnet.GSO_UDP_L4 or pkt.gso_size >= room - 8:
+            self._error(pkt, fate.UDP_SUPER_FRAME)
+        elif length != room:
+            self._error(pkt, fate.UDP_LENGTH)
+        else:
+            return True
+        return False
 
     def _checksum_good(self, pkt: Packet, check: int, length: int) -> bool:
         """Zero means "none" in IPv4 and is forbidden in IPv6 (RFC 8200 8.1)."""

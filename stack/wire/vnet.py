@@ -29,8 +29,19 @@ GSO_NONE: Final = 0
 GSO_TCPV4: Final = 1
 GSO_UDP: Final = 3  # old UDP fragmentation; not used here
 GSO_TCPV6: Final = 4
-GSO_UDP_L4: Final = 5
+GSO_UDP_L4: Final = 5  # datagrams of equal size behind one header
 GSO_ECN: Final = 0x80  # bit: the super-frame carries CWR on its first segment only
+
+CUTTABLE: Final = frozenset(
+    (
+        GSO_TCPV4,
+        GSO_TCPV6,
+        GSO_UDP_L4,
+        GSO_TCPV4 | GSO_ECN,
+        GSO_TCPV6 | GSO_ECN,
+    )
+)
+"""The kinds of super-frames that are understood."""
 
 PLAIN: Final = bytes(LENGTH)
 """The header of a frame that asks for nothing."""

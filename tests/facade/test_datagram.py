@@ -11,6 +11,7 @@ import pytest
 from stack.base import addr
 from tests.facade.kit import Pair
 from tests.harness import World
+from wsk_api import SO_RCVBUF, SOL_SOCKET
 from wsk_api.facade import Client, Datagram, WskError
 
 
@@ -100,6 +101,7 @@ def test_who_does_not_read_loses_datagrams_and_no_memory(pair: Pair) -> None:
     """What waits is charged to the receive buffer; the rest is dropped and counted."""
 
     async def body(near: Datagram, far: Datagram) -> None:
+        await far.set_option(SOL_SOCKET, SO_RCVBUF, 1 << 20)
         for number in range(2000):
             await near.send_to(bytes(1000) + number.to_bytes(2, "big"), pair.at(53))
             await asyncio.sleep(0)

@@ -35,14 +35,19 @@ class Crossing:
         mtus: tuple[int, int] = (1500, 1500),
         offload: bool = False,
         config: Config | None = None,
+        far_features: int | None = None,
     ) -> None:
+        """`far_features`: what the far device offers, if not all that its wire does."""
         self.world = world
         self.stack = Stack(world.env, config or quiet(forwarding=True))
+        self._far_features = far_features
         self.sides = [self._side(n, family, mtus[n - 1], offload) for n in (1, 2)]
         self.near, self.far = self.sides
 
     def _side(self, network: int, family: int, mtu: int, offload: bool) -> Peer:
         ours, theirs = wire(_mac(network, ROUTER), _mac(network, 1), mtu, offload)
+        if network == 2 and self._far_features is not None:
+            ours.features = self._far_features
         host = _attach(self.world, self.stack, ours, network, ROUTER)
         peer = Peer(self.world, theirs, host, 1)
         peer.v4, peer.v6 = addr.parse(v4(network, 1)), addr.parse(v6(network, 1))

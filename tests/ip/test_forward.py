@@ -14,9 +14,11 @@ from scapy.packet import Raw
 
 from stack.base import addr
 from stack.base.units import SECOND
+from stack.link.seam import CSUM, TSO4, TSO6
 from stack.wire import ethernet, ipv4, vnet
 from stack.wire.describe import frame as describe
 from tests.harness import World, quiet
+from tests.harness.datagrams import give, super_frame
 from tests.harness.peer import Seen
 from tests.harness.routing import Crossing, line
 from tests.tcp.users import joined
@@ -412,6 +414,101 @@ def test_a_super_frame_that_nobody_could_split_is_dropped(world: World, family: 
     frame = prefix + near.host.port.mac + near.port.mac + kind + packet
     crossing.stack.receive(near.host.nic, frame)
     world.run(0)
+    assert crossing.drops() == {"forward_headers": 1}
+    assert crossing.far.received() == []
+
+
+@pytest.mark.parametrize(
+    ("features", "mtu"),
+    [(None, 1500), (None, 1280), (0, 1500), (0, 1280), (CSUM | TSO4 | TSO6, 1500)],
+)
+def test_datagrams_in_one_frame(world: World, family: int, features: int | None, mtu: int) -> None:
+    """They cross whole to a wire that can cut them, and are cut for one that cannot."""
+    crossing = Crossing(world, family, mtus=(1500, mtu), offload=True, far_features=features)
+    far = crossing.far
+    data = bytes(n % 253 for n in range(9990))
+    give(crossing.near, super_frame(crossing.near, data, 1000, dst=far.mine))
+    seen = far.received()
+    assert [one.gso_size for one in seen] == ([1000] if features is None else [0] * 10)
+    assert b"".join(one.body[8:] for one in seen) == data
+    assert crossing.drops() == {}
+    for one in seen:
+        length = int.from_bytes(one.body[4:6], "big")
+        assert length == len(one.body)
+        if features == 0:
+            blank = one.body[:6] + b"\0\0" + one.body[8:]
+            mine, theirs = crossing.near.mine, far.mine
+            assert far.checked(17, blank, 6, mine, theirs) == one.body
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_datagrams_in_one_frame_that_do_not_fit(world: World, family: int, free: bool) -> None:
+    """Each is fragmented where that is allowed; otherwise the sender is told, once."""
+    crossing = Crossing(world, family, mtus=(1500, 1280), offload=True)
+    far = crossing.far
+    data = bytes(n % 253 for n in range(4000))
+    frag = 0 if free else ipv4.DF
+    give(crossing.near, super_frame(crossing.near, data, 1400, dst=far.mine, frag=frag))
+    seen = far.received()
+    if family == addr.V6 or not free:
+        assert seen == []
+        assert crossing.drops() == {"forward_too_big": 1}
+        error = answer(crossing)
+        assert int.from_bytes(error.body[6:8], "big") == 1280
+        return
+    assert crossing.drops() == {}
+    whole: dict[int, bytes] = {}
+    for one in seen:
+        packet = IP(one.frame[far.port.header + 14 :])
+        assert packet.len <= 1280
+        whole[packet.id] = whole.get(packet.id, b"") + bytes(packet.payload)
+    assert b"".join(body[8:] for body in whole.values()) == data
+    assert [len(body) for body in whole.values()] == [1408, 1408, 1208]
+    for body in whole.values():
+        blank = body[:6] + b"\0\0" + body[8:]
+        assert far.checked(17, blank, 6, crossing.near.mine, far.mine) == body
+
+
+@given(
+    st.sampled_from((addr.V4, addr.V6)),
+    st.integers(0, 400),
+    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
+    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
+    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+    st.booleans(),
+    st.sampled_from((68, 1500)),
+)
+def test_whatever_a_device_says_of_a_frame(
+    family: int, octets: int, size: int, kind: int, length: int | None, cuts: bool, mtu: int
+) -> None:
+    """It passes, in pieces or whole, or is dropped for one reason."""
+    mtus = (1500, mtu if family == addr.V4 else max(mtu, 1280))
+    crossing = Crossing(World(), family, mtus=mtus, offload=True, far_features=None if cuts else 0)
+    near, data = crossing.near, bytes(octets)
+    give(near, super_frame(near, data, size, dst=crossing.far.mine, kind=kind, length=length))
+    seen = crossing.far.received()
+    assert bool(seen) != bool(crossing.drops()), crossing.drops()
+    assert sum(crossing.drops().values()) <= 1
+    assert len(seen) <= 2 * max(octets, 8)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"kind": vnet.GSO_TCPV4},
+        {"kind": vnet.GSO_TCPV6},
+        {"size": 3000},
+        {"length": 3007},
+        {"length": 3009},
+        {"data": b""},
+    ],
+)
+def test_a_super_frame_that_is_not_what_it_says_is_dropped(
+    world: World, family: int, how: dict[str, Any]
+) -> None:
+    crossing = Crossing(world, family, offload=True)
+    how = {"data": bytes(3000), "size": 1000, "dst": crossing.far.mine, **how}
+    give(crossing.near, super_frame(crossing.near, **how))
     assert crossing.drops() == {"forward_headers": 1}
     assert crossing.far.received() == []
 

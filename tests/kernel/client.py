@@ -21,10 +21,13 @@ from typing import Any, Final
 
 from tap.netns import join
 from tools import peer
+from tools.measure import lists
 
 Result = dict[str, Any]
 
 TCP_CONGESTION: Final = 13
+UDP_SEGMENT: Final = 103
+UDP_GRO: Final = 104
 
 
 def check(name: str, **arguments: Any) -> Result:
@@ -171,6 +174,59 @@ def exchange(address: str, size: int, congestion: str) -> Result:
     received = connection.getresponse().read().decode().strip()
     connection.close()
     return {"down": down, "up": {"sent": digest.hexdigest(), "received": received}}
+
+
+def digest_of(datagrams: list[bytes]) -> str:
+    """Of the datagrams one by one: what is cut elsewhere gives another one."""
+    digest = hashlib.sha256()
+    for data in datagrams:
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.hexdigest()
+
+
+def send_segments(address: str, port: int, sends: list[tuple[int, int]]) -> Result:
+    """For each (octets, size) one send that the kernel makes datagrams of `size` octets of."""
+    sent: list[bytes] = []
+    with _datagram(address) as sock:
+        sock.connect((address, port))
+        for octets, size in sends:
+            data = os.urandom(octets)
+            segment = (socket.IPPROTO_UDP, UDP_SEGMENT, size.to_bytes(2, sys.byteorder))
+            sock.sendmsg([data], [segment])
+            sent += [data[at : at + size] for at in range(0, octets, size)]
+            time.sleep(0.002)
+    return {"digest": digest_of(sent), "count": len(sent)}
+
+
+def hear_segments(address: str, port: int, counts: list[int], joined: bool) -> Result:
+    """Ask for datagrams, and for more once they are there: so many each time; with UDP_GRO if they
+    may come `joined`."""
+    heard: list[bytes] = []
+    calls = 0
+    with _datagram(address) as sock:
+        if joined:
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        sock.settimeout(5)
+        sock.connect((address, port))
+        wanted = 0
+        for count in counts:
+            wanted += count
+            sock.send(b"more")
+            while len(heard) < wanted:
+                data, control, _, _ = sock.recvmsg(65536, 64)
+                calls += 1
+                size = int.from_bytes(control[0][2], sys.byteorder) if control else len(data)
+                heard += [data[at : at + size] for at in range(0, len(data), size)]
+    return {"digest": digest_of(heard), "count": len(heard), "calls": calls}
+
+
+def rate(name: str, address: str) -> Result:
+    """One of `tools.measure.lists`, for a moment."""
+    return {"rate": lists.MEASURES[name](address, 0.1)}
+
+
+def _datagram(address: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def main() -> None:

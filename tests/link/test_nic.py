@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import pytest
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from stack import Stack
 from stack.base import addr
 from stack.base.head import Head
 from stack.link.offload import Offloader
-from stack.link.seam import CSUM, TSO4, TSO6, Device
-from stack.wire import ethernet, ipv4, ipv6, tcp, vnet
+from stack.link.seam import CSUM, TSO4, TSO6, USO, Device
+from stack.wire import ethernet, ipv4, ipv6, tcp, udp, vnet
 from stack.wire.tcp import ACK, CWR, FIN, PSH
 from tests.harness import Host, World, quiet
 
@@ -155,6 +156,65 @@ def test_software_segmentation(family: int) -> None:
                 del again[IP].chksum, again[IP].len
                 assert bytes(again)[:34] == frame[:34]
         assert seen == payload
+
+
+def super_datagrams(family: int, payload: bytes, size: int) -> tuple[Head, list[memoryview]]:
+    """Datagrams of `size` octets as UDP hands them down, in three views that fit none of them."""
+    src = bytes((10, 0, 0, 1)) if family == addr.V4 else bytes(15) + b"\x01"
+    dst = bytes((10, 0, 0, 2)) if family == addr.V4 else bytes(15) + b"\x02"
+    length = 8 + len(payload)
+    pseudo = (int.from_bytes(src + dst, "big") + 17 + length) % 0xFFFF
+    head = Head()
+    head.push(udp.HEADER.pack(1000, 7, length, pseudo))
+    head.l4, head.csum = head.start, 6
+    head.gso_size, head.gso_type = size, vnet.GSO_UDP_L4
+    if family == addr.V4:
+        head.push(ipv4.build(0x28, 20 + length, 0xFFFE, 0, 64, 17, src, dst))
+    else:
+        head.push(ipv6.build(0x28, 9, length, 17, 64, src, dst))
+    head.net = head.start
+    head.push(ethernet.build(bytes(6), bytes(6), b"\x08\x00" if family == addr.V4 else b"\x86\xdd"))
+    view = memoryview(payload)
+    return head, [view[:1], view[1:777], view[777:]]
+
+
+@pytest.mark.parametrize("features", [0, CSUM, CSUM | TSO4 | TSO6])
+@pytest.mark.parametrize("size", [1000, 1001, 64])
+def test_datagrams_cut_in_software(family: int, features: int, size: int) -> None:
+    """Each has lengths, an identification and checksums of its own, as scapy computes them."""
+    payload = bytes(n % 253 for n in range(3500))
+    box = Box(features)
+    head, views = super_datagrams(family, payload, size)
+    assert Offloader(box).transmit(head, views)
+    bodies = []
+    for number, (frame, csum, gso) in enumerate(box.sent):
+        packet = Ether(frame)
+        assert (gso, csum) == (0, 6 if features & CSUM else -1)
+        again = packet.copy()
+        again[UDP].len = None
+        if not features & CSUM:
+            again[UDP].chksum = None
+        if family == addr.V4:
+            assert packet[IP].id == (0xFFFE + number) & 0xFFFF
+            again[IP].chksum = again[IP].len = None
+        else:
+            again[IPv6].plen = None
+        assert bytes(again) == frame
+        body = bytes(packet[UDP].payload)
+        bodies.append(body)
+        if features & CSUM:
+            ends = frame[26:34] if family == addr.V4 else frame[22:54]
+            pseudo = int.from_bytes(ends, "big") + 17 + 8 + len(body)
+            assert packet[UDP].chksum == pseudo % 0xFFFF
+    assert [len(body) for body in bodies[:-1]] == [size] * (len(bodies) - 1)
+    assert b"".join(bodies) == payload
+
+
+def test_datagrams_pass_a_device_that_can(family: int) -> None:
+    box = Box(CSUM | USO)
+    head, views = super_datagrams(family, bytes(3500), 100)
+    assert Offloader(box).transmit(head, views)
+    assert [gso for _, _, gso in box.sent] == [100]
 
 
 def test_super_segments_pass_a_device_that_can(family: int) -> None:
