@@ -14,6 +14,7 @@ from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
+from stack.ip import mirror
 from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.icmp import Icmp
@@ -127,6 +128,18 @@ class Compartment(OnDemand):
     def set_link(self, nic: Nic, up: bool) -> None:
         """The link of `nic` went down, or came up (perhaps another one)."""
         self.host.set_link(nic, up)
+
+    def configuration(self, nic: Nic) -> mirror.Mirror:
+        """Addresses, routes and name servers of `nic`, for a stack that is this host with us."""
+        return mirror.look(self.host, nic)
+
+    def configuration_state(self) -> tuple[int, ...]:
+        """Another value whenever addresses or routes may be others."""
+        return mirror.state(self.host)
+
+    def follow(self, nic: Nic, configuration: mirror.Mirror) -> None:
+        """Have what another stack of this host says that it has, and nothing else."""
+        mirror.follow(self.host, nic, configuration)
 
     @property
     def providers(self) -> list[Provider]:

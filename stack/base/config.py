@@ -35,6 +35,10 @@ class Config(ServiceConfig):
         self._check_addresses()
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
+        if self.shard >= self.shards:
+            raise ValueError(f"Config.shard is {self.shard} of {self.shards}: they count from 0")
+        if self.port_high - self.port_low + 1 < self.shards:
+            raise ValueError("Config.shards: there are fewer ephemeral ports than that")
         if self.host_name and not is_label(self.host_name):
             raise ValueError(f"Config.host_name: {self.host_name!r} is not one label of a name")
         for server in self.dns_servers:

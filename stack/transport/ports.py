@@ -6,7 +6,8 @@ endpoint binds, columns how the first one is bound, each on the wildcard (W) or 
 address (S).  Two different specific addresses never conflict.  CHECK would ask the first
 endpoint's security descriptor; the default descriptor refuses, and there is no other yet.
 
-Ephemeral ports by RFC 6056 algorithm 1 (random start) in the range of RFC 6335.
+Ephemeral ports by RFC 6056 algorithm 1 (random start) in the range of RFC 6335; of several stacks
+that are one host (`Config.shards`) each takes those whose number leaves its own as remainder.
 
 One table per transport; called by its endpoints.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.config import Config
 from stack.base.seam import Env
 from stack.base.status import ACCESS, IN_USE, INVALID, NO_PORTS, OK
 from stack.transport.options import Claim
@@ -58,13 +60,19 @@ class Binding:
 class PortTable:
     """All bindings of one transport."""
 
-    def __init__(self, env: Env, low: int, high: int) -> None:
+    def __init__(self, env: Env, low: int, high: int, shard: int = 0, shards: int = 1) -> None:
         self._env = env
         self._low = low
         self._high = high
+        self._own = range(low + (shard - low) % shards, high + 1, shards)
         self._ports: dict[int, list[Binding]] = {}
         self._blocks: dict[int, range] = {}  # reserved ports by token
         self._reserved: dict[int, int] = {}  # token of each
+
+    @classmethod
+    def of(cls, env: Env, config: Config) -> PortTable:
+        """The table that `config` describes."""
+        return cls(env, config.port_low, config.port_high, config.shard, config.shards)
 
     def bind(
         self,
@@ -142,14 +150,15 @@ class PortTable:
 
     def _ephemeral(self) -> int:
         """A random port nobody holds, or 0."""
-        count = self._high - self._low + 1
+        own = self._own
+        count = len(own)
         for _ in range(_RANDOM_TRIES):
-            port = self._low + self._env.random_below(count)
+            port = own[self._env.random_below(count)]
             if port not in self._ports and port not in self._reserved:
                 return port
         start = self._env.random_below(count)
         for step in range(count):
-            port = self._low + (start + step) % count
+            port = own[(start + step) % count]
             if port not in self._ports and port not in self._reserved:
                 return port
         return 0
