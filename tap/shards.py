@@ -156,6 +156,7 @@ class Member(Siblings):
         self.lost = 0
         self.ready = 0
         self.told = False
+        self._serving = False
         self._stack: Stack
         self._nic: Nic
         self._ephemeral = range(0)
@@ -195,8 +196,11 @@ class Member(Siblings):
         return nic
 
     def serving(self) -> None:
-        """A follower's services are there and it is configured.  On the stack's thread."""
-        self.send(0, _READY, b"")
+        """A follower's services are there: when it is configured too, the leader hears of it.  On
+        the stack's thread."""
+        self._serving = True
+        if self.told:
+            self.send(0, _READY, b"")
 
     def counters(self) -> dict[str, int]:
         """What crossed the mesh."""
@@ -274,6 +278,8 @@ class Member(Siblings):
             kind = message[:1]
             if kind == _NEWS:
                 self._stack.follow(self._nic, json.loads(message[1:]))
+                if self._serving and not self.told:
+                    self.send(0, _READY, b"")
                 self.told = True
             elif kind == _READY:
                 self.ready += 1
@@ -291,16 +297,20 @@ class Member(Siblings):
 
     # What the leader is told by the network, the followers are told by him.
 
+    def _state(self) -> tuple[int, ...]:
+        return (*self._stack.configuration_state(), self._renamed)
+
     def _servers_changed(self) -> None:
         self._renamed += 1
 
+    def has_news(self) -> bool:
+        """The leader's configuration may be another one than the followers have."""
+        return self.index == 0 and self._said != self._state()
+
     def tell(self) -> None:
-        """If the leader's configuration is another one, say so."""
-        stack = self._stack
-        now = (*stack.configuration_state(), self._renamed)
-        if now == self._said or self.index:
-            return
-        news = json.dumps(stack.configuration(self._nic)).encode()
+        """Say how the leader is configured."""
+        now = self._state()
+        news = json.dumps(self._stack.configuration(self._nic)).encode()
         for other in range(1, self.count):
             if not self.send(other, _NEWS, news):
                 return  # all of them again, in the next turn
@@ -330,8 +340,12 @@ class QueuePort(Wrapper):
         return self.inner.transmit(head, views)
 
     def poll(self, now: int) -> None:
-        self._member.tell()
+        if self._member.has_news():
+            self._member.tell()
         self.inner.poll(now)
+
+    def deadline(self) -> int:
+        return 0 if self._member.has_news() else self.inner.deadline()
 
 
 class _Inbox(Port):
