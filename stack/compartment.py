@@ -212,6 +212,8 @@ class Compartment(OnDemand):
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}
+        if self.host.siblings is not None:
+            shot["mesh"] = self.host.siblings.counters.snapshot()
         shot.update(self._service_counters())
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()

@@ -33,10 +33,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from stack.base.config import Config
+from stack.base.counters import Counters
 from stack.base.head import Head
 from stack.base.packet import Packet
 from stack.base.seam import Siblings
-from stack.base.units import View
+from stack.base.timers import NEVER
+from stack.base.units import MS, View
 from stack.wire import ethernet, vnet
 from tap import steering
 from tap.port import Port, Wrapper
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1 << 17
 _BUFFER: Final = 4 << 20
+_AGAIN: Final = 100 * MS
+"""What found an inbox full, and must arrive, is sent again then."""
 
 # The first octet of a message: how many more shards to ask, which follow; or one of these.
 _COPY: Final = b"\xff"  # everybody has this frame
@@ -133,27 +137,39 @@ class Mesh:
             lane.close()
 
 
-class Member(Siblings):
-    """One shard among its siblings.
+class MeshCounters(Counters):
+    """What passed between one shard and its siblings.
 
-    strays    packets for connections or ports that are not here
-    relayed   frames from our queue that others heard too, or instead of us
+    strays    packets of our queue for connections or ports that are not here
+    relayed   frames of our queue that others heard too, or instead of us
     taken     packets that siblings handed to us
     muted     what we left to the leader to say
     lost      messages that found an inbox full
+    """
+
+    __slots__ = ("lost", "muted", "relayed", "strays", "taken")
+    lost: int
+    muted: int
+    relayed: int
+    strays: int
+    taken: int
+
+
+class Member(Siblings):
+    """One shard among its siblings.
+
+    counters  what passed between us
     ready     leader: followers that have their configuration and their services
     told      follower: the leader has configured us
     """
+
+    counters: MeshCounters
 
     def __init__(self, lanes: list[Lane], index: int) -> None:
         self.index = index
         self.count = len(lanes)
         self.lanes = lanes
-        self.strays = 0
-        self.relayed = 0
-        self.taken = 0
-        self.muted = 0
-        self.lost = 0
+        self.counters = MeshCounters()
         self.ready = 0
         self.told = False
         self._serving = False
@@ -164,6 +180,7 @@ class Member(Siblings):
         self._path: bytes | None = None
         self._said: tuple[int, ...] = ()
         self._renamed = 0
+        self._again = 0
 
     # Setting up.
 
@@ -202,11 +219,6 @@ class Member(Siblings):
         if self.told:
             self.send(0, _READY, b"")
 
-    def counters(self) -> dict[str, int]:
-        """What crossed the mesh."""
-        names = ("strays", "relayed", "taken", "muted", "lost")
-        return {name: getattr(self, name) for name in names}
-
     # Frames of our queue.
 
     def keeps(self, frame: bytes, header: int) -> bool:
@@ -216,7 +228,7 @@ class Member(Siblings):
         if where == steering.HERE:
             return True
         if where == steering.ALL:
-            self.relayed += 1
+            self.counters.relayed += 1
             self._frame, self._path = frame, None
             for other in range(self.count):
                 if other != self.index:
@@ -224,7 +236,7 @@ class Member(Siblings):
             return True
         if self.index == 0:
             return True
-        self.relayed += 1
+        self.counters.relayed += 1
         self.send(0, _FRESH, frame)
         return False
 
@@ -238,7 +250,7 @@ class Member(Siblings):
                 return True  # everybody has it, and whoever it is for answers
             path = self._path
         else:
-            self.strays += 1
+            self.counters.strays += 1
             path = self._route(pkt.frame[pkt.l4 + 2] << 8 | pkt.frame[pkt.l4 + 3])
         if not path:
             return False
@@ -269,7 +281,7 @@ class Member(Siblings):
     def send(self, index: int, kind: bytes, body: bytes) -> bool:
         """A message to shard `index`; False if it has too many already."""
         sent = self.lanes[index].put((kind, body))
-        self.lost += not sent
+        self.counters.lost += not sent
         return sent
 
     def receive(self) -> bytes | None:
@@ -291,7 +303,7 @@ class Member(Siblings):
             else:
                 at = 1 + kind[0]
                 self._frame, self._path = message[at:], message[1:at]
-                self.taken += 1
+                self.counters.taken += 1
                 return self._frame
         return None
 
@@ -303,9 +315,9 @@ class Member(Siblings):
     def _servers_changed(self) -> None:
         self._renamed += 1
 
-    def has_news(self) -> bool:
-        """The leader's configuration may be another one than the followers have."""
-        return self.index == 0 and self._said != self._state()
+    def news_at(self) -> int:
+        """When to `tell`: the leader's configuration may be another one than the followers have."""
+        return self._again if self.index == 0 and self._said != self._state() else NEVER
 
     def tell(self) -> None:
         """Say how the leader is configured."""
@@ -313,7 +325,8 @@ class Member(Siblings):
         news = json.dumps(self._stack.configuration(self._nic)).encode()
         for other in range(1, self.count):
             if not self.send(other, _NEWS, news):
-                return  # all of them again, in the next turn
+                self._again = self._stack.env.now + _AGAIN  # all of them
+                return
         self._said = now
 
 
@@ -335,17 +348,17 @@ class QueuePort(Wrapper):
         member = self._member
         # What leaves its checksum to the device is a segment or a datagram.
         if member.index and head.csum < 0 and steering.speaks_for_host(head, views):
-            member.muted += 1
+            member.counters.muted += 1
             return True
         return self.inner.transmit(head, views)
 
     def poll(self, now: int) -> None:
-        if self._member.has_news():
+        if self._member.news_at() <= now:
             self._member.tell()
         self.inner.poll(now)
 
     def deadline(self) -> int:
-        return 0 if self._member.has_news() else self.inner.deadline()
+        return min(self._member.news_at(), self.inner.deadline())
 
 
 class _Inbox(Port):

@@ -11,6 +11,7 @@ Called by `tools/demo` and the kernel tests.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -61,6 +62,8 @@ class ShardedWorld(DemoWorld):
 
     def stop(self) -> None:
         self._crew.stop()
+        with contextlib.suppress(OSError):
+            state.directory().rmdir()  # the followers' sockets were in it until now
         super().stop()
 
     def end_with(self, ended: Callable[[], None]) -> None:

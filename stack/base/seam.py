@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stack.base.counters import Counters
     from stack.base.packet import Packet
     from stack.base.timers import Timer
 
@@ -73,7 +74,11 @@ class Siblings:
     interface, and a packet may arrive at one that knows nothing of its connection.
 
     A stack has one in `IpHost.siblings`, or None; `tap/shards` implements it.
+
+    counters   of what passed between them, shown with the stack's own as "mesh"
     """
+
+    counters: Counters
 
     def took(self, pkt: Packet) -> bool:
         """Nobody here has the connection or the port that `pkt` is for.  True if a sibling has

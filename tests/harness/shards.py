@@ -176,7 +176,7 @@ class Crowd:
         return sum(each.estab_resets + each.attempt_fails for each in counters)
 
     def strays(self) -> int:
-        return sum(member.strays for member in self.members)
+        return sum(member.counters.strays for member in self.members)
 
     def answers(self) -> int:
         """Replies to ARP and neighbour questions and to echo requests that left."""

@@ -313,5 +313,5 @@ def test_only_the_leader_looks_for_duplicates(world: World) -> None:
     world.run(20 * SECOND)
     assert crowd.leader.v4 in follower.v4.local
     assert crowd.leader.v6 in follower.v6.local
-    assert crowd.members[1].muted == 0
+    assert crowd.members[1].counters.muted == 0
     assert follower.host.nics[-1].counters.out_packets == 0
