@@ -175,7 +175,7 @@ class Member(Siblings):
         self._serving = False
         self._stack: Stack
         self._nic: Nic
-        self._ephemeral = range(0)
+        self._owned: list[range] = []
         self._frame = b""
         self._path: bytes | None = None
         self._said: tuple[int, ...] = ()
@@ -205,7 +205,7 @@ class Member(Siblings):
         nic = stack.add_nic(queue, name)
         self._stack, self._nic = stack, nic
         config = stack.config
-        self._ephemeral = range(config.port_low, config.port_high + 1)
+        self._owned = [config.own_ports(index) for index in range(self.count)]
         stack.host.siblings = self
         stack.host.name_servers.watchers.append(self._servers_changed)
         loop.add(stack, nic, queue)
@@ -259,13 +259,11 @@ class Member(Siblings):
 
     def _route(self, port: int) -> bytes:
         """Whom to ask about `port`, in turn: the leader last, who answers if nobody else does."""
-        others = [n for n in range(1, self.count) if n != self.index]
-        owner = port % self.count
-        if port in self._ephemeral and owner in others:
-            others.remove(owner)
-            others.insert(0, owner)
-        first = b"\0" if port in self._ephemeral and owner == 0 != self.index else b""
-        return first + bytes(others) + b"\0"
+        others = [n for n in range(self.count) if n != self.index]
+        others.sort(key=lambda n: (port not in self._owned[n], n == 0))
+        if self.index == 0 or others[-1]:
+            others.append(0)
+        return bytes(others)
 
     def _whole(self, pkt: Packet) -> bytes:
         """The frame of `pkt`, or one for what was put together from fragments."""

@@ -56,6 +56,12 @@ class Config(ServiceConfig):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
 
+    def own_ports(self, shard: int) -> range:
+        """The ephemeral ports of one of `shards`: the range is cut into parts of one size."""
+        size = (self.port_high - self.port_low + 1) // self.shards
+        first = self.port_low + shard * size
+        return range(first, self.port_high + 1 if shard == self.shards - 1 else first + size)
+
     def _check_addresses(self) -> None:
         if 0 < len(self.stable_secret) < 16:
             raise ValueError("Config.stable_secret is too short: sixteen octets at least")

@@ -29,7 +29,7 @@ class TransportConfig(IpConfig):
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
     shard, shards           this stack is number `shard`, from 0, of so many that are one host
-                            together: ephemeral ports and IPv4 identifications are divided by number
+                            together: ephemeral ports and IPv4 identifications are divided
     udp_receive_buffer      octets of datagrams waiting for one UDP or raw endpoint
     tcp_receive_buffer      octets a connection may hold for its user: its first window
     tcp_autotuning          how far the receive window grows from there: "disabled",

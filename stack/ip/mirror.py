@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stack.base.timers import NEVER
-from stack.ip.addrconf import DEPRECATED
+from stack.ip.addrconf import DEPRECATED, LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.routes import CONNECTED, Route
 from stack.link.nic import Nic
@@ -33,7 +33,7 @@ def look(host: IpHost, nic: Nic) -> Mirror:
     names = host.name_servers
     return {
         "addresses": [
-            [entry.address.hex(), entry.prefix_length, entry.on_link, entry.state != DEPRECATED]
+            _entry(entry)
             for layer in host.layers.values()
             for entry in layer.addresses.usable(nic.index)
         ],
@@ -50,11 +50,17 @@ def follow(host: IpHost, nic: Nic, told: Mirror) -> None:
         for entry in list(layer.addresses.on(nic.index)):
             if entry.address not in kept:
                 layer.remove_address(entry.address)
-    for text, length, on_link, preferred in told["addresses"]:
+    for text, length, on_link, origin, preferred in told["addresses"]:
         address = bytes.fromhex(text)
-        span = NEVER if preferred else 0
-        layer = host.layer_of(address)
-        layer.add_address(nic, address, length, probe=False, preferred=span, on_link=on_link)
+        host.layer_of(address).add_address(
+            nic,
+            address,
+            length,
+            probe=False,
+            preferred=NEVER if preferred else 0,
+            origin=origin,
+            on_link=on_link,
+        )
     wanted = {tuple(row) for row in told["routes"]}
     for route in _routes(host, nic):
         row = tuple(_row(route))
@@ -72,6 +78,11 @@ def follow(host: IpHost, nic: Nic, told: Mirror) -> None:
 
 def _routes(host: IpHost, nic: Nic) -> list[Route]:
     return [r for r in host.routes.all() if r.nic is nic and r.origin != CONNECTED]
+
+
+def _entry(entry: LocalAddress) -> list[Any]:
+    preferred = entry.state != DEPRECATED
+    return [entry.address.hex(), entry.prefix_length, entry.on_link, entry.origin, preferred]
 
 
 def _row(route: Route) -> list[Any]:

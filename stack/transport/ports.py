@@ -6,8 +6,7 @@ endpoint binds, columns how the first one is bound, each on the wildcard (W) or 
 address (S).  Two different specific addresses never conflict.  CHECK would ask the first
 endpoint's security descriptor; the default descriptor refuses, and there is no other yet.
 
-Ephemeral ports by RFC 6056 algorithm 1 (random start) in the range of RFC 6335; of several stacks
-that are one host (`Config.shards`) each takes those whose number leaves its own as remainder.
+Ephemeral ports by RFC 6056 algorithm 1 (random start) in the range of RFC 6335.
 
 One table per transport; called by its endpoints.
 """
@@ -60,19 +59,20 @@ class Binding:
 class PortTable:
     """All bindings of one transport."""
 
-    def __init__(self, env: Env, low: int, high: int, shard: int = 0, shards: int = 1) -> None:
+    def __init__(self, env: Env, low: int, high: int) -> None:
         self._env = env
         self._low = low
         self._high = high
-        self._own = range(low + (shard - low) % shards, high + 1, shards)
         self._ports: dict[int, list[Binding]] = {}
         self._blocks: dict[int, range] = {}  # reserved ports by token
         self._reserved: dict[int, int] = {}  # token of each
 
     @classmethod
     def of(cls, env: Env, config: Config) -> PortTable:
-        """The table that `config` describes."""
-        return cls(env, config.port_low, config.port_high, config.shard, config.shards)
+        """The table that `config` describes: of several stacks that are one host each has its own
+        part of the ephemeral ports."""
+        own = config.own_ports(config.shard)
+        return cls(env, own.start, own.stop - 1)
 
     def bind(
         self,
@@ -150,15 +150,14 @@ class PortTable:
 
     def _ephemeral(self) -> int:
         """A random port nobody holds, or 0."""
-        own = self._own
-        count = len(own)
+        count = self._high - self._low + 1
         for _ in range(_RANDOM_TRIES):
-            port = own[self._env.random_below(count)]
+            port = self._low + self._env.random_below(count)
             if port not in self._ports and port not in self._reserved:
                 return port
         start = self._env.random_below(count)
         for step in range(count):
-            port = own[(start + step) % count]
+            port = self._low + (start + step) % count
             if port not in self._ports and port not in self._reserved:
                 return port
         return 0

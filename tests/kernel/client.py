@@ -105,7 +105,8 @@ def callers(address: str, port: int, count: int, shards: int, size: int, pause: 
             sock, _ = server.accept()
             sock.settimeout(20)
             socks.append(sock)
-    ports = [sock.getpeername()[1] % shards for sock in socks]
+    part = 16384 // shards  # of the ephemeral ports, from 49152 on
+    ports = [(sock.getpeername()[1] - 49152) // part for sock in socks]
     heard: dict[Any, int] = {}
     with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
         datagrams.bind((address, port))

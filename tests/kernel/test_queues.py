@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -183,6 +184,31 @@ def test_arp_has_one_answer(demo: Demo) -> None:
 
 def test_every_shard_listens(demo: Demo) -> None:
     assert sum(row["local_port"] == 7 for row in demo.sockets()) == SHARDS
+
+
+def test_the_program_on_the_page() -> None:
+    page = (ROOT / "docs" / "queues.md").read_text()
+    shown = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    process = subprocess.Popen(
+        [sys.executable, "-c", shown[1].replace("queues=2", 'queues=2, wire="userns"')],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    words = process.stdout.readline().split()
+    if not words:
+        impossible("no TAP with several queues")
+    found = finish(
+        begin(int(words[-1]), "patient", address="10.77.0.2", port=7, count=16, size=9000, pause=0),
+        30,
+    )
+    assert found["right"] == 32
+    process.communicate("\n", timeout=15)
+    assert process.returncode == 0
 
 
 def test_all_end_if_one_does(tmp_path: Path) -> None:

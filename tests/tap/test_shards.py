@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from stack.base import addr
 from stack.base.units import MS, SECOND
+from stack.wire import ethernet, ipv6, ndp
 from tap.impair import Impairment
 from tap.virtual import run_virtual
 from tests.facade.kit import accounted
-from tests.harness import World
-from tests.harness.shards import Crowd, Kernel, by_chance
+from tests.harness import Peer, World
+from tests.harness.shards import PEER_MAC, Crowd, Kernel, by_chance
 from wsk_api.facade import Client, Connection
 
 SECONDS = 4
@@ -134,7 +135,7 @@ def test_what_shards_begin(family: int, count: int, seed: int, hostile: bool) ->
             for n in range(4 * count)
         ]
         for number, connection in enumerate(opened):
-            assert connection.local.port % count == number % count
+            assert connection.local.port in crowd.shards[0].config.own_ports(number % count)
         talks = (talk(c, x, SECONDS) for c, x in zip(opened, chances, strict=True))
         await asyncio.gather(*talks)
 
@@ -315,3 +316,28 @@ def test_only_the_leader_looks_for_duplicates(world: World) -> None:
     assert crowd.leader.v6 in follower.v6.local
     assert crowd.members[1].counters.muted == 0
     assert follower.host.nics[-1].counters.out_packets == 0
+
+
+def test_what_a_router_says_is_for_the_leader(world: World) -> None:
+    """He asks routers and probes his address; the others have it then, and the way out."""
+    crowd = Crowd(world, 3, by_chance(7), offload=False, dad=True, router_solicitations=True)
+    world.run(2 * SECOND)
+    prefix = addr.parse("2001:db8:7::")
+    router = addr.link_local(PEER_MAC)
+    information = bytes((3, 4, 64, 0xC0)) + b"\0\0\x0e\x10" * 2 + bytes(4) + prefix
+    body = ndp.build_advertisement(134, 64, 0, 1800, options=information)
+    body = Peer.checked(58, body, 2, router, addr.ALL_NODES)
+    packet = ipv6.build(0, 0, len(body), 58, 255, router, addr.ALL_NODES) + body
+    group = addr.multicast_mac(addr.ALL_NODES)
+    crowd.device.put(group + PEER_MAC + ethernet.TYPE_IPV6 + packet)
+    world.run(10 * SECOND)
+    own = [own for own in crowd.leader.stack.v6.local if own.startswith(prefix[:8])]
+    assert own
+    for stack in crowd.shards:
+        assert [a for a in stack.v6.local if a.startswith(prefix[:8])] == own
+        route = stack.host.routes.lookup(addr.parse("2001:db8:ffff::1"))
+        assert route is not None
+        assert route.gateway == router
+    for stack in crowd.shards[1:]:
+        assert stack.v6.icmp.out_types[133] == 0
+        assert stack.v6.icmp.out_types[135] == 0
