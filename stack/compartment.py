@@ -133,9 +133,9 @@ class Compartment(OnDemand):
         """Addresses, routes and name servers of `nic`, for a stack that is this host with us."""
         return mirror.look(self.host, nic)
 
-    def configuration_state(self) -> tuple[int, ...]:
+    def configuration_state(self) -> int:
         """Another value whenever addresses or routes may be others."""
-        return mirror.state(self.host)
+        return self.v4.generation + self.v6.generation
 
     def follow(self, nic: Nic, configuration: mirror.Mirror) -> None:
         """Have what another stack of this host says that it has, and nothing else."""

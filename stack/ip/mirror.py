@@ -23,11 +23,6 @@ Mirror = dict[str, list[Any]]
 _SOURCE: Final = ("sibling",)
 
 
-def state(host: IpHost) -> tuple[int, ...]:
-    """Another value whenever addresses or routes may be others."""
-    return tuple(layer.generation for layer in host.layers.values())
-
-
 def look(host: IpHost, nic: Nic) -> Mirror:
     """How `nic` is configured, in values that JSON can carry."""
     names = host.name_servers
