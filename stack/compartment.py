@@ -14,6 +14,7 @@ from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
+from stack.ip import mirror
 from stack.ip.addrconf import LocalAddress
 from stack.ip.host import IpHost
 from stack.ip.icmp import Icmp
@@ -128,6 +129,18 @@ class Compartment(OnDemand):
         """The link of `nic` went down, or came up (perhaps another one)."""
         self.host.set_link(nic, up)
 
+    def configuration(self, nic: Nic) -> mirror.Mirror:
+        """Addresses, routes and name servers of `nic`, for a stack that is this host with us."""
+        return mirror.look(self.host, nic)
+
+    def configuration_state(self) -> int:
+        """Another value whenever addresses or routes may be others."""
+        return self.v4.generation + self.v6.generation
+
+    def follow(self, nic: Nic, configuration: mirror.Mirror) -> None:
+        """Have what another stack of this host says that it has, and nothing else."""
+        mirror.follow(self.host, nic, configuration)
+
     @property
     def providers(self) -> list[Provider]:
         """The transports, for WSK."""
@@ -199,6 +212,8 @@ class Compartment(OnDemand):
             "tcp": self.tcp.counters,
         }
         shot = {name: block.snapshot() for name, block in blocks.items()}
+        if self.host.siblings is not None:
+            shot["mesh"] = self.host.siblings.counters.snapshot()
         shot.update(self._service_counters())
         for nic in self.host.nics:
             shot[nic.name] = nic.counters.snapshot()

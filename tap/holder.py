@@ -14,12 +14,12 @@ import socket
 import sys
 
 from tap import kernel
-from tap.ioctls import OpenTap, open_tap, without_offload
+from tap.ioctls import OpenTap, open_queues, without_offload
 from tap.netns import Plan, StepError, enter_new, send
 from tap.packetsock import open_packet
 
 
-def build(plan: Plan) -> OpenTap:
+def build(plan: Plan) -> list[OpenTap]:
     """Everything inside the new namespace.  Raises StepError."""
     enter_new()
     try:
@@ -27,7 +27,7 @@ def build(plan: Plan) -> OpenTap:
         kernel.open_ping_to_all()
         if plan.kind == "tap":
             step = "device node"
-            tap = open_tap(plan.name, plan.node, plan.offload)
+            queues = open_queues(plan.name, plan.node, plan.offload, plan.queues)
         else:
             step = "veth pair"
             kernel.make_veth(plan.name, plan.name + "p")
@@ -35,14 +35,14 @@ def build(plan: Plan) -> OpenTap:
                 step = "offload"
                 without_offload(plan.name)
             step = "packet socket"
-            tap = open_packet(plan.name + "p", plan.offload)
+            queues = [open_packet(plan.name + "p", plan.offload)]
         step = "configuration"
         kernel.configure(plan.name, plan.mtu, plan.addresses)
         if plan.kind == "veth":
             kernel.configure(plan.name + "p", plan.mtu, ())
     except OSError as error:
         raise StepError(step, error.errno or errno.EIO, error.strerror or str(error)) from None
-    return tap
+    return queues
 
 
 def main() -> int:
@@ -51,16 +51,17 @@ def main() -> int:
     given = json.loads(sys.argv[2])
     given["addresses"] = tuple((a, n) for a, n in given["addresses"])
     try:
-        tap = build(Plan(**given))
+        queues = build(Plan(**given))
     except StepError as error:
         send(sock, {"step": error.step, "errno": error.errno, "text": str(error)})
         return 1
+    tap = queues[0]
     answer: dict[str, str | int] = {
         "name": tap.name,
         "header": tap.header,
         "features": tap.features,
     }
-    send(sock, answer, tap.fd)
+    send(sock, answer, [queue.fd for queue in queues])
     with contextlib.suppress(OSError):
         sock.recv(1)  # until the other side closes
     return 0

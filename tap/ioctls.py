@@ -23,6 +23,7 @@ from stack.wire import vnet
 NODE: Final = "/dev/net/tun"
 
 IFF_TAP: Final = 0x0002
+IFF_MULTI_QUEUE: Final = 0x0100
 IFF_NO_PI: Final = 0x1000
 IFF_VNET_HDR: Final = 0x4000
 
@@ -62,8 +63,11 @@ class OpenTap:
         self.features = features
 
 
-def open_tap(name: str = "wsk%d", node: str = NODE, offload: bool = True) -> OpenTap:
-    """Open the TAP `name` (a pattern like ``wsk%d`` takes the first free one).
+def open_tap(
+    name: str = "wsk%d", node: str = NODE, offload: bool = True, multi: bool = False
+) -> OpenTap:
+    """Open the TAP `name` (a pattern like ``wsk%d`` takes the first free one); with `multi` it may
+    be opened again, and every time is a further queue.
 
     Raises OSError: ENOENT or EACCES for the node, EPERM without the right to make an interface,
     EBUSY if somebody else has it.
@@ -71,6 +75,8 @@ def open_tap(name: str = "wsk%d", node: str = NODE, offload: bool = True) -> Ope
     flags = IFF_TAP | IFF_NO_PI
     if offload:
         flags |= IFF_VNET_HDR
+    if multi:
+        flags |= IFF_MULTI_QUEUE
     fd, actual = _open(name, flags, node)
     os.set_blocking(fd, False)
     if not offload:
@@ -93,6 +99,20 @@ def ask_for_offload(ask: Callable[[int], object]) -> int:
         # where the kernel knows of it at all.
         return features | USO if wanted & _F_USO4 else features
     return features
+
+
+def open_queues(name: str, node: str, offload: bool, count: int) -> list[OpenTap]:
+    """The TAP `name` with `count` queues, each of them a descriptor; a frame from the kernel is in
+    one of them.  Raises OSError as `open_tap` does, and EINVAL for a TAP made for one queue."""
+    queues = [open_tap(name, node, offload, count > 1)]
+    try:
+        while len(queues) < count:
+            queues.append(open_tap(queues[0].name, node, offload, True))
+    except OSError:
+        for queue in queues:
+            os.close(queue.fd)
+        raise
+    return queues
 
 
 def adopt_tap(fd: int) -> OpenTap:

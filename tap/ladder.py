@@ -23,7 +23,7 @@ from typing import Final
 
 from tap import kernel, netns
 from tap.fdport import FdPort
-from tap.ioctls import NODE, OpenTap, adopt_tap, interface_mtu, open_tap
+from tap.ioctls import NODE, OpenTap, adopt_tap, interface_mtu, open_queues
 from tap.memory import MemoryPort, wire
 from tap.netns import Holder, Plan, StepError
 
@@ -48,6 +48,7 @@ class Wish:
     node     the device node
     mtu      of the wire
     offload  super-frames and unfinished checksums may cross
+    queues   of a TAP, for as many stacks that are one host together (`shards`): 1 to 64
     automatic  the network is to configure the stack: the kernel's side of a given TAP gets no
              address either
     mac      the stack's hardware address; empty: STACK_MAC, or on a network that others are on one
@@ -60,6 +61,7 @@ class Wish:
     node: str = NODE
     mtu: int = 1500
     offload: bool = True
+    queues: int = 1
     automatic: bool = False
     mac: bytes = b""
 
@@ -71,6 +73,7 @@ class Attachment:
     rung, line   which one, and the sentence that says so
     refused      (rung, why not) for every higher rung, in order
     port         the stack's end
+    more         its further queues, if it was to have several
     peer         the other end, on the memory rung
     pid          process whose namespaces hold the kernel's side; 0 if it is our own namespace
     automatic    behind the wire is a network that configures its hosts
@@ -83,6 +86,7 @@ class Attachment:
     pid: int = 0
     automatic: bool = False
     refused: list[tuple[str, str]] = field(default_factory=list)
+    more: list[FdPort] = field(default_factory=list)
     _holder: Holder | None = None
 
     def close(self) -> None:
@@ -99,6 +103,8 @@ def attach(wish: Wish) -> Attachment:
     """Bring up the best wire, or exactly the one wished for.  Raises Refused if that fails."""
     if wish.wire and wish.wire not in RUNGS:
         raise Refused(f"there is no wire {wish.wire!r}: choose one of {', '.join(RUNGS)}")
+    if not 1 <= wish.queues <= netns.MAX_QUEUES:
+        raise Refused(f"{wish.queues} queues are not possible: 1 to {netns.MAX_QUEUES}")
     refused: list[tuple[str, str]] = []
     for rung in (wish.wire,) if wish.wire else RUNGS:
         try:
@@ -111,7 +117,14 @@ def attach(wish: Wish) -> Attachment:
             attachment.refused = refused
             attachment.automatic |= wish.automatic and rung != "memory"
             return attachment
+    if wish.queues > 1:
+        raise Refused(_why_not(refused))
     raise AssertionError("the memory rung always works")
+
+
+def _why_not(refused: list[tuple[str, str]]) -> str:
+    reasons = "".join(f"\n      not {rung}: {why}" for rung, why in refused)
+    return f"no wire here can have several queues{reasons}"
 
 
 # Rung 1.
@@ -122,24 +135,27 @@ def _given(wish: Wish) -> Attachment:
     if fd < 0 and os.environ.get(_DESCRIPTOR_VARIABLE, "").isdigit():
         fd = int(os.environ[_DESCRIPTOR_VARIABLE])
     if fd >= 0:
+        if wish.queues > 1:
+            raise Refused(f"descriptor {fd} is one queue; give the TAP by name (--tap)")
         try:
             tap = adopt_tap(fd)
         except (OSError, ValueError) as error:
             raise Refused(f"descriptor {fd} is no usable TAP: {error}") from None
-        return _given_attachment(tap, f"wire: {tap.name}, by descriptor {fd}", wish)
+        return _given_attachment([tap], f"wire: {tap.name}, by descriptor {fd}", wish)
     name = wish.tap or _own_tap()
     if not name:
         raise Refused("no TAP was given (--tap NAME, --fd N, or one of yours named wsk*)")
     try:
-        tap = open_tap(name, wish.node, wish.offload)
+        queues = open_queues(name, wish.node, wish.offload, wish.queues)
     except OSError as error:
         raise Refused(f"{name}: {_tap_reason(error, wish.node)}") from None
-    return _given_attachment(tap, f"wire: {name} (yours)", wish)
+    return _given_attachment(queues, f"wire: {name} (yours){_count(queues)}", wish)
 
 
-def _given_attachment(tap: OpenTap, line: str, wish: Wish) -> Attachment:
+def _given_attachment(queues: list[OpenTap], line: str, wish: Wish) -> Attachment:
     """Configure the kernel's side if we may and nobody has; a bridge's port has no addresses."""
     mtu = 1500
+    tap = queues[0]
     bridged = Path(f"/sys/class/net/{tap.name}/brport").exists()
     automatic = wish.automatic or bridged
     if bridged:
@@ -151,14 +167,14 @@ def _given_attachment(tap: OpenTap, line: str, wish: Wish) -> Attachment:
         if automatic:
             line += f"\n      set it up if it is not: sudo ip link set {tap.name} up"
             mac = wish.mac or own_mac(tap.name)
-            return Attachment("given", line, _port(tap, mtu, mac), automatic=True)
+            return _attachment("given", line, queues, mtu, mac, automatic=True)
         line += (
             f"\n      its kernel side is yours to set up: "
             f"sudo ip addr add 10.77.0.1/24 dev {tap.name}; "
             f"sudo ip addr add fd77::1/64 dev {tap.name}; sudo ip link set {tap.name} up"
         )
     mac = wish.mac or (own_mac(tap.name) if automatic else STACK_MAC)
-    return Attachment("given", line, _port(tap, mtu, mac), automatic=automatic)
+    return _attachment("given", line, queues, mtu, mac, automatic=automatic)
 
 
 def own_mac(name: str) -> bytes:
@@ -190,16 +206,18 @@ def _privileged(wish: Wish) -> Attachment:
     if not _has_net_admin():
         raise Refused("this process lacks CAP_NET_ADMIN (root has it)")
     try:
-        tap = open_tap("wsk%d", wish.node, wish.offload)
+        queues = open_queues("wsk%d", wish.node, wish.offload, wish.queues)
     except OSError as error:
         raise Refused(_tap_reason(error, wish.node)) from None
+    tap = queues[0]
     try:
         kernel.configure(tap.name, wish.mtu, KERNEL_ADDRESSES)
     except OSError as error:
-        os.close(tap.fd)
+        for queue in queues:
+            os.close(queue.fd)
         raise Refused(f"{tap.name} could not be configured: {error}") from None
-    line = f"wire: {tap.name} (created, removed at exit)"
-    return Attachment("tap", line, _port(tap, wish.mtu, wish.mac))
+    line = f"wire: {tap.name} (created, removed at exit){_count(queues)}"
+    return _attachment("tap", line, queues, wish.mtu, wish.mac)
 
 
 def _has_net_admin() -> bool:
@@ -216,6 +234,8 @@ def _tap_reason(error: OSError, node: str) -> str:
         return f"{node} is not accessible to this user (chmod 0666 is harmless and usual)"
     if error.errno == errno.EPERM:
         return "the kernel refuses to make the interface (container: --cap-add NET_ADMIN)"
+    if error.errno == errno.EINVAL:
+        return "it was made for another number of queues (ip tuntap ... multi_queue, or --queues)"
     if error.errno == errno.EBUSY:
         return "somebody else is using it"
     return str(error)
@@ -233,6 +253,7 @@ def _namespace(wish: Wish, kind: str) -> Attachment:
         node=wish.node,
         mtu=wish.mtu,
         offload=wish.offload,
+        queues=wish.queues,
         addresses=KERNEL_ADDRESSES,
     )
     try:
@@ -241,12 +262,13 @@ def _namespace(wish: Wish, kind: str) -> Attachment:
         raise Refused(namespace_reason(error)) from None
     if kind == "tap":
         line = f"wire: {holder.tap.name} in a private namespace, no root needed"
+        line += _count(holder.queues)
     else:
         line = "wire: a veth pair in a private namespace, no root needed"
-    port = _port(holder.tap, wish.mtu, wish.mac)
-    return Attachment(
-        "userns" if kind == "tap" else "veth", line, port, pid=holder.pid, _holder=holder
-    )
+    rung = "userns" if kind == "tap" else "veth"
+    made = _attachment(rung, line, holder.queues, wish.mtu, wish.mac, pid=holder.pid)
+    made._holder = holder
+    return made
 
 
 def _userns(wish: Wish) -> Attachment:
@@ -254,6 +276,7 @@ def _userns(wish: Wish) -> Attachment:
 
 
 def _veth(wish: Wish) -> Attachment:
+    _one_queue(wish)
     return _namespace(wish, "veth")
 
 
@@ -284,8 +307,31 @@ def _apparmor_restricts() -> bool:
 
 
 def _memory(wish: Wish) -> Attachment:
+    _one_queue(wish)
     ours, theirs = wire(wish.mac or STACK_MAC, PEER_MAC, wish.mtu, wish.offload)
     return Attachment("memory", "wire: in memory, between two stacks", ours, peer=theirs)
+
+
+def _attachment(
+    rung: str,
+    line: str,
+    queues: list[OpenTap],
+    mtu: int,
+    mac: bytes,
+    pid: int = 0,
+    automatic: bool = False,
+) -> Attachment:
+    first, *more = [_port(queue, mtu, mac) for queue in queues]
+    return Attachment(rung, line, first, pid=pid, automatic=automatic, more=more)
+
+
+def _one_queue(wish: Wish) -> None:
+    if wish.queues > 1:
+        raise Refused("it has one queue; a TAP can have several")
+
+
+def _count(queues: list[OpenTap]) -> str:
+    return f", {len(queues)} queues" if len(queues) > 1 else ""
 
 
 def _port(tap: OpenTap, mtu: int, mac: bytes) -> FdPort:

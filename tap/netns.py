@@ -19,7 +19,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -31,12 +31,16 @@ _CLONE_NEWNET: Final = 0x40000000
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _TIMEOUT: Final = 20.0
 
+MAX_QUEUES: Final = 64
+"""Descriptors that one message of a holder carries; the kernel would have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a holder is to build.
 
     kind        "tap" or "veth"
+    queues      of the TAP; a packet socket has one
     addresses   the kernel's side: (address, prefix length)
     """
 
@@ -45,6 +49,7 @@ class Plan:
     node: str = NODE
     mtu: int = 1500
     offload: bool = True
+    queues: int = 1
     addresses: tuple[tuple[str, int], ...] = ()
 
 
@@ -108,10 +113,17 @@ def enter_new(network_only: bool = False) -> None:
 class Holder:
     """A running holder process and what it passed out."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, tap: OpenTap) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], sock: socket.socket, queues: list[OpenTap]
+    ) -> None:
         self._process = process
         self._sock = sock
-        self.tap = tap
+        self.queues = queues
+
+    @property
+    def tap(self) -> OpenTap:
+        """The device, by its first queue."""
+        return self.queues[0]
 
     @property
     def pid(self) -> int:
@@ -140,7 +152,7 @@ def hold(plan: Plan) -> Holder:
             start_new_session=True,  # Ctrl-C is for us; the holder goes when we close the socket
         )
     try:
-        answer, fd = _receive(ours)
+        answer, fds = _receive(ours)
     except (OSError, ValueError) as error:
         process.kill()
         process.wait()
@@ -150,25 +162,25 @@ def hold(plan: Plan) -> Holder:
         process.wait()
         ours.close()
         raise StepError(str(answer["step"]), int(answer["errno"]), str(answer["text"]))
-    tap = OpenTap(fd, str(answer["name"]), int(answer["header"]), int(answer["features"]))
-    return Holder(process, ours, tap)
+    name, header, features = str(answer["name"]), int(answer["header"]), int(answer["features"])
+    return Holder(process, ours, [OpenTap(fd, name, header, features) for fd in fds])
 
 
-def send(sock: socket.socket, answer: dict[str, str | int], fd: int = -1) -> None:
-    """The holder's one message: JSON, with a descriptor if there is one."""
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))] if fd >= 0 else []
+def send(sock: socket.socket, answer: dict[str, str | int], fds: Sequence[int] = ()) -> None:
+    """The holder's one message: JSON, with the descriptors there are."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     sock.sendmsg([json.dumps(answer).encode()], rights)
 
 
-def _receive(sock: socket.socket) -> tuple[dict[str, str | int], int]:
+def _receive(sock: socket.socket) -> tuple[dict[str, str | int], list[int]]:
     sock.settimeout(_TIMEOUT)
-    data, fds, _, _ = socket.recv_fds(sock, 65536, 1)
+    data, fds, _, _ = socket.recv_fds(sock, 65536, MAX_QUEUES)
     sock.settimeout(None)
     if not data:
         raise ValueError("it ended before it was ready")
     for fd in fds:
         os.set_inheritable(fd, False)
-    return json.loads(data), fds[0] if fds else -1
+    return json.loads(data), fds
 
 
 @contextlib.contextmanager

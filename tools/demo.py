@@ -6,6 +6,7 @@ tools/demo --check             bring it up, try everything against it, take it d
 tools/demo --wire userns       exactly this wire, or fail saying why
 tools/demo --tap NAME --auto   configured by the network that the TAP leads to
 tools/demo --pcap FILE         capture everything for Wireshark
+tools/demo --queues 2            two queues, two processes, one host
 tools/demo --impair loss=1%,delay=20ms
 tools/demo --with examples/shout.py
 tools/demo --dns 10.77.0.1 --hosts /etc/hosts --with examples/lookup.py
@@ -28,7 +29,9 @@ from stack.base.units import MS, SECOND, US
 from tap.impair import Impairment
 from tap.ladder import RUNGS, Attachment, Refused, Wish, attach
 from tap.logtrace import LogTrace
+from tap.netns import MAX_QUEUES
 from tools import check, control, state
+from tools.sharded import ShardedWorld, Unready
 from tools.world import AddressTaken, DemoWorld, MemoryWorld
 
 _TIMES: Final = {"us": US, "ms": MS, "s": SECOND}
@@ -48,15 +51,19 @@ def main(arguments: list[str] | None = None) -> int:
         fd=options.fd,
         mtu=options.mtu,
         offload=not options.no_offload and options.impair is None,
+        queues=options.queues,
         automatic=options.auto,
         mac=options.mac,
     )
     try:
         attachment = attach(wish)
     except Refused as why:
-        print(f"tools/demo: --wire {options.wire}: {why}", file=sys.stderr)
+        wire = f"--wire {options.wire}: " if options.wire else ""
+        print(f"tools/demo: {wire}{why}", file=sys.stderr)
         return 2
     kind = DemoWorld if attachment.peer is None else MemoryWorld
+    if attachment.more:
+        kind = ShardedWorld
     world = kind(
         attachment,
         trace=LogTrace() if options.trace else None,
@@ -87,12 +94,13 @@ def main(arguments: list[str] | None = None) -> int:
             if options.check:
                 return check.run(world)
             tell(world, options.pcap)
+            world.end_with(stop.set)
             stop.wait()
-    except AddressTaken as why:
+    except (AddressTaken, Unready) as why:
         print(f"tools/demo: {why}", file=sys.stderr)
         return 2
     else:
-        return 0
+        return world.status()
     finally:
         world.stop()
 
@@ -120,6 +128,13 @@ def parser() -> argparse.ArgumentParser:
         "--mac", type=mac, default=b"", metavar="MAC", help="the stack's hardware address"
     )
     text.add_argument("--mtu", type=mtu, default=1500, help="of the wire, 1280 to 65521")
+    text.add_argument(
+        "--queues",
+        type=queues,
+        default=1,
+        metavar="N",
+        help="of a TAP, each with a process of its own: one host, its flows spread by the kernel",
+    )
     text.add_argument("--no-offload", action="store_true", help="plain frames, no super-frames")
     text.add_argument(
         "--busy-poll",
@@ -174,6 +189,14 @@ def microseconds(text: str) -> int:
     if not 0 <= value <= 1_000_000:
         raise argparse.ArgumentTypeError("a busy poll lasts 0 to 1000000 microseconds")
     return value * US
+
+
+def queues(text: str) -> int:
+    """As many as a TAP can have here."""
+    value = int(text)
+    if not 1 <= value <= MAX_QUEUES:
+        raise argparse.ArgumentTypeError(f"1 to {MAX_QUEUES} queues")
+    return value
 
 
 def mac(text: str) -> bytes:

@@ -32,11 +32,21 @@ class Running:
         """Its control socket."""
         return directory() / f"{self.pid}.sock"
 
+    @property
+    def controls(self) -> list[Path]:
+        """Those of all its shards, the leader's first: one, unless it has several queues."""
+        return [self.control, *sorted(directory().glob(f"{self.pid}.*.sock"))]
+
 
 def directory() -> Path:
     """The user's own directory for state files."""
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     return Path(base) / f"wskstack-{os.getuid()}"
+
+
+def follower_control(leader: int, index: int) -> Path:
+    """Where the control socket of the shard `index` of the demo `leader` is."""
+    return directory() / f"{leader}.{index:02}.sock"
 
 
 @contextlib.contextmanager
@@ -71,7 +81,8 @@ def find() -> Running | None:
         pid = int(path.stem)
         if not _alive(pid):
             path.unlink(missing_ok=True)
-            path.with_suffix(".sock").unlink(missing_ok=True)
+            for left in (path.with_suffix(".sock"), *place.glob(f"{pid}.*.sock")):
+                left.unlink(missing_ok=True)
             continue
         record = json.loads(path.read_text())
         return Running(pid, str(record["rung"]), int(record["namespace_pid"]))

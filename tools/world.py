@@ -97,23 +97,36 @@ class DemoWorld:
 
     def start(self) -> None:
         """Bring everything up."""
+        self.bring_up()
+        self.await_addresses()
+        self.serve()
+
+    def bring_up(self) -> None:
+        """A stack on the wire, without services."""
         self.runtime = ThreadRuntime(self._trace, self._busy_poll)
         self.stack = Stack(self.runtime.env, self._config)
         port = self.wrap(self.attachment.port, lambda: self.runtime.env.now)
-        nic = self.stack.add_nic(port, "wsk0")
-        if self.attachment.automatic:
-            self.stack.configure(nic)
-        else:
-            self._configure(nic)
-        self.runtime.loop.add(self.stack, nic, port)
+        self.configure(self.connect(port))
         self.runtime.start()
-        self.await_addresses()
+
+    def serve(self) -> None:
+        """The services, on a stack that has begun."""
         subsystem = Subsystem()
         subsystem.attach(self.stack.providers, self.runtime, self.stack.names)
         self.start_services(subsystem)
         spare_the_collector()
 
-    def _configure(self, nic: Nic) -> None:
+    def connect(self, port: Port) -> Nic:
+        """Attach the wire to the stack."""
+        nic = self.stack.add_nic(port, "wsk0")
+        self.runtime.loop.add(self.stack, nic, port)
+        return nic
+
+    def configure(self, nic: Nic) -> None:
+        """Addresses and routes, or somebody who gets them."""
+        if self.attachment.automatic:
+            self.stack.configure(nic)
+            return
         for address, length in STACK_ADDRESSES:
             self.stack.add_address(nic, address, length)
         self.stack.add_route("0.0.0.0", 0, nic, KERNEL_ADDRESSES[0][0])
@@ -197,6 +210,13 @@ class DemoWorld:
         if self._pcap is not None:
             port = CapturingPort(port, Capture(self._pcap.open("wb")), time.time_ns)
         return port
+
+    def end_with(self, ended: Callable[[], None]) -> None:
+        """Call `ended` if the world comes to an end by itself."""
+
+    def status(self) -> int:
+        """The exit status: 0 unless it did."""
+        return 0
 
     @property
     def executor(self) -> Executor:

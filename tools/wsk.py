@@ -21,7 +21,8 @@ from typing import NoReturn
 
 from tap.netns import join
 from tools import peer, state
-from tools.control import Client, Trouble
+from tools.control import Trouble
+from tools.everyone import asking
 from tools.show import ip, nstat, probes, ss
 from tools.state import Running
 
@@ -92,28 +93,28 @@ def look(running: Running, command: str, words: list[str]) -> int:
 
 def _ip(running: Running, words: list[str]) -> int:
     said = ip.parse(words)
-    with Client(running.control, said.stack) as client:
+    with asking(running, said.stack) as client:
         _say(ip.run(said, client.ask))
     return 0
 
 
 def _ss(running: Running, words: list[str]) -> int:
     options = ss.parser().parse_args(words)
-    with Client(running.control, options.net) as client:
+    with asking(running, options.net) as client:
         _say(ss.run(options, client.ask))
     return 0
 
 
 def _nstat(running: Running, words: list[str]) -> int:
     options = nstat.parser().parse_args(words)
-    with Client(running.control, options.net) as client:
+    with asking(running, options.net) as client:
         _say(nstat.run(options, client.ask))
     return 0
 
 
 def _from_stack(running: Running, words: list[str]) -> int:
     options = probes.parser().parse_args(words)
-    with Client(running.control, options.net) as client:
+    with asking(running, options.net) as client:
         return probes.run(options, client.ask, _say)
 
 

@@ -35,6 +35,10 @@ class Config(ServiceConfig):
         self._check_addresses()
         if self.port_low > self.port_high:
             raise ValueError("Config.port_low is above Config.port_high")
+        if self.shard >= self.shards:
+            raise ValueError(f"Config.shard is {self.shard} of {self.shards}: they count from 0")
+        if self.port_high - self.port_low + 1 < self.shards:
+            raise ValueError("Config.shards: there are fewer ephemeral ports than that")
         if self.host_name and not is_label(self.host_name):
             raise ValueError(f"Config.host_name: {self.host_name!r} is not one label of a name")
         for server in self.dns_servers:
@@ -51,6 +55,12 @@ class Config(ServiceConfig):
         for field, most in (("dns_servers", 8), ("dns_search", 16)):
             if len(getattr(self, field)) > most:
                 raise ValueError(f"Config.{field} has more than {most} entries")
+
+    def own_ports(self, shard: int) -> range:
+        """The ephemeral ports of one of `shards`: the range is cut into parts of one size."""
+        size = (self.port_high - self.port_low + 1) // self.shards
+        first = self.port_low + shard * size
+        return range(first, self.port_high + 1 if shard == self.shards - 1 else first + size)
 
     def _check_addresses(self) -> None:
         if 0 < len(self.stable_secret) < 16:

@@ -28,6 +28,8 @@ class TransportConfig(IpConfig):
     """Transports.
 
     port_low, port_high     ephemeral ports, both ends included (RFC 6335)
+    shard, shards           this stack is number `shard`, from 0, of so many that are one host
+                            together: ephemeral ports and IPv4 identifications are divided
     udp_receive_buffer      octets of datagrams waiting for one UDP or raw endpoint; as many
                             super-frames as are read in one turn should fit
     tcp_receive_buffer      octets a connection may hold for its user: its first window
@@ -96,6 +98,8 @@ class TransportConfig(IpConfig):
 
     port_low: int = 49152
     port_high: int = 65535
+    shard: int = 0
+    shards: int = 1
     udp_receive_buffer: int = 4 * MIB
     tcp_receive_buffer: int = 2 * MIB
     tcp_autotuning: str = "normal"
@@ -161,6 +165,8 @@ BOUNDS: Final = (
     ("tcp_mtu_probe_interval", 1, 1 << 62),
     ("port_low", 1, 65535),
     ("port_high", 1, 65535),
+    ("shards", 1, 256),
+    ("shard", 0, 255),
     ("udp_receive_buffer", 1, 1 << 40),
     ("tcp_receive_buffer", 1, 1 << 30),
     ("tcp_initial_window", 1, 1000),

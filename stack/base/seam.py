@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stack.base.counters import Counters
+    from stack.base.packet import Packet
     from stack.base.timers import Timer
 
 
@@ -65,6 +67,23 @@ class Trace:
 
     def tcp_state(self, flow: str, old: int, new: int) -> None:
         """A TCP connection moved along an arrow of the state chart."""
+
+
+class Siblings:
+    """The other stacks that are this host together with ours: several processes may share one
+    interface, and a packet may arrive at one that knows nothing of its connection.
+
+    A stack has one in `IpHost.siblings`, or None; `tap/shards` implements it.
+
+    counters   of what passed between them, shown with the stack's own as "mesh"
+    """
+
+    counters: Counters
+
+    def took(self, pkt: Packet) -> bool:
+        """Nobody here has the connection or the port that `pkt` is for.  True if a sibling has
+        been given it: then it is no matter of ours any more, and gets no answer from us."""
+        raise NotImplementedError
 
 
 class TimerOwner:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stack.base.config import Config
 from stack.base.fate import DropDoor
 from stack.base.packet import Packet
-from stack.base.seam import Env
+from stack.base.seam import Env, Siblings
 from stack.base.timers import TimerHeap
 from stack.ip.announcer import Announcer
 from stack.ip.errors import ErrorGate
@@ -46,13 +46,14 @@ class IpHost:
         self.attendants: list[Attendant] = []
         self.prefix_listeners: list[PrefixListener] = []
         self.watchers: list[tuple[int, Callable[[], None]]] = []
+        self.siblings: Siblings | None = None
         self.policy = policy(config.address_policy)
         self.routes = RouteTable()
         self.gateways = Gateways(self)
         self.redirects = Redirects(self)
         self.announcer = Announcer(self)
         self.groups = Groups(config.multicast_group_limit, config.multicast_source_limit)
-        self.identities = Identities(env)
+        self.identities = Identities(env, shard=config.shard, shards=config.shards)
         self.name_servers = NameServerTable(env, timers)
         self.pmtu = PathMtu(env, timers, config.pmtu_age, self._mtu_changed)
         self.gate = ErrorGate(

@@ -8,6 +8,8 @@ whatever becomes of the path in between.  IPv4 sends the counter itself, IPv6 wh
 permutation makes of it: the next one cannot be told from those before it either.
 Called by paths.
 
+Several stacks that are one host (`Config.shards`) divide the numbers of IPv4 among them.
+
 Not done: holding a sender of small IPv4 datagrams back to 65,536 in the two minutes that one may
 live (RFC 6864 4.3 leaves that to him: he sets DF).
 """
@@ -26,9 +28,12 @@ LIMIT: Final = 4096
 class Identities:
     """Counters by source and destination."""
 
-    def __init__(self, env: Env, limit: int = LIMIT) -> None:
+    def __init__(self, env: Env, limit: int = LIMIT, shard: int = 0, shards: int = 1) -> None:
         self._env = env
         self._limit = limit
+        self._shard = shard
+        self._shards = shards
+        self._range = 0x10000 // shards
         self._counters: dict[bytes, list[int]] = {}
         self._key = b""
 
@@ -45,8 +50,8 @@ class Identities:
     def take(self, src: bytes, dst: bytes) -> int:
         """The next identification for IPv4, 16 bits."""
         counter = self.counter(src, dst)
-        counter[0] = (counter[0] + 1) & 0xFFFF
-        return counter[0]
+        counter[0] = (counter[0] + 1) % self._range
+        return counter[0] * self._shards + self._shard
 
     def take_hidden(self, src: bytes, dst: bytes) -> int:
         """The next identification for IPv6, 32 bits: four rounds of Luby and Rackoff's."""

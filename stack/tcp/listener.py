@@ -164,10 +164,11 @@ class TcpListener(Workable, Listener):
         """RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, anything else."""
         protocol = self._protocol
         if seg.flags & RST:
-            if self._inspection is None or not self._inspection.withdrawn(pkt, seg):
+            held = self._inspection is not None and self._inspection.withdrawn(pkt, seg)
+            if not held and not protocol.elsewhere(pkt):
                 protocol.door.drop(pkt, fate.TCP_RST_INVALID)
         elif seg.flags & ACK:
-            if not self._brings_cookie(pkt, seg):
+            if not self._brings_cookie(pkt, seg) and not protocol.elsewhere(pkt):
                 protocol.refuse(seg)
                 protocol.door.drop(pkt, fate.TCP_ACK_INVALID)
         elif seg.flags & SYN:

@@ -118,7 +118,7 @@ class TcpProtocol(TransportLayer, HostProvider):
         self.counters = TcpCounters()
         self.head = Head()
         self.bare = reset.Bare()
-        self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
+        self.ports = PortTable.of(host.env, host.config)
         self.listeners: Demux[TcpListener] = Demux()
         self.work: Worklist[Tcb] = Worklist(host.env.executor)
         self.holding: list[Tcb] = []  # whose acknowledgments are taken together
@@ -200,9 +200,14 @@ class TcpProtocol(TransportLayer, HostProvider):
         listener = self.listeners.find(pkt.dst, ports[2:])
         if listener is not None:
             listener.segment_arrives(pkt, seg)
-            return
-        self.refuse(seg)
-        self.door.drop(pkt, fate.TCP_NO_PORT)
+        elif not self.elsewhere(pkt):
+            self.refuse(seg)
+            self.door.drop(pkt, fate.TCP_NO_PORT)
+
+    def elsewhere(self, pkt: Packet) -> bool:
+        """Another stack of this host has been asked to take `pkt`, whose connection is not here."""
+        siblings = self._host.siblings
+        return siblings is not None and siblings.took(pkt)
 
     def _checksum_good(self, pkt: Packet) -> bool:
         length = pkt.end - pkt.l4

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.config import Config
 from stack.base.seam import Env
 from stack.base.status import ACCESS, IN_USE, INVALID, NO_PORTS, OK
 from stack.transport.options import Claim
@@ -65,6 +66,13 @@ class PortTable:
         self._ports: dict[int, list[Binding]] = {}
         self._blocks: dict[int, range] = {}  # reserved ports by token
         self._reserved: dict[int, int] = {}  # token of each
+
+    @classmethod
+    def of(cls, env: Env, config: Config) -> PortTable:
+        """The table that `config` describes: of several stacks that are one host each has its own
+        part of the ephemeral ports."""
+        own = config.own_ports(config.shard)
+        return cls(env, own.start, own.stop - 1)
 
     def bind(
         self,

@@ -62,7 +62,7 @@ class UdpProtocol(TransportLayer, HostProvider):
         self.counters = UdpCounters()
         self.head = Head()
         self.receive_buffer = host.config.udp_receive_buffer
-        self.ports = PortTable(host.env, host.config.port_low, host.config.port_high)
+        self.ports = PortTable.of(host.env, host.config)
         self.groups = host.groups
         self.bound: Demux[UdpEndpoint] = Demux()
         self.work: Worklist[UdpEndpoint] = Worklist(host.env.executor)
@@ -110,6 +110,9 @@ class UdpProtocol(TransportLayer, HostProvider):
             return
         endpoint = self.bound.find(pkt.dst, frame[l4 + 2 : l4 + 4])
         if endpoint is None:
+            siblings = self._host.siblings
+            if siblings is not None and siblings.took(pkt):
+                return
             self.counters.no_ports += 1
             self._host.layer_of(pkt.dst).port_unreachable(pkt)
             self.door.drop(pkt, fate.UDP_NO_PORT)

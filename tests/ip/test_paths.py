@@ -243,6 +243,15 @@ def test_identifications_are_remembered_of_so_many() -> None:
     assert table.take(b"a", b"0") != first + 2  # anywhere again
 
 
+def test_identifications_of_several_stacks() -> None:
+    """What two stacks that are one host send at the same time is never the same."""
+    tables = [Identities(VirtualEnv(n), shard=n, shards=3) for n in range(3)]
+    taken = [{table.take(b"a", b"b") for _ in range(30_000)} for table in tables]
+    assert all(len(each) == 0x10000 // 3 for each in taken)
+    assert sum(map(len, taken)) == len(set.union(*taken))
+    assert max(set.union(*taken)) <= 0xFFFF
+
+
 def test_labels_are_of_a_pair_and_look_random() -> None:
     table = Identities(VirtualEnv(1))
     labels = [table.label(b"a", bytes((number,))) for number in range(200)]

@@ -15,6 +15,7 @@ import selectors
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -66,6 +67,68 @@ def crowd(address: str, port: int, count: int, size: int) -> Result:
     for sock in socks:
         sock.close()
     return {"right": sum(bytes(b) == m for b, m in zip(back, messages, strict=True))}
+
+
+def patient(address: str, port: int, count: int, size: int, pause: float) -> Result:
+    """`count` connections at once; on each `size` octets to an echo and back, before a pause and
+    after it."""
+    socks = [socket.create_connection((address, port), timeout=20) for _ in range(count)]
+    right = 0
+    for turn in range(2):
+        for sock in socks:
+            right += _echoed(sock, os.urandom(size))
+        if turn == 0:
+            time.sleep(pause)
+    for sock in socks:
+        sock.close()
+    return {"right": right}
+
+
+def _echoed(sock: socket.socket, message: bytes) -> bool:
+    """`message` comes back as it was."""
+    sent, back = hashlib.sha256(message).digest(), hashlib.sha256()
+    writer = threading.Thread(target=sock.sendall, args=(message,))
+    writer.start()
+    left = len(message)
+    while left and (data := sock.recv(min(left, 65536))):
+        back.update(data)
+        left -= len(data)
+    writer.join()
+    return back.digest() == sent
+
+
+def callers(address: str, port: int, count: int, shards: int, size: int, pause: float) -> Result:
+    """Wait for `count` connections from a stack whose shards call by themselves, echo programs all
+    of them; pause; then see whether what is sent there comes back.  The same by UDP."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, port), family=family, backlog=count) as server:
+        server.settimeout(20)
+        socks: list[socket.socket] = []
+        while len(socks) < count:
+            sock, _ = server.accept()
+            sock.settimeout(20)
+            socks.append(sock)
+    part = 16384 // shards  # of the ephemeral ports, from 49152 on
+    ports = [(sock.getpeername()[1] - 49152) // part for sock in socks]
+    heard: dict[Any, int] = {}
+    with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind((address, port))
+        datagrams.settimeout(20)
+        while len(heard) < count:
+            heard[datagrams.recvfrom(100)[1]] = 0
+        time.sleep(pause)
+        right = sum(_echoed(sock, os.urandom(size)) for sock in socks)
+        for number in range(20):
+            for caller in heard:
+                datagrams.sendto(b"#%d" % number, caller)
+        until = time.monotonic() + 10
+        while min(heard.values()) < 20 and time.monotonic() < until:
+            data, caller = datagrams.recvfrom(100)
+            heard[caller] += data.startswith(b"#")
+    for sock in socks:
+        sock.close()
+    shares = [ports.count(n) for n in range(shards)]
+    return {"right": right, "by_shard": shares, "datagrams": min(heard.values())}
 
 
 def churn(address: str, port: int, count: int) -> Result:

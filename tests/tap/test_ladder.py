@@ -39,6 +39,24 @@ def test_a_descriptor_that_is_no_tap() -> None:
         os.close(write)
 
 
+@pytest.mark.parametrize("rung", ["veth", "memory"])
+def test_a_wire_with_one_queue(rung: str) -> None:
+    with pytest.raises(Refused, match="it has one queue"):
+        attach(Wish(wire=rung, queues=2))
+
+
+@pytest.mark.parametrize("queues", [0, -1, 65])
+def test_a_number_of_queues_that_cannot_be(queues: int) -> None:
+    with pytest.raises(Refused, match="1 to 64"):
+        attach(Wish(wire="memory", queues=queues))
+
+
+def test_nowhere_are_several_queues() -> None:
+    """Every rung says why not; there is no falling back to one queue."""
+    with pytest.raises(Refused, match=r"several queues(?s:.*)not userns(?s:.*)not memory"):
+        attach(Wish(queues=2, node="/nowhere/net/tun"))
+
+
 def test_no_device_node() -> None:
     with pytest.raises(Refused, match="does not exist"):
         attach(Wish(wire="userns", node="/nowhere/net/tun"))

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stack.base.addr import V4, V6
+from stack.base.config import Config
 from stack.base.status import ACCESS, IN_USE, NO_PORTS, OK
 from stack.transport.options import Claim
 from stack.transport.ports import PortTable
@@ -117,3 +120,29 @@ def test_a_block_is_for_those_who_hold_its_token() -> None:
     assert ports.reserve(start - 1, 2)[0] == IN_USE
     assert ports.release_block(token)
     assert not ports.release_block(token)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 7])
+def test_the_ports_of_several_stacks(shards: int) -> None:
+    """Each has a part of its own, blocks included, and together they have all."""
+    whole = Config(port_low=50_000, port_high=50_099)
+    configs = [replace(whole, shard=number, shards=shards) for number in range(shards)]
+    parts = [set(config.own_ports(config.shard)) for config in configs]
+    assert sum(len(part) for part in parts) == 100
+    assert set.union(*parts) == set(range(50_000, 50_100))
+    for config, part in zip(configs, parts, strict=True):
+        ports = PortTable.of(World().env, config)
+        status, start, _ = ports.reserve(0, 5)
+        assert status == OK
+        assert {start, start + 4} <= part
+        bound = [ports.bind(V4, b"", 0, SHARE_DEFAULT)[1] for _ in range(len(part) - 5)]
+        taken = {binding.port for binding in bound if binding is not None}
+        assert taken == part - set(range(start, start + 5))
+        assert ports.bind(V4, b"", 0, SHARE_DEFAULT)[0] == NO_PORTS
+
+
+def test_shards_that_make_no_sense() -> None:
+    with pytest.raises(ValueError, match="count from 0"):
+        Config(shard=2, shards=2)
+    with pytest.raises(ValueError, match="fewer ephemeral ports"):
+        Config(shards=4, port_low=9, port_high=11)

@@ -24,6 +24,7 @@ PREFIXES: Final = {
     "udp": "Udp",
     "raw": "Raw",
     "names": "Names",
+    "mesh": "Mesh",
     "drops": "Drop",
 }
 _EXTENDED: Final = frozenset(
