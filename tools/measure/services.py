@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""What the stack serves while `tools/bench` measures it: WSK clients, the fastest honest way.
+
+The ports are those of load/common.h, where the same services stand on the kernel's sockets.
+Bulk data is a pattern that repeats, so that the other side can tell of every octet whether it is
+the right one: out goes WskSend of one buffer, four of it outstanding; in comes WskReceiveEvent,
+which counts nothing and keeps nothing.  `Checked` digests what it receives, in verifying runs.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any, Final
+
+from tools.services.client import Client, hear, ignore, then
+from tools.services.connections import Connection, TcpService
+from tools.services.echo import Echo, UdpEcho
+from wsk_api import (
+    IRP,
+    MDL,
+    NT_SUCCESS,
+    STATUS_SUCCESS,
+    WSK_BUF,
+    WSK_BUF_LIST,
+    WSK_CLIENT_DATAGRAM_DISPATCH,
+    WSK_DATA_INDICATION,
+    WSK_DATAGRAM_INDICATION,
+    WSK_EVENT_RECEIVE_FROM,
+    WSK_SOCKET,
+    IoAllocateIrp,
+    IoReuseIrp,
+    Ref,
+    Subsystem,
+    wsk_buf,
+)
+
+ECHO: Final = 7
+DISCARD: Final = 9
+CHECKED: Final = 10
+SOURCE: Final = 19
+RESPOND: Final = 20
+LIST_ECHO: Final = 37
+LIST_SOURCE: Final = 49
+"""The services of 7 and 19, answering through WskSendMessages."""
+MESSAGE: Final = 64
+AHEAD: Final = 4
+"""Buffers of the pattern's length that are outstanding at a source."""
+_WISH: Final = struct.Struct("!HH")
+_COUNT: Final = struct.Struct("=Q")
+
+
+class PatternConnection(Connection):
+    """Sends the pattern, over and over."""
+
+    def opened(self) -> None:
+        self._buffer = self.service.buffer  # type: ignore[attr-defined]
+        for _ in range(AHEAD):
+            self.send(self._buffer)
+
+    def sent(self) -> None:
+        if not self.closing:
+            self.send(self._buffer)
+
+    def peer_finished(self) -> None:
+        self.close()
+
+
+class Source(TcpService):
+    """TCP port 19."""
+
+    connection = PatternConnection
+
+    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
+        self.buffer = wsk_buf(pattern)
+        super().__init__(subsystem, SOURCE)
+
+
+class CheckedConnection(Connection):
+    """After the peer's FIN: crc32 and number of its octets, in hexadecimal."""
+
+    def __init__(self, service: TcpService, socket: WSK_SOCKET) -> None:
+        super().__init__(service, socket)
+        self._crc = 0
+        self._count = 0
+
+    def received(self, indication: WSK_DATA_INDICATION, count: int, accepted: Ref[int]) -> int:
+        node: WSK_DATA_INDICATION | None = indication
+        while node is not None:
+            assert node.Buffer.Mdl is not None
+            self._crc = zlib.crc32(node.Buffer.Mdl.view, self._crc)
+            node = node.Next
+        self._count += count
+        return STATUS_SUCCESS
+
+    def peer_finished(self) -> None:
+        self.send(wsk_buf(b"%08x%016x" % (self._crc, self._count)))
+        self.finish()
+
+
+class Checked(TcpService):
+    """TCP port 10."""
+
+    connection = CheckedConnection
+
+
+class Discard(TcpService):
+    """TCP port 9: `Connection` takes everything and does nothing with it."""
+
+
+class RespondConnection(Connection):
+    """One request, one response; the response and FIN are one call."""
+
+    def __init__(self, service: TcpService, socket: WSK_SOCKET) -> None:
+        super().__init__(service, socket)
+        self._left = MESSAGE
+        self._done = self._over = False
+
+    def received(self, indication: WSK_DATA_INDICATION, count: int, accepted: Ref[int]) -> int:
+        self._left -= count
+        if self._left == 0:
+            socket = self.socket
+            answer = self.service.answer  # type: ignore[attr-defined]
+            socket.Dispatch.WskDisconnect(socket, answer, 0, then(self._sent))
+        return STATUS_SUCCESS
+
+    def peer_finished(self) -> None:
+        self._over = True
+        if self._done or self._left > 0:
+            self.close()
+
+    def _sent(self, irp: IRP) -> None:
+        self._done = True
+        if self._over or not NT_SUCCESS(irp.IoStatus.Status):
+            self.close()
+
+
+class Respond(TcpService):
+    """TCP port 20."""
+
+    connection = RespondConnection
+
+    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
+        self.answer = wsk_buf(pattern[:MESSAGE])
+        super().__init__(subsystem, RESPOND)
+
+
+class Datagrams:
+    """A UDP service: one socket whose events come to `arrived`."""
+
+    port: int
+
+    def __init__(self, subsystem: Subsystem) -> None:
+        self.irp = IoAllocateIrp(1, False)
+        self.socket: WSK_SOCKET | None = None
+        self._client = Client(subsystem, WSK_EVENT_RECEIVE_FROM)
+        table = WSK_CLIENT_DATAGRAM_DISPATCH(self._event)
+        self.socket = self._client.datagram(self.port, table, self)
+
+    def stop(self) -> None:
+        """Close the socket."""
+        self._client.close()
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        """A list of datagrams."""
+        raise NotImplementedError
+
+    def _event(self, context: Any, flags: int, indication: WSK_DATAGRAM_INDICATION | None) -> int:
+        if indication is not None and self.socket is not None:
+            self.arrived(self.socket, indication)
+        return STATUS_SUCCESS
+
+
+class Sink(Datagrams):
+    """UDP port 9: counts."""
+
+    port = DISCARD
+    count = 0
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        node: WSK_DATAGRAM_INDICATION | None = indication
+        count = 0
+        while node is not None:
+            count += 1
+            node = node.Next
+        self.count += count
+
+
+class HowMany(Datagrams):
+    """UDP port 10: what the sink has counted."""
+
+    port = CHECKED
+
+    def __init__(self, subsystem: Subsystem, sink: Sink) -> None:
+        self._sink = sink
+        super().__init__(subsystem)
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        answer = wsk_buf(_COUNT.pack(self._sink.count))
+        to = indication.RemoteAddress
+        socket.Dispatch.WskSendTo(socket, answer, 0, to, 0, None, then(ignore))
+
+
+class Burst(Datagrams):
+    """UDP port 19: as many datagrams of a size as a request asks for, a WskSendTo each."""
+
+    port = SOURCE
+
+    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
+        self._mdl = MDL(memoryview(pattern)[:2048])
+        super().__init__(subsystem)
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        assert indication.Buffer.Mdl is not None
+        count, size = _WISH.unpack(indication.Buffer.Mdl.view)
+        self.answer(socket, WSK_BUF(self._mdl, 0, size), count, indication.RemoteAddress)
+
+    def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
+        """One request."""
+        send, irp = socket.Dispatch.WskSendTo, self.irp
+        for _ in range(count):
+            # A datagram is complete when the call returns, so one request serves for all of them.
+            IoReuseIrp(irp)
+            send(socket, buffer, 0, to, 0, None, irp)
+
+
+class ListBurst(Burst):
+    """The same in one WskSendMessages."""
+
+    port = LIST_SOURCE
+
+    def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
+        head = None
+        for _ in range(count):
+            node = WSK_BUF_LIST(buffer)
+            node.Next = head
+            head = node
+        IoReuseIrp(self.irp)
+        hear(self.irp, ignore)
+        socket.Dispatch.WskSendMessages(socket, head, 0, to, 0, None, self.irp)
+
+
+class ListEcho(Datagrams):
+    """UDP port 37: an indicated list goes back as one list, if all of it is one sender's."""
+
+    port = LIST_ECHO
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        node: WSK_DATAGRAM_INDICATION | None = indication
+        while node is not None:
+            node = self._run_of_one(socket, node)
+
+    def _run_of_one(
+        self, socket: WSK_SOCKET, first: WSK_DATAGRAM_INDICATION
+    ) -> WSK_DATAGRAM_INDICATION | None:
+        """Answer those from the first one's sender; what comes after them."""
+        sender = first.RemoteAddress
+        head = last = WSK_BUF_LIST(first.Buffer)
+        node = first.Next
+        while node is not None and (node.RemoteAddress is sender or node.RemoteAddress == sender):
+            more = WSK_BUF_LIST(node.Buffer)
+            last.Next = more
+            last = more
+            node = node.Next
+        IoReuseIrp(self.irp)
+        hear(self.irp, ignore)
+        socket.Dispatch.WskSendMessages(socket, head, 0, sender, 0, None, self.irp)
+        return node
+
+
+def all_services(subsystem: Subsystem, pattern: bytes) -> list[Any]:
+    """Everything, started; each has `stop`."""
+    sink = Sink(subsystem)
+    return [
+        Echo(subsystem, ECHO),
+        UdpEcho(subsystem, ECHO),
+        Discard(subsystem, DISCARD),
+        Checked(subsystem, CHECKED),
+        Source(subsystem, pattern),
+        Respond(subsystem, pattern),
+        sink,
+        HowMany(subsystem, sink),
+        Burst(subsystem, pattern),
+        ListBurst(subsystem, pattern),
+        ListEcho(subsystem),
+    ]
