@@ -4,9 +4,9 @@
     python -m tools.measure.baseline PID CONGESTION [PATTERN]
 
 serves in the namespaces of PID, 0 for the present ones, until its input closes: on TCP echo 7,
-discard 9, digest 10, source 19 and respond 20, on UDP echo 7, sink 9 and how many 10, burst 19;
-load/common.h says what each does.  A process for each kind, blocking where one socket is all it
-has: as lean as Python on kernel sockets gets.
+discard 9, digest 10, sources 19 and 29 and respond 20, on UDP echo 7, sink 9 and how many 10,
+burst 19; load/common.h says what each does.  A process for each kind, blocking where one socket is
+all it has: as lean as Python on kernel sockets gets.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ from pathlib import Path
 from typing import Final
 
 from tap.netns import join
+from tools.measure.loader import HOT
 
 _TCP_CONGESTION: Final = 13
 _CHUNK: Final = 1 << 18
+_SEND: Final = 1 << 20
 _MESSAGE: Final = 64
 _WISH: Final = struct.Struct("!HH")
 _COUNT: Final = struct.Struct("=Q")
-_BULK: Final = (7, 9, 10, 19)
+_HOT: Final = 19
+_COLD: Final = 29
+_BULK: Final = (7, 9, 10, _HOT, _COLD)
 
 
 def listening(port: int, congestion: bytes) -> socket.socket:
@@ -67,8 +71,8 @@ class Bulk:
     """TCP services on one thread with one selector."""
 
     def __init__(self, congestion: bytes, pattern: bytes) -> None:
-        self._pattern = memoryview(pattern * 2)
-        self._period = len(pattern)
+        self._pattern = memoryview(pattern)
+        self._periods = {_HOT: min(HOT, len(pattern)), _COLD: len(pattern)}
         self._buffer = bytearray(_CHUNK)
         self._view = memoryview(self._buffer)
         self._waiting = selectors.DefaultSelector()
@@ -97,12 +101,13 @@ class Bulk:
             made, _ = sock.accept()
             made.setblocking(False)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            way = selectors.EVENT_WRITE if flow.port == 19 else selectors.EVENT_READ
+            way = selectors.EVENT_WRITE if flow.port in self._periods else selectors.EVENT_READ
             self._waiting.register(made, way, Flow(flow.port, False))
             return True
-        if flow.port == 19:
-            at = flow.count % self._period
-            flow.count += sock.send(self._pattern[at : at + _CHUNK])
+        if flow.port in self._periods:
+            period = self._periods[flow.port]
+            at = flow.count % period
+            flow.count += sock.send(self._pattern[at : min(at + _SEND, period)])
             return True
         size = sock.recv_into(self._buffer)
         if not size:

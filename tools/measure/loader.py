@@ -17,8 +17,11 @@ from typing import Any, Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _SOURCES: Final = Path(__file__).resolve().parent / "load"
-PERIOD: Final = 1_048_573
-"""Octets after which the pattern repeats: a prime, so that no frame's size divides it."""
+HOT: Final = 1_048_573
+COLD: Final = 33_554_393
+"""Octets after which bulk data repeats: primes, so that no frame's size divides them.  The first
+stays in a processor's own cache, as what a benchmark sends over and over does; the second does not
+fit there, nor into the share of the last cache that one core can count on: data from memory."""
 _PATIENCE: Final = 30.0
 
 Answer = dict[str, Any]
@@ -31,7 +34,7 @@ class Trouble(Exception):
 def write_pattern(place: Path) -> Path:
     """The octets that bulk data repeats: random, and the same in every run."""
     path = place / "pattern"
-    path.write_bytes(random.Random(1).randbytes(PERIOD))
+    path.write_bytes(random.Random(1).randbytes(COLD))
     return path
 
 

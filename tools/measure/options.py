@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stack.tcp.congestion import ALGORITHMS
 from tap.thread import ThreadRuntime
@@ -23,7 +23,8 @@ def runtime_with(busy: int) -> ThreadRuntime:
     """A runtime that polls for `busy` microseconds before it sleeps."""
     if not busy:
         return ThreadRuntime()
-    return ThreadRuntime(**{_BUSY: busy})
+    wanted: dict[str, Any] = {_BUSY: busy}
+    return ThreadRuntime(**wanted)
 
 
 def kernel_congestion() -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tools.measure.services import COLD_SOURCE
+
 Answer = dict[str, Any]
 
 STACK: Final = "stack"
@@ -24,7 +26,8 @@ KERNEL_BAD: Final = "kernel-loss"
 BUSY: Final = "stack-busy"
 IDLE: Final = "stack-idle"
 FRESH: Final = "fresh"
-MEMORY: Final = "memory"
+MEMORY: Final = "sockets"
+KERNEL_MEMORY: Final = "kernel-sockets"
 
 SUBJECTS: Final = {
     STACK: "this stack, TAP with offloads",
@@ -36,6 +39,9 @@ SUBJECTS: Final = {
     KERNEL_PLAIN: "C on kernel sockets, veth without offloads",
     KERNEL_BAD: "C on kernel sockets behind the same loss",
     PYTHON: "Python on kernel sockets, veth with offloads",
+    FRESH: "this stack, just launched",
+    MEMORY: "this stack's sockets, in memory",
+    KERNEL_MEMORY: "the kernel's sockets, from Python",
 }
 IDLE_CONNECTIONS: Final = 1000
 SIZES: Final = (64, 512, 1472)
@@ -118,9 +124,7 @@ def _of(name: str) -> Callable[[Answer], float | None]:
 
 RATE: Final = Figure("rate", "", _rate, "Gbit/s", 1e-9)
 MEGABITS: Final = Figure("rate", "", _rate, "Mbit/s", 1e-6)
-COST: Final = Figure(
-    "cost", "stack CPU for 64 KB", _frame_cost, "µs", 1e6, smaller=True, own=True
-)
+COST: Final = Figure("cost", "stack CPU for 64 KB", _frame_cost, "µs", 1e6, smaller=True, own=True)
 COUNT: Final = Figure("rate", "", _per_second, "/s")
 THOUSANDS: Final = Figure("rate", "", _per_second, "k/s", 1e-3)
 MIDDLE: Final = Figure("p50", "p50", _of("p50"), "µs", 1e6, smaller=True)
@@ -132,37 +136,39 @@ def _bulk(senders: tuple[str, ...]) -> list[Case]:
     for family in (4, 6):
         for many in (1, 32):
             lanes = "1 connection" if many == 1 else f"{many} connections"
-            for cc in senders:
-                found.append(
-                    Case(
-                        f"in-{cc}-{family}-{many}",
-                        "bulk",
-                        f"TCP in, {lanes}, IPv{family}, {cc.upper()} sender",
-                        "in",
-                        (STACK, KERNEL),
-                        (RATE, COST),
-                        family,
-                        {"connections": many, "cc": cc},
-                        quick=many == 1 and family == 4,
-                        bulk=True,
-                        peers=(cc, family, many) == ("reno", 4, 1),
-                    )
-                )
-            found.append(
+            ways = [("in", cc) for cc in senders] + [("out", "reno")]
+            found += [
                 Case(
-                    f"out-reno-{family}-{many}",
+                    f"{way}-{cc}-{family}-{many}",
                     "bulk",
-                    f"TCP out, {lanes}, IPv{family}, RENO sender",
-                    "out",
+                    f"TCP {way}, {lanes}, IPv{family}, {cc.upper()} sender",
+                    way,
                     (STACK, KERNEL),
                     (RATE, COST),
                     family,
-                    {"connections": many, "cc": "reno"},
-                    quick=many == 1,
+                    {"connections": many, "cc": cc},
+                    quick=many == 1 and (family == 4 or way == "out"),
                     bulk=True,
-                    peers=(family, many) == (4, 1),
+                    peers=(cc, family, many) == ("reno", 4, 1),
                 )
+                for way, cc in ways
+            ]
+    for way in ("in", "out"):
+        more: dict[str, Any] = {"connections": 1, "cc": "reno", "cold": 1}
+        found.append(
+            Case(
+                f"{way}-memory",
+                "bulk",
+                f"TCP {way}, data from memory, IPv4, RENO sender",
+                way,
+                (STACK, KERNEL),
+                (RATE, COST),
+                4,
+                more | ({"port": COLD_SOURCE} if way == "out" else {}),
+                quick=True,
+                bulk=True,
             )
+        )
     plain = (PLAIN, KERNEL_PLAIN)
     for cc in senders:
         text = f"TCP in, no offloads, IPv4, {cc.upper()} sender"
@@ -291,7 +297,7 @@ def _connections() -> list[Case]:
 
 def _state() -> list[Case]:
     cpu = Figure("cpu", "CPU", _of("share"), "%", 100, smaller=True, own=True)
-    ping = Figure("first", "", _of("seconds"), "s", 1, smaller=True, own=True)
+    ping = Figure("first", "to the first ping", _of("seconds"), "s", 1, smaller=True, own=True)
     memory = Figure(
         "memory", "memory of one of 1,000 connections", _of("each"), "octets", 1, True, True
     )
@@ -299,13 +305,16 @@ def _state() -> list[Case]:
     size = Figure("octets", "memory", _of("octets"), "octets", 1, True)
     linked = Figure("linked", "memory of a connected one", _of("linked"), "octets", 1, True, True)
     both = (IDLE, STACK)
+    echo = {"size": 64}
     bulk = {"connections": 1, "cc": "reno"}
+    made_by = (MEMORY, KERNEL_MEMORY)
+    about = (made, size, linked)
     return [
-        Case("idle-echo", "state", "UDP echo, 64 octets", "echo", both, (THOUSANDS,), 4, {"size": 64}),
+        Case("idle-echo", "state", "UDP echo, 64 octets", "echo", both, (THOUSANDS,), 4, echo),
         Case("idle-in", "state", "TCP in, RENO sender", "in", both, (RATE,), 4, bulk),
         Case("idle-cpu", "state", "nothing to do", "nothing", (IDLE,), (cpu,), length=2.0),
-        Case("launch", "state", "launch to first ping", "launch", (FRESH,), (ping, memory), quick=True),
-        Case("sockets", "state", "sockets", "sockets", (MEMORY, "kernel-sockets"), (made, size, linked)),
+        Case("launch", "state", "launch", "launch", (FRESH,), (ping, memory), quick=True),
+        Case("sockets", "state", "connection sockets", "sockets", made_by, about),
     ]
 
 

@@ -92,7 +92,7 @@ class Bench:
             plan.KERNEL_BAD: self._kernel_behind_loss,
             plan.FRESH: lambda: Launcher(self.loader, self.cores[1]),
             plan.MEMORY: lambda: InMemory(plan.MEMORY),
-            "kernel-sockets": lambda: InMemory("kernel-sockets"),
+            plan.KERNEL_MEMORY: lambda: InMemory(plan.KERNEL_MEMORY),
         }
         if plan.BUSY in wanted and not options.can_poll():
             self.missing[plan.BUSY] = "this runtime has no option to poll before it sleeps"
@@ -202,9 +202,7 @@ def record(
         figures: dict[str, dict[str, list[Any]]] = {
             case.key: {name: [] for name in jobs[case.key]} for case in cases
         }
-        verified = [
-            _verified(bench, case, name, tell) for case in bulk for name in jobs[case.key]
-        ]
+        verified = [_verified(bench, case, name, tell) for case in bulk for name in jobs[case.key]]
         for turn in range(settings.rounds):
             for case in cases:
                 names = jobs[case.key]

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import cycle
 from typing import Any, Final
 
+from tools.measure.loader import HOT
 from tools.services.client import Client, hear, ignore, then
 from tools.services.connections import Connection, TcpService
 from tools.services.echo import Echo, UdpEcho
@@ -40,40 +42,42 @@ DISCARD: Final = 9
 CHECKED: Final = 10
 SOURCE: Final = 19
 RESPOND: Final = 20
+COLD_SOURCE: Final = 29
 LIST_ECHO: Final = 37
 LIST_SOURCE: Final = 49
 """The services of 7 and 19, answering through WskSendMessages."""
 MESSAGE: Final = 64
 AHEAD: Final = 4
-"""Buffers of the pattern's length that are outstanding at a source."""
+"""Buffers of a mebibyte that are outstanding at a source."""
 _WISH: Final = struct.Struct("!HH")
 _COUNT: Final = struct.Struct("=Q")
 
 
 class PatternConnection(Connection):
-    """Sends the pattern, over and over."""
+    """Sends the service's buffers, over and over."""
 
     def opened(self) -> None:
-        self._buffer = self.service.buffer  # type: ignore[attr-defined]
+        self._next = cycle(self.service.buffers).__next__  # type: ignore[attr-defined]
         for _ in range(AHEAD):
-            self.send(self._buffer)
+            self.send(self._next())
 
     def sent(self) -> None:
         if not self.closing:
-            self.send(self._buffer)
+            self.send(self._next())
 
     def peer_finished(self) -> None:
         self.close()
 
 
 class Source(TcpService):
-    """TCP port 19."""
+    """TCP port 19 sends the pattern's beginning, port 29 all of it, in views of one memory."""
 
     connection = PatternConnection
 
-    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
-        self.buffer = wsk_buf(pattern)
-        super().__init__(subsystem, SOURCE)
+    def __init__(self, subsystem: Subsystem, port: int, pattern: memoryview) -> None:
+        pieces = (pattern[at : at + HOT] for at in range(0, len(pattern), HOT))
+        self.buffers = [WSK_BUF(MDL(piece), 0, len(piece)) for piece in pieces]
+        super().__init__(subsystem, port)
 
 
 class CheckedConnection(Connection):
@@ -276,7 +280,8 @@ def all_services(subsystem: Subsystem, pattern: bytes) -> list[Any]:
         UdpEcho(subsystem, ECHO),
         Discard(subsystem, DISCARD),
         Checked(subsystem, CHECKED),
-        Source(subsystem, pattern),
+        Source(subsystem, SOURCE, memoryview(pattern)[:HOT]),
+        Source(subsystem, COLD_SOURCE, memoryview(pattern)),
         Respond(subsystem, pattern),
         sink,
         HowMany(subsystem, sink),

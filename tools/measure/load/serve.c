@@ -53,8 +53,12 @@ static int flow_ready(struct flow *flow)
 {
     ssize_t size;
 
-    if (flow->port == SOURCE) {
-        size = send(flow->fd, pattern + flow->count % period, CHUNK, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (flow->port == SOURCE || flow->port == COLD_SOURCE) {
+        const unsigned char *from;
+        size_t length = flow->port == SOURCE ? HOT_PERIOD : whole;
+
+        length = piece(flow->count, SEND, length, &from);
+        size = send(flow->fd, from, length, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size > 0)
             flow->count += size;
         return size > 0 || errno == EAGAIN;
@@ -81,14 +85,16 @@ static void watch(int set, int fd, int port, int is_listener)
     struct epoll_event event = {.data.ptr = flow};
 
     *flow = (struct flow){.fd = fd, .port = port, .is_listener = is_listener};
-    event.events = port == SOURCE && !is_listener ? EPOLLOUT : EPOLLIN;
+    event.events = EPOLLIN;
+    if ((port == SOURCE || port == COLD_SOURCE) && !is_listener)
+        event.events = EPOLLOUT;
     if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event))
         fail("epoll_ctl");
 }
 
 static void bulk(void)
 {
-    static const int ports[] = {ECHO, DISCARD, CHECKED, SOURCE};
+    static const int ports[] = {ECHO, DISCARD, CHECKED, SOURCE, COLD_SOURCE};
     struct epoll_event events[64];
     int one = 1, set = epoll_create1(0);
 
@@ -136,13 +142,13 @@ static void respond(void)
 
 /* Datagrams. */
 
-static unsigned char room[BATCH][LARGEST];
+static unsigned char room[BATCH][2048];
 
 static int receive_batch(int fd, struct mmsghdr *heads, struct iovec *parts,
                          struct sockaddr_in6 *from)
 {
     for (int i = 0; i < BATCH; i++) {
-        parts[i] = (struct iovec){room[i], 2048};
+        parts[i] = (struct iovec){room[i], sizeof room[i]};
         heads[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
                                            .msg_namelen = sizeof from[i],
                                            .msg_iov = &parts[i],
@@ -182,8 +188,10 @@ static void udp_sink(void)
         int came;
 
         poll(both, 2, -1);
-        if (both[0].revents && (came = receive_batch(sink, heads, parts, from)) > 0)
-            count += came;
+        do {
+            came = both[0].revents ? receive_batch(sink, heads, parts, from) : 0;
+            count += came > 0 ? came : 0;
+        } while (came == BATCH);
         if (both[1].revents && recvfrom(asked, room[0], 8, 0, (void *)&who, &size) >= 0)
             sendto(asked, &count, sizeof count, 0, (void *)&who, size);
     }

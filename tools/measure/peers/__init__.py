@@ -92,9 +92,7 @@ class PeerSubject(Subject):
         """Comes back when it is ready.  Raises Trouble."""
         self.peer = peer
         try:
-            self._holder = netns.hold(
-                Plan("tap", offload=peer.offload, addresses=KERNEL_ADDRESSES)
-            )
+            self._holder = netns.hold(Plan("tap", offload=peer.offload, addresses=KERNEL_ADDRESSES))
         except StepError as error:
             raise Trouble(f"no TAP for it: {error}") from None
         fd = self._holder.tap.fd
