@@ -41,12 +41,12 @@ def write_pattern(place: Path) -> Path:
 class Loader:
     """Runs the generator's verbs in a namespace."""
 
-    def __init__(self, place: Path, cores: tuple[int, ...] = ()) -> None:
+    def __init__(self, place: Path, cores: tuple[int, ...] = (), compiler: bool = True) -> None:
         """`place` is a directory for the program; `cores` where it may run, empty for all."""
         self.pattern = write_pattern(place)
         self._cores = cores
-        program = compiled(place)
-        self.kind = "C, compiled here" if program else "Python: no C compiler was found"
+        program = compiled(place) if compiler else None
+        self.kind = "C, compiled here" if program else "Python, for want of a C compiler"
         self.in_c = program is not None
         self._words = [str(program)] if program else [sys.executable, "-m", _FALLBACK]
 
@@ -68,7 +68,8 @@ class Loader:
     def serve_words(self, congestion: str) -> list[str]:
         """The command of the kernel's services, to be run where they are to be."""
         if not self.in_c:
-            return [sys.executable, "-m", "tools.measure.baseline", "0", congestion]
+            words = [sys.executable, "-m", "tools.measure.baseline"]
+            return [*words, "0", congestion, str(self.pattern)]
         return [*self._words, "0", "serve", f"pattern={self.pattern}", f"cc={congestion}"]
 
     def run(self, pid: int, verb: str, **arguments: Any) -> Answer:
@@ -89,6 +90,8 @@ class Loader:
             raise Trouble(f"{verb}: {answer['error']}")
         if answer.get("wrong"):
             raise Trouble(f"{verb}: {answer['wrong']} pieces of data were not what was sent")
+        if not answer.get("count", 1):
+            raise Trouble(f"{verb}: nothing came back")
         return answer
 
 

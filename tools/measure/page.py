@@ -34,8 +34,7 @@ _COMMANDS: Final = {
 
 _ABOUT: Final = {
     "bulk": """
-        One process with 1 or 32 connections, in C, on kernel sockets, sends or receives for a
-        second. The sender's congestion control is set on its socket and read back; "in" is into
+        One process with 1 or 32 connections, in C, on kernel sockets, sends or receives. The sender's congestion control is set on its socket and read back; "in" is into
         the stack (WskReceiveEvent, which takes and forgets), "out" is out of it (WskSend of views
         of one memory, four mebibytes outstanding). What is sent repeats every mebibyte and so
         stays in a processor's cache, as in most benchmarks, which is the kernel's best case: it
@@ -198,7 +197,7 @@ def _group(record: Record, group: str, drawn: bool) -> str:
         lines += [f"![{plan.GROUPS[group]}]({FOLDER}/{group}.svg)", ""]
     for title, rows in found:
         if title != plan.GROUPS[group]:
-            lines += [f"### {title.removeprefix(plan.GROUPS[group] + ': ').capitalize()}", ""]
+            lines += [f"### {title.removeprefix(plan.GROUPS[group] + ': ')}", ""]
         lines += [*report.markdown(rows), ""]
     return "\n".join(lines[:-1])
 
@@ -209,7 +208,7 @@ def _verified(record: Record) -> str:
         at that place of the stream, and counts. Before the rounds, every workload is run once more
         on every subject with each octet checked, {2**25 >> 20} MiB (2 MiB through loss): into a
         subject, crc32 and the number of the octets it got beside those of what was sent; out of
-        it, every octet. {report.digests(record).capitalize()}.
+        it, every octet. In this run: {report.digests(record)}.
         """
 
 
@@ -303,12 +302,12 @@ def _others(record: Record) -> str:
         "| --- | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {name} | {bbr} % | {reno} % | {out} % |"
+        f"| {name} | {bbr} | {reno} | {out} |"
         for name, bbr, reno, out in (
-            ("gVisor netstack (Go), with segmentation offload", 86, 72, 52),
-            ("smoltcp (Rust)", 52, 19, 9),
-            ("lwIP (C)", 22, 9, 8),
-            ("PyTCP 3.0.9 (Python 3.14)", 0.3, 0.1, 0.0),
+            ("gVisor netstack (Go), with segmentation offload", "86 %", "72 %", "52 %"),
+            ("smoltcp (Rust)", "52 %", "19 %", "9 %"),
+            ("lwIP (C)", "22 %", "9 %", "8 %"),
+            ("PyTCP 3.0.9 (Python 3.14)", "0.3 %", "0.1 %", "under 0.1 %"),
         )
     ]
     ours = [targets.ratio(key, "rate", plan.KERNEL, 100)(record) for key in _HOT]

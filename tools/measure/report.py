@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tools.measure import plan, stats
@@ -122,15 +123,22 @@ def for_terminal(record: Record) -> Iterator[Table]:
     """The tables for people at a terminal."""
     for title, found in tables(record):
         ours, others = columns(found)
-        table = Table(title=title, title_justify="left")
-        table.add_column("")
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("", min_width=30)
         table.add_column(ours, justify="right", no_wrap=True)
         for name in others:
             table.add_column(name, justify="right", no_wrap=True)
             table.add_column("ratio", justify="right", no_wrap=True)
         for row in found:
-            table.add_row(*_cells(row, ours, others))
+            text, *figures = _cells(row, ours, others)
+            table.add_row(text, *(_on_two_lines(figure) for figure in figures))
         yield table
+
+
+def _on_two_lines(cell: str) -> str:
+    """The median, and below it the range: half as wide."""
+    middle, _, rest = cell.partition(" (")
+    return f"{middle}\n[dim]{rest.removesuffix(')')}[/]" if rest else cell
 
 
 def markdown(found: list[Row]) -> list[str]:
@@ -153,12 +161,14 @@ def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def troubles(record: Record) -> list[str]:
-    """What went wrong in the run: figures that were not had, digests that differ."""
+def troubles(record: Record, peers: bool = True) -> list[str]:
+    """What went wrong in the run: figures that were not had, digests that differ; those of other
+    stacks too, or not."""
     found = [
         f"{key}, {subject}: {text}"
         for key, subjects in record["cases"].items()
         for subject, answers in subjects.items()
+        if peers or subject not in record["peers"]
         for text in dict.fromkeys(a["error"] for a in answers if "error" in a)
     ]
     found += [

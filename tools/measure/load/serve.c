@@ -145,7 +145,7 @@ static void respond(void)
 static unsigned char room[BATCH][2048];
 
 static int receive_batch(int fd, struct mmsghdr *heads, struct iovec *parts,
-                         struct sockaddr_in6 *from)
+                         struct sockaddr_in6 *from, int flags)
 {
     for (int i = 0; i < BATCH; i++) {
         parts[i] = (struct iovec){room[i], sizeof room[i]};
@@ -154,7 +154,7 @@ static int receive_batch(int fd, struct mmsghdr *heads, struct iovec *parts,
                                            .msg_iov = &parts[i],
                                            .msg_iovlen = 1};
     }
-    return recvmmsg(fd, heads, BATCH, MSG_WAITFORONE, NULL);
+    return recvmmsg(fd, heads, BATCH, flags, NULL);
 }
 
 static void udp_echo(void)
@@ -165,7 +165,7 @@ static void udp_echo(void)
     int fd = dual_stack(SOCK_DGRAM, ECHO);
 
     for (;;) {
-        int count = receive_batch(fd, heads, parts, from);
+        int count = receive_batch(fd, heads, parts, from, MSG_WAITFORONE);
 
         for (int i = 0; i < count; i++)
             parts[i].iov_len = heads[i].msg_len;
@@ -189,7 +189,7 @@ static void udp_sink(void)
 
         poll(both, 2, -1);
         do {
-            came = both[0].revents ? receive_batch(sink, heads, parts, from) : 0;
+            came = receive_batch(sink, heads, parts, from, MSG_DONTWAIT);
             count += came > 0 ? came : 0;
         } while (came == BATCH);
         if (both[1].revents && recvfrom(asked, room[0], 8, 0, (void *)&who, &size) >= 0)
