@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings(options: argparse.Namespace) -> Settings:
     """What a run is to be like."""
-    rounds, seconds = (3, 0.15) if options.quick else (7, 0.6) if options.record else (5, 0.5)
+    rounds, seconds = (3, 0.15) if options.quick else (7, 0.5) if options.record else (5, 0.5)
     return Settings(
         rounds=options.rounds or rounds,
         seconds=options.seconds or seconds,

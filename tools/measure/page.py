@@ -34,12 +34,13 @@ _COMMANDS: Final = {
 
 _ABOUT: Final = {
     "bulk": """
-        One process with 1 or 32 connections, in C, on kernel sockets, sends or receives. The sender's congestion control is set on its socket and read back; "in" is into
-        the stack (WskReceiveEvent, which takes and forgets), "out" is out of it (WskSend of views
-        of one memory, four mebibytes outstanding). What is sent repeats every mebibyte and so
-        stays in a processor's cache, as in most benchmarks, which is the kernel's best case: it
-        copies every octet twice, the stack none. "Data from memory" repeats every 32 MiB. A
-        rate counts from the first octet until the receiver has closed after the last.
+        One process in C with 1 or 32 connections on kernel sockets sends or receives. The sender's
+        congestion control is set on its socket and read back; "in" is into the stack
+        (WskReceiveEvent, which takes and forgets), "out" is out of it (WskSend of views of one
+        memory, four mebibytes outstanding). What is sent repeats every mebibyte and so stays in a
+        processor's cache, as in most benchmarks, which is the kernel's best case: it copies every
+        octet twice, the stack none. "Data from memory" repeats every 32 MiB. A rate into a subject
+        counts until it has closed after the last octet.
         """,
     "loss": """
         The same on a wire that loses 1 % of the frames each way, with 40 ms of round trip and
@@ -197,7 +198,8 @@ def _group(record: Record, group: str, drawn: bool) -> str:
         lines += [f"![{plan.GROUPS[group]}]({FOLDER}/{group}.svg)", ""]
     for title, rows in found:
         if title != plan.GROUPS[group]:
-            lines += [f"### {title.removeprefix(plan.GROUPS[group] + ': ')}", ""]
+            what = title.removeprefix(plan.GROUPS[group] + ": ")
+            lines += [f"### {what[0].upper()}{what[1:]}", ""]
         lines += [*report.markdown(rows), ""]
     return "\n".join(lines[:-1])
 

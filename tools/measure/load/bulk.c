@@ -242,13 +242,13 @@ int verb_connect(void)
 {
     int together = (int)number("together", 1), set = epoll_create1(0);
     struct call *calls = calloc(together, sizeof *calls);
-    double seconds = number("seconds", 1), start = seconds_now(), now = start;
+    double seconds = number("seconds", 1), start = seconds_now();
     struct epoll_event events[64];
     uint64_t count = 0, failed = 0;
 
     for (int i = 0; i < together; i++)
         begin_call(set, &calls[i], i);
-    while (now < start + seconds) {
+    while (going_on(start, seconds, count)) {
         int ready = epoll_wait(set, events, 64, 1000);
 
         for (int i = 0; i < ready; i++) {
@@ -261,10 +261,9 @@ int verb_connect(void)
             close(calls[index].fd);
             begin_call(set, &calls[index], index);
         }
-        now = seconds_now();
     }
     printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"failed\": %llu, \"wrong\": %u}\n",
-           (unsigned long long)count, now - start, cpu_used(), (unsigned long long)failed, wrong);
+           (unsigned long long)count, seconds_now() - start, cpu_used(), (unsigned long long)failed, wrong);
     return wrong != 0;
 }
 

@@ -54,6 +54,7 @@ void set_congestion(int fd, const char *name);
 const char *argument(const char *name, const char *otherwise);
 double number(const char *name, double otherwise);
 double cpu_used(void);
+int going_on(double start, double seconds, uint64_t count);
 void set_target(const char *address, int port);
 int stream(int flags);
 int connected(void);

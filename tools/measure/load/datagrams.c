@@ -80,7 +80,7 @@ int verb_echo(void)
 {
     int size = (int)number("size", 64), segments = (int)number("segments", 1);
     int window = (int)number("window", 64) * segments, fd = loaded_datagrams(size, segments);
-    double seconds = number("seconds", 1), start = seconds_now(), now;
+    double seconds = number("seconds", 1), start = seconds_now();
     uint64_t count = 0, lost = 0;
     int flying = 0;
 
@@ -96,10 +96,9 @@ int verb_echo(void)
         }
         count += came;
         flying -= came < flying ? came : flying;
-        now = seconds_now();
-    } while (now < start + seconds);
+    } while (going_on(start, seconds, count));
     printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"lost\": %llu, \"wrong\": %u}\n",
-           (unsigned long long)count, now - start, cpu_used(), (unsigned long long)lost, wrong);
+           (unsigned long long)count, seconds_now() - start, cpu_used(), (unsigned long long)lost, wrong);
     return wrong != 0;
 }
 
@@ -147,7 +146,7 @@ int verb_sink(void)
 int verb_burst(void)
 {
     int size = (int)number("size", 64), burst = (int)number("burst", 64), fd;
-    double seconds = number("seconds", 1), start, now;
+    double seconds = number("seconds", 1), start;
     uint16_t wish[2] = {htons(burst), htons(size)};
     uint64_t count = 0, lost = 0;
     int expected = 0;
@@ -170,9 +169,8 @@ int verb_burst(void)
         }
         count += came;
         expected -= came < expected ? came : expected;
-        now = seconds_now();
-    } while (now < start + seconds);
+    } while (going_on(start, seconds, count));
     printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"lost\": %llu, \"wrong\": %u}\n",
-           (unsigned long long)count, now - start, cpu_used(), (unsigned long long)lost, wrong);
+           (unsigned long long)count, seconds_now() - start, cpu_used(), (unsigned long long)lost, wrong);
     return wrong != 0;
 }

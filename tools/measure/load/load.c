@@ -36,6 +36,14 @@ double seconds_now(void)
     return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
+/* Until the time is up; longer where a busy machine has let nothing happen so far. */
+int going_on(double start, double seconds, uint64_t count)
+{
+    double took = seconds_now() - start;
+
+    return took < seconds || (!count && took < 5);
+}
+
 double cpu_used(void)
 {
     struct timespec used;
