@@ -20,7 +20,7 @@ def can_poll() -> bool:
 
 
 def runtime_with(busy: int) -> ThreadRuntime:
-    """A runtime that polls for `busy` microseconds before it sleeps."""
+    """A runtime that polls for `busy` nanoseconds before it sleeps."""
     if not busy:
         return ThreadRuntime()
     wanted: dict[str, Any] = {_BUSY: busy}

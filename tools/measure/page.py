@@ -55,9 +55,10 @@ _ABOUT: Final = {
     "datagrams": """
         Echo keeps 64 datagrams in flight; "in" floods and counts what arrived; "out" asks for
         bursts of 64. "Single calls" are WskReceiveFromEvent and a WskSendTo for each datagram;
-        "lists" are sent in super-frames (UDP_SEGMENT, up to 60 in one) and leave through
-        WskSendMessages. C on kernel sockets uses recvmmsg and sendmmsg throughout, Python one
-        call for each datagram.
+        "lists" are sent in super-frames (UDP_SEGMENT, up to 60 in one), indicated as a list of
+        datagrams, and leave through WskSendMessages of up to 60; "joined" are the same with
+        UDP_RECV_MAX_COALESCED_SIZE and UDP_SEND_MSG_SIZE, one buffer for all of a super-frame. C
+        on kernel sockets uses recvmmsg and sendmmsg throughout, Python one call for each datagram.
         """,
     "connections": """
         Connect, 64 octets of request, 64 of response, the subject's FIN, ours. The kernel's side
@@ -242,11 +243,14 @@ def _packets(record: Record) -> str:
     some = False
     for text, key in (
         ("received, one by one", "sink-single-64"),
-        ("received, in super-frames", "sink-lists-64"),
+        ("received in super-frames, as lists", "sink-lists-64"),
+        ("received in super-frames, joined", "sink-joined-64"),
         ("sent, a WskSendTo each", "burst-single-64"),
-        ("sent, 64 in a WskSendMessages", "burst-lists-64"),
+        ("sent, 60 in a WskSendMessages", "burst-lists-64"),
+        ("sent, 60 in one buffer", "burst-joined-64"),
         ("echoed, one by one", "echo-single-64"),
         ("echoed, in lists", "echo-lists-64"),
+        ("echoed, joined", "echo-joined-64"),
     ):
         values = [_rate(record, key, name) for name in names]
         some |= values[0] is not None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tools.measure.services import COLD_SOURCE
+from tools.measure.services import COLD_SOURCE, LARGEST, TOGETHER
 
 Answer = dict[str, Any]
 
@@ -45,6 +45,7 @@ SUBJECTS: Final = {
 }
 IDLE_CONNECTIONS: Final = 1000
 SIZES: Final = (64, 512, 1472)
+STYLES: Final = {"single": "single calls", "lists": "lists", "joined": "joined"}
 FRAME: Final = 65536
 
 
@@ -242,22 +243,22 @@ def _datagrams() -> list[Case]:
     three = (STACK, KERNEL, PYTHON)
     found = []
     for verb, text in (("echo", "UDP echo"), ("sink", "UDP in"), ("burst", "UDP out")):
-        for lists in (False, True):
-            style = "lists" if lists else "single"
+        for style, how in STYLES.items():
             for size in SIZES:
-                more: dict[str, Any] = {"size": size}
-                if lists and verb != "burst":
-                    more |= {"segments": min(60, 65000 // size), "window": 8}
+                more: dict[str, Any] = {"size": size, "style": style}
+                if style != "single":
+                    together = {"segments": min(TOGETHER, LARGEST // size), "window": 8}
+                    more |= {"burst": 8 * TOGETHER} if verb == "burst" else together
                 found.append(
                     Case(
                         f"{verb}-{style}-{size}",
                         "datagrams",
-                        f"{text}, {size} octets, {'lists' if lists else 'single calls'}",
+                        f"{text}, {size} octets, {how}",
                         verb,
                         three,
                         (THOUSANDS,),
                         4,
-                        more | ({"lists": True} if lists else {}),
+                        more,
                         quick=size == 64,
                         peers=(verb, style, size) == ("echo", "single", 64),
                     )

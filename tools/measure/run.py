@@ -39,7 +39,8 @@ LOSS: Final = {
     "queue": 500_000,
     "seed": 1,
 }
-BUSY_US: Final = 200
+BUSY: Final = 20 * MS
+"""Longer than from one ping to the next."""
 
 Progress = Callable[[str, str], None]
 """Told of every measurement: (case, subject)."""
@@ -85,7 +86,7 @@ class Bench:
         makers: dict[str, Callable[[], Subject]] = {
             plan.PLAIN: lambda: self._our_stack(plan.PLAIN, offload=False),
             plan.BAD: lambda: self._our_stack(plan.BAD, offload=False, impair=LOSS),
-            plan.BUSY: lambda: self._our_stack(plan.BUSY, busy=BUSY_US),
+            plan.BUSY: lambda: self._our_stack(plan.BUSY, busy=BUSY),
             plan.IDLE: lambda: Idle(plan.IDLE, first, self.loader, plan.IDLE_CONNECTIONS),
             plan.KERNEL: lambda: self._kernel(plan.KERNEL, first.near, 0, True),
             plan.KERNEL_PLAIN: lambda: self._kernel(plan.KERNEL_PLAIN, first.near, 1, False),

@@ -15,14 +15,16 @@ from itertools import cycle
 from typing import Any, Final
 
 from tools.measure.loader import HOT
-from tools.services.client import Client, hear, ignore, then
+from tools.services.client import Client, ignore, then, wait_for
 from tools.services.connections import Connection, TcpService
 from tools.services.echo import Echo, UdpEcho
 from wsk_api import (
+    IPPROTO_UDP,
     IRP,
     MDL,
     NT_SUCCESS,
     STATUS_SUCCESS,
+    ULONG,
     WSK_BUF,
     WSK_BUF_LIST,
     WSK_CLIENT_DATAGRAM_DISPATCH,
@@ -34,8 +36,11 @@ from wsk_api import (
     IoReuseIrp,
     Ref,
     Subsystem,
+    WskSetOption,
     wsk_buf,
 )
+from wsk_api.ancillary import CMSGHDR, HEADER_SIZE
+from wsk_api.option_constants import UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE
 
 ECHO: Final = 7
 DISCARD: Final = 9
@@ -46,6 +51,12 @@ COLD_SOURCE: Final = 29
 LIST_ECHO: Final = 37
 LIST_SOURCE: Final = 49
 """The services of 7 and 19, answering through WskSendMessages."""
+JOINED_ECHO: Final = 67
+JOINED_SINK: Final = 69
+JOINED_SOURCE: Final = 79
+"""Those of 7, 9 and 19, with one buffer for many datagrams."""
+TOGETHER: Final = 60
+LARGEST: Final = 65000
 MESSAGE: Final = 64
 AHEAD: Final = 4
 """Buffers of a mebibyte that are outstanding at a source."""
@@ -229,19 +240,114 @@ class Burst(Datagrams):
 
 
 class ListBurst(Burst):
-    """The same in one WskSendMessages."""
+    """UDP port 49: the same in WskSendMessages of up to 60 datagrams."""
 
     port = LIST_SOURCE
 
+    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
+        self._lists: dict[tuple[int, int], WSK_BUF_LIST] = {}
+        super().__init__(subsystem, pattern)
+
     def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
-        head = None
-        for _ in range(count):
+        while count > 0:
+            many = min(count, TOGETHER)
+            head = self._lists.get((buffer.Length, many)) or self._made(buffer, many)
+            IoReuseIrp(self.irp)
+            socket.Dispatch.WskSendMessages(socket, head, 0, to, 0, None, self.irp)
+            count -= many
+
+    def _made(self, buffer: WSK_BUF, count: int) -> WSK_BUF_LIST:
+        head = WSK_BUF_LIST(buffer)
+        for _ in range(count - 1):
             node = WSK_BUF_LIST(buffer)
             node.Next = head
             head = node
-        IoReuseIrp(self.irp)
-        hear(self.irp, ignore)
-        socket.Dispatch.WskSendMessages(socket, head, 0, to, 0, None, self.irp)
+        self._lists[buffer.Length, count] = head
+        return head
+
+
+class JoinedBurst(Burst):
+    """UDP port 79: the same in one buffer for up to 60, with UDP_SEND_MSG_SIZE."""
+
+    port = JOINED_SOURCE
+
+    def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
+        self._once = pattern[:2048]
+        self._buffers: dict[tuple[int, int], WSK_BUF] = {}
+        super().__init__(subsystem, pattern)
+
+    def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
+        size = buffer.Length
+        control = segments_of(size)
+        while count > 0:
+            many = min(count, TOGETHER, LARGEST // size)
+            whole = self._buffers.get((size, many))
+            if whole is None:
+                whole = self._buffers[size, many] = wsk_buf(self._once[:size] * many)
+            IoReuseIrp(self.irp)
+            socket.Dispatch.WskSendTo(socket, whole, 0, to, len(control), control, self.irp)
+            count -= many
+
+
+class Joined(Datagrams):
+    """A UDP service that is indicated what came in one super-frame as one buffer."""
+
+    def __init__(self, subsystem: Subsystem) -> None:
+        self._controls: dict[int, bytes] = {}
+        super().__init__(subsystem)
+        socket = self.socket
+        assert socket is not None
+        what = (WskSetOption, UDP_RECV_MAX_COALESCED_SIZE, IPPROTO_UDP, 4, ULONG(0xFFFF))
+        control = socket.Dispatch.WskControlSocket
+        wait_for(lambda irp: int(control(socket, *what, 0, None, None, irp)), "joining")
+
+
+class JoinedSink(Joined):
+    """UDP port 69: counts, on the account of the other sink."""
+
+    port = JOINED_SINK
+
+    def __init__(self, subsystem: Subsystem, sink: Sink) -> None:
+        self._sink = sink
+        super().__init__(subsystem)
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        node: WSK_DATAGRAM_INDICATION | None = indication
+        count = 0
+        while node is not None:
+            size = segment_of(node)
+            count += -(-node.Buffer.Length // size) if size else 1
+            node = node.Next
+        self._sink.count += count
+
+
+class JoinedEcho(Joined):
+    """UDP port 67: one WskSendTo for what came in one super-frame."""
+
+    port = JOINED_ECHO
+
+    def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
+        send, irp, controls = socket.Dispatch.WskSendTo, self.irp, self._controls
+        node: WSK_DATAGRAM_INDICATION | None = indication
+        while node is not None:
+            size = segment_of(node)
+            control = controls.get(size)
+            if control is None:
+                control = controls[size] = segments_of(size) if size else b""
+            IoReuseIrp(irp)
+            send(socket, node.Buffer, 0, node.RemoteAddress, len(control), control or None, irp)
+            node = node.Next
+
+
+def segment_of(node: WSK_DATAGRAM_INDICATION) -> int:
+    """The size of the datagrams in a buffer, which UDP_COALESCED_INFO tells; 0 for one."""
+    info = node.ControlInfo
+    return int.from_bytes(info[HEADER_SIZE : HEADER_SIZE + 4], "little") if info else 0
+
+
+def segments_of(size: int) -> bytes:
+    """The ancillary data that has a buffer sent as datagrams of `size` octets."""
+    return CMSGHDR(IPPROTO_UDP, UDP_SEND_MSG_SIZE, ULONG(size)).packed()
 
 
 class ListEcho(Datagrams):
@@ -267,7 +373,6 @@ class ListEcho(Datagrams):
             last = more
             node = node.Next
         IoReuseIrp(self.irp)
-        hear(self.irp, ignore)
         socket.Dispatch.WskSendMessages(socket, head, 0, sender, 0, None, self.irp)
         return node
 
@@ -288,4 +393,7 @@ def all_services(subsystem: Subsystem, pattern: bytes) -> list[Any]:
         Burst(subsystem, pattern),
         ListBurst(subsystem, pattern),
         ListEcho(subsystem),
+        JoinedBurst(subsystem, pattern),
+        JoinedEcho(subsystem),
+        JoinedSink(subsystem, sink),
     ]

@@ -7,7 +7,7 @@ The argument is a JSON object, all of it optional:
     wire, offload, mtu, fd     of the wire: `tap.ladder.Wish`
     congestion  the stack's
     impair      {"loss", "delay", "rate", "queue", "seed"}: between device and stack
-    busy        poll for so many microseconds before sleeping
+    busy        poll for so many nanoseconds before sleeping
 
 Prints {"pid": N, ...} when the kernel's side of the wire is there, {"ready": true} when the
 services are; then answers every line it reads with its counters, and ends with its input.

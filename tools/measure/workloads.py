@@ -16,10 +16,23 @@ from tools.measure import plan
 from tools.measure.loader import Answer, Loader, Trouble
 from tools.measure.plan import Case
 from tools.measure.process import result
-from tools.measure.services import LIST_ECHO, LIST_SOURCE
+from tools.measure.services import (
+    JOINED_ECHO,
+    JOINED_SINK,
+    JOINED_SOURCE,
+    LIST_ECHO,
+    LIST_SOURCE,
+)
 from tools.measure.subjects import StackSubject, Subject
 
-_LISTS: Final = {"echo": LIST_ECHO, "burst": LIST_SOURCE}
+_STYLES: Final[dict[tuple[str, str], int]] = {
+    ("echo", "lists"): LIST_ECHO,
+    ("burst", "lists"): LIST_SOURCE,
+    ("echo", "joined"): JOINED_ECHO,
+    ("sink", "joined"): JOINED_SINK,
+    ("burst", "joined"): JOINED_SOURCE,
+}
+"""Ports of this stack's services in other styles than call by call."""
 _SETTLE: Final = 0.02
 CHECK: Final = 32 << 20
 """Octets of a verifying run, of all connections together."""
@@ -48,8 +61,9 @@ def measure(loader: Loader, subject: Subject, case: Case, seconds: float) -> Ans
 def words(case: Case, subject: Subject, seconds: float) -> dict[str, Any]:
     """What the generator is told."""
     told = dict(case.more)
-    if told.pop("lists", False) and isinstance(subject, StackSubject) and case.verb in _LISTS:
-        told["port"] = _LISTS[case.verb]
+    port = _STYLES.get((case.verb, told.pop("style", "single")))
+    if port is not None and isinstance(subject, StackSubject):
+        told["port"] = port
     return {
         "address": subject.addresses[case.family],
         "seconds": seconds * case.length,
