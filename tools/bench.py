@@ -4,7 +4,7 @@
 tools/bench              everything, five alternating rounds, under ten minutes
 tools/bench --quick      the main figures in three short rounds, under a minute
 tools/bench --only NAME  one group (bulk, loss, latency, datagrams, connections, state) or case
-tools/bench --record     seven rounds, pinned, and docs/performance.md made of them again
+tools/bench --record     seven rounds, pinned, under 15 minutes; makes docs/performance.md of them
 tools/bench --page       that page again of the record that is there
 tools/bench --json FILE  the record for a program; --markdown FILE; --plots DIRECTORY
 tools/bench --segments   what one TCP segment costs, and how that grows
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings(options: argparse.Namespace) -> Settings:
     """What a run is to be like."""
-    rounds, seconds = (3, 0.15) if options.quick else (7, 0.5) if options.record else (5, 0.5)
+    rounds, seconds = (3, 0.15) if options.quick else (7, 0.4) if options.record else (5, 0.5)
     return Settings(
         rounds=options.rounds or rounds,
         seconds=options.seconds or seconds,
@@ -164,6 +164,7 @@ def notes(found: dict[str, Any]) -> list[str]:
         f"{'pinned' if found['settings']['pinned'] else 'not pinned'}",
         "congestion control: set on every kernel socket, as each row says; reno in the stack",
         report.digests(found),
+        *(f"{name}: {text}" for name, text in found["peers"].items()),
         *found["said"],
         *(f"not measured: {name}: {why}" for name, why in found["missing"].items()),
     ]

@@ -58,7 +58,8 @@ _ABOUT: Final = {
         "lists" are sent in super-frames (UDP_SEGMENT, up to 60 in one), indicated as a list of
         datagrams, and leave through WskSendMessages of up to 60; "joined" are the same with
         UDP_RECV_MAX_COALESCED_SIZE and UDP_SEND_MSG_SIZE, one buffer for all of a super-frame. C
-        on kernel sockets uses recvmmsg and sendmmsg throughout, Python one call for each datagram.
+        on kernel sockets uses recvmmsg and sendmmsg throughout, Python one call for each datagram;
+        neither has UDP_GRO, so each datagram is one to them in all three.
         """,
     "connections": """
         Connect, 64 octets of request, 64 of response, the subject's FIN, ours. The kernel's side

@@ -195,7 +195,7 @@ def _loss() -> list[Case]:
             (MEGABITS,),
             4,
             how | ({"settle": 0.5} if way == "out" else {}),
-            length=2.5,
+            length=6.0,
             bulk=True,
         )
         for way in ("in", "out")

@@ -98,7 +98,9 @@ def said(ratio: Ratio | None) -> str:
     """A ratio, or why there is none."""
     if ratio is None:
         return ""
-    return f"{ratio.value:.2f}" if ratio.value is not None else ratio.why
+    if ratio.value is None:
+        return ratio.why
+    return f"{ratio.value:.2f}" if ratio.value < 100 else f"{ratio.value:,.0f}"
 
 
 def columns(found: list[Row]) -> tuple[str, list[str]]:

@@ -197,13 +197,12 @@ def record(
     cases, said = chosen(settings)
     wanted = {name for case in cases for name in case.subjects}
     with running(settings, wanted) as bench:
-        bulk = [case for case in cases if case.bulk]
         jobs = {case.key: _present(bench, case) for case in cases}
         checks = [
             (case, name)
-            for case in bulk
+            for case in cases
             for name in jobs[case.key]
-            if _can_check(bench.subjects[name])
+            if case.bulk and _can_check(bench.subjects[name], case)
         ]
         if total is not None:
             single = sum(map(len, jobs.values()))
@@ -212,7 +211,7 @@ def record(
         figures: dict[str, dict[str, list[Any]]] = {
             case.key: {name: [] for name in jobs[case.key]} for case in cases
         }
-        verified = [_verified(bench, case, name, tell) for case in bulk for name in jobs[case.key]]
+        verified = [_verified(bench, case, name, tell) for case, name in checks]
         for turn in range(settings.rounds):
             for case in cases:
                 names = jobs[case.key]
@@ -222,22 +221,28 @@ def record(
         stack = bench.subjects[plan.STACK]
         assert isinstance(stack, StackSubject)
         return {
-            "format": FORMAT,
-            "when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            **_about(settings, cases),
             "machine": machine() | {"wire": stack.line, "generator": bench.loader.kind},
-            "settings": {
-                "rounds": settings.rounds,
-                "seconds": settings.seconds,
-                "quick": settings.quick,
-                "pinned": settings.pin,
-                "senders": [name for name in ("bbr", "reno") if any(name in c.key for c in cases)],
-            },
             "said": said,
             "missing": bench.missing,
             "peers": {peer.name: peer.text for peer in bench.peers},
             "verified": verified,
             "cases": {key: found for key, found in figures.items() if found},
         }
+
+
+def _about(settings: Settings, cases: list[Case]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "settings": {
+            "rounds": settings.rounds,
+            "seconds": settings.seconds,
+            "quick": settings.quick,
+            "pinned": settings.pin,
+            "senders": [cc for cc in ("bbr", "reno") if any(cc in case.key for case in cases)],
+        },
+    }
 
 
 def _silent(case: str, subject: str) -> None:
@@ -257,8 +262,9 @@ def _answer(bench: Bench, case: Case, name: str) -> Answer:
         return {"error": str(why)}
 
 
-def _can_check(subject: Subject) -> bool:
-    return not isinstance(subject, PeerSubject) or subject.peer.checks
+def _can_check(subject: Subject, case: Case) -> bool:
+    """What comes out is checked by the generator; what goes in, by who receives it."""
+    return case.verb == "out" or not isinstance(subject, PeerSubject) or subject.peer.checks
 
 
 def _verified(bench: Bench, case: Case, name: str, tell: Progress) -> dict[str, Any]:

@@ -120,11 +120,14 @@ TARGETS: Final = (
         ratio("echo-single-64", "rate", plan.PYTHON),
     ),
     Target("UDP echo, 64 octets", 100, 150, own("echo-single-64", "rate", 1e-3), " k/s"),
-    Target(
-        "UDP in through lists, 64 octets", 1000, 4000, own("sink-lists-64", "rate", 1e-3), " k/s"
-    ),
-    Target(
-        "UDP out through lists, 64 octets", 1000, 4000, own("burst-lists-64", "rate", 1e-3), " k/s"
+    *(
+        Target(f"UDP {way} in super-frames, 64 octets, {style}", 1000, 4000, value, " k/s")
+        for way, style, value in (
+            ("in", "lists", own("sink-lists-64", "rate", 1e-3)),
+            ("in", "joined", own("sink-joined-64", "rate", 1e-3)),
+            ("out", "lists", own("burst-lists-64", "rate", 1e-3)),
+            ("out", "joined", own("burst-joined-64", "rate", 1e-3)),
+        )
     ),
     Target("ping, beside the kernel", 12, 8, ratio("ping-4", "p50", plan.KERNEL), "", True),
     Target("ping, polling", 3, 1.5, ratio("ping-busy", "p50", plan.KERNEL), "", True),
