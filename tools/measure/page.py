@@ -212,8 +212,24 @@ def _verified(record: Record) -> str:
         at that place of the stream, and counts. Before the rounds, every workload is run once more
         on every subject with each octet checked, {2**25 >> 20} MiB (2 MiB through loss): into a
         subject, crc32 and the number of the octets it got beside those of what was sent; out of
-        it, every octet. In this run: {report.digests(record)}.
+        it, every octet. In this run: {report.digests(record)}. {_generator(record)}
         """
+
+
+def _generator(record: Record) -> str:
+    """How busy the generator was while this stack was measured."""
+    shares = [
+        answer["cpu"] / answer["seconds"]
+        for case in report.cases_of(record)
+        for answer in record["cases"][case.key].get(plan.STACK, [])
+        if "cpu" in answer and case.group == "bulk"
+    ]
+    if not shares:
+        return ""
+    found = stats.summary(shares)
+    return f"""
+        While this stack was measured in bulk, the generator used {found.median:.0%} of a processor
+        ({found.low:.0%} .. {found.high:.0%}); at 100% it would be the limit."""
 
 
 def _rate(record: Record, key: str, subject: str) -> float | None:

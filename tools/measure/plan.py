@@ -313,7 +313,7 @@ def _state() -> list[Case]:
     return [
         Case("idle-echo", "state", "UDP echo, 64 octets", "echo", both, (THOUSANDS,), 4, echo),
         Case("idle-in", "state", "TCP in, RENO sender", "in", both, (RATE,), 4, bulk),
-        Case("idle-cpu", "state", "nothing to do", "nothing", (IDLE,), (cpu,), length=2.0),
+        Case("idle-cpu", "state", "nothing to do", "nothing", (IDLE,), (cpu,), length=4.0),
         Case("launch", "state", "launch", "launch", (FRESH,), (ping, memory), quick=True),
         Case("sockets", "state", "connection sockets", "sockets", made_by, about),
     ]

@@ -121,7 +121,7 @@ TARGETS: Final = (
     ),
     Target("UDP echo, 64 octets", 100, 150, own("echo-single-64", "rate", 1e-3), " k/s"),
     *(
-        Target(f"UDP {way} in super-frames, 64 octets, {style}", 1000, 4000, value, " k/s")
+        Target(f"UDP {way}, super-frames of 64 octets, {style}", 1000, 4000, value, " k/s")
         for way, style, value in (
             ("in", "lists", own("sink-lists-64", "rate", 1e-3)),
             ("in", "joined", own("sink-joined-64", "rate", 1e-3)),

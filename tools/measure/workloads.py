@@ -96,7 +96,7 @@ def verify(loader: Loader, subject: Subject, case: Case) -> dict[str, Any]:
 
 def nothing(loader: Loader, subject: Subject, seconds: float) -> Answer:
     """Processor used while nothing happens."""
-    time.sleep(0.5)  # what opening the connections began is over
+    time.sleep(1.0)  # what opening the connections began is over
     used, start = subject.cpu(), time.perf_counter()
     time.sleep(seconds)
     return {"share": (subject.cpu() - used) / (time.perf_counter() - start)}
