@@ -32,12 +32,16 @@ EXTRAS = {
     "fuzz": ("demo",),
     "test": ("demo", "test"),
 }
+OPTIONAL = {"bench": "plots"}
+"""What a program is better with, and does without where it cannot be installed."""
 
 
 def main() -> NoReturn:
     name, arguments = sys.argv[1], sys.argv[2:]
     wanted = requirements(EXTRAS[name])
     python = environment(wanted, "-".join(EXTRAS[name]))
+    if name in OPTIONAL:
+        offer(python, OPTIONAL[name])
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     module = [str(python), "-m", f"tools.{name}"]
     if name == "test":
@@ -122,6 +126,23 @@ def make(place: Path, wanted: list[str], kind: str, mark: str) -> None:
             )
         stamp.write_text(mark)
         say(f"ready after {time.monotonic() - began:.0f} s")
+
+
+def offer(python: Path, extra: str) -> None:
+    """Try once to install `extra` into an environment that is there."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = listed["optional-dependencies"][extra]
+    stamp = python.parent.parent / f"wskstack-{extra}.stamp"
+    mark = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()
+    with contextlib.suppress(OSError):
+        if stamp.read_text() == mark:
+            return
+    say(f"  installing for {extra}: {', '.join(wanted)}")
+    words = [str(python), "-m", "pip", "install", "-q", "--no-input", *wanted]
+    if subprocess.run(words, capture_output=True).returncode:
+        say(f"  that failed; there will be no {extra}")
+    with contextlib.suppress(OSError):  # somebody else's environment stays as it is
+        stamp.write_text(mark)
 
 
 def works(python: Path) -> bool:

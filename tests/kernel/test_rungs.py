@@ -87,28 +87,6 @@ def test_a_rung_that_does_not_work_says_why() -> None:
     assert "no TAP was given" in result.stderr
 
 
-def test_the_benchmark_measures_everything(tmp_path: Path) -> None:
-    """One short round: every row has a figure of ours and one of the kernel's."""
-    figures = tmp_path / "figures.json"
-    words = [sys.executable, "-m", "tests.kernel.inside", sys.executable, "-m", "tools.bench"]
-    result = subprocess.run(
-        [*words, "--quick", "--json", str(figures)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=False,
-    )
-    if result.returncode == 2:
-        impossible(result.stderr)
-    assert result.returncode == 0, result.stderr
-    found = json.loads(figures.read_text())
-    rows = ("tcp_in", "tcp_out", "round_trips", "udp_echo", "ping", "connections")
-    assert all(found[row]["stack"][0] > 0 and found[row]["kernel"][0] > 0 for row in rows)
-    assert all(value > 0 for name, value in found["sockets"].items() if name != "kernel_octets")
-    assert "congestion control: reno on every kernel socket" in result.stdout
-
-
 def test_the_benchmark_of_tcp_measures_both_directions_of_both(tmp_path: Path) -> None:
     """One short round through loss and delay: the stack and a kernel, and two kernels."""
     figures = tmp_path / "figures.json"

@@ -64,6 +64,12 @@ def test_what_is_installed_is_what_the_project_lists() -> None:
     assert all(">=" in line for line in listed)
 
 
+def test_what_is_offered_is_an_extra_of_the_project() -> None:
+    for name, extra in bootstrap.OPTIONAL.items():
+        assert name in bootstrap.EXTRAS
+        assert set(bootstrap.requirements((extra,))) > set(bootstrap.requirements(()))
+
+
 def test_test_arguments() -> None:
     assert bootstrap.default_test_arguments(["-k", "tcp"])[0] == "-n"
     assert bootstrap.default_test_arguments(["--pdb"]) == []

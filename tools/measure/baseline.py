@@ -1,131 +1,214 @@
 # SPDX-License-Identifier: MIT
 """What the stack is compared with: the same services in Python on the kernel's sockets.
 
-    python -m tools.measure.baseline PID CONGESTION [MTU]
+    python -m tools.measure.baseline PID CONGESTION [PATTERN]
 
-makes a veth pair between the network namespace of PID and one of its own, takes 10.78.0.2 and
-fd78::2 there, and serves echo 7 (TCP, UDP), discard 9 and characters 19 until its input closes.
-Without an MTU it serves in the namespaces of PID as they are.
+serves in the namespaces of PID, 0 for the present ones, until its input closes: on TCP echo 7,
+discard 9, digest 10, sources 19 and 29 and respond 20, on UDP echo 7, sink 9 and how many 10,
+burst 19; load/common.h says what each does.  A process for each kind, blocking where one socket is
+all it has: as lean as Python on kernel sockets gets.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import selectors
+import signal
 import socket
+import struct
 import sys
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from tap import kernel
-from tap.netns import join, unshare
-from tools.services.echo import CHARACTERS
+from tap.netns import join
+from tools.measure.loader import HOT
 
-_CLONE_NEWNET: Final = 0x40000000
 _TCP_CONGESTION: Final = 13
 _CHUNK: Final = 1 << 18
+_SEND: Final = 1 << 20
+_MESSAGE: Final = 64
+_WISH: Final = struct.Struct("!HH")
+_COUNT: Final = struct.Struct("=Q")
+_HOT: Final = 19
+_COLD: Final = 29
+_BULK: Final = (7, 9, 10, _HOT, _COLD)
 
 
-def enter(pid: int, mtu: int) -> None:
-    """A namespace beside that of `pid`, and a link to it."""
-    from pyroute2 import IPRoute
-
-    join(pid)
-    with IPRoute() as route:  # stays where it was opened
-        unshare(_CLONE_NEWNET)
-        peer = {"ifname": "wskb1", "net_ns_pid": os.getpid()}
-        route.link("add", ifname="wskb0", kind="veth", peer=peer)
-    kernel.loopback_up()
-    kernel.configure("wskb1", mtu, (("10.78.0.2", 24), ("fd78::2", 64)))
+def listening(port: int, congestion: bytes) -> socket.socket:
+    """A listener for both families."""
+    made = socket.create_server(
+        ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024
+    )
+    made.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, congestion)
+    return made
 
 
-class Server:
-    """One thread, one selector: as lean as Python on kernel sockets gets."""
+def datagrams(port: int) -> socket.socket:
+    """A UDP socket for both families."""
+    made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    made.bind(("::", port))
+    return made
 
-    def __init__(self, congestion: bytes) -> None:
-        self._congestion = congestion
-        self._waiting = selectors.DefaultSelector()
+
+@dataclass(slots=True)
+class Flow:
+    """A connection, or a listener, of the bulk services."""
+
+    port: int
+    listener: bool
+    count: int = 0
+    crc: int = 0
+
+
+class Bulk:
+    """TCP services on one thread with one selector."""
+
+    def __init__(self, congestion: bytes, pattern: bytes) -> None:
+        self._pattern = memoryview(pattern)
+        self._periods = {_HOT: min(HOT, len(pattern)), _COLD: len(pattern)}
         self._buffer = bytearray(_CHUNK)
-        for port in (7, 9, 19):
-            self._listen(port)
-        udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        udp.bind(("::", 7))
-        udp.setblocking(False)
-        self._waiting.register(udp, selectors.EVENT_READ, self._echo_udp)
-        self._waiting.register(sys.stdin, selectors.EVENT_READ, None)
+        self._view = memoryview(self._buffer)
+        self._waiting = selectors.DefaultSelector()
+        for port in _BULK:
+            made = listening(port, congestion)
+            made.setblocking(False)
+            self._waiting.register(made, selectors.EVENT_READ, Flow(port, True))
 
     def run(self) -> None:
-        """Serve until standard input closes."""
+        """For ever."""
         while True:
             for key, _ in self._waiting.select():
-                if key.data is None:
-                    return
-                with contextlib.suppress(BlockingIOError):
-                    key.data(key.fileobj)
+                assert isinstance(key.fileobj, socket.socket)
+                try:
+                    going = self._ready(key.fileobj, key.data)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    going = False
+                if not going:
+                    self._waiting.unregister(key.fileobj)
+                    key.fileobj.close()
 
-    def _listen(self, port: int) -> None:
-        listener = socket.create_server(
-            ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=256
-        )
-        listener.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, self._congestion)
-        listener.setblocking(False)
+    def _ready(self, sock: socket.socket, flow: Flow) -> bool:
+        if flow.listener:
+            made, _ = sock.accept()
+            made.setblocking(False)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            way = selectors.EVENT_WRITE if flow.port in self._periods else selectors.EVENT_READ
+            self._waiting.register(made, way, Flow(flow.port, False))
+            return True
+        if flow.port in self._periods:
+            period = self._periods[flow.port]
+            at = flow.count % period
+            flow.count += sock.send(self._pattern[at : min(at + _SEND, period)])
+            return True
+        size = sock.recv_into(self._buffer)
+        if not size:
+            if flow.port == 10:
+                sock.send(b"%08x%016x" % (flow.crc, flow.count))
+            return False
+        flow.count += size
+        if flow.port == 10:
+            flow.crc = zlib.crc32(self._view[:size], flow.crc)
+        elif flow.port == 7:
+            sock.send(self._view[:size])
+        return True
 
-        def accept(_: object) -> None:
-            sock, _ = listener.accept()
-            sock.setblocking(False)
-            if port == 19:
-                self._waiting.register(sock, selectors.EVENT_WRITE, self._characters)
-            else:
-                self._waiting.register(
-                    sock, selectors.EVENT_READ, self._echo if port == 7 else self._discard
-                )
 
-        self._waiting.register(listener, selectors.EVENT_READ, accept)
+def respond(congestion: bytes, pattern: bytes) -> None:
+    """One request, one response, FIN."""
+    door = listening(20, congestion)
+    while True:
+        sock, _ = door.accept()
+        with sock, contextlib.suppress(OSError):
+            sock.send(sock.recv(_MESSAGE))
 
-    def _echo_udp(self, sock: socket.socket) -> None:
-        while True:
-            data, source = sock.recvfrom(2048)
-            sock.sendto(data, source)
 
-    def _echo(self, sock: socket.socket) -> None:
-        try:
-            data = sock.recv(65536)
-        except ConnectionError:
-            data = b""
-        if data:
-            sock.send(data)
-        else:
-            self._done(sock)
+def echo(congestion: bytes, pattern: bytes) -> None:
+    """Datagrams, back."""
+    sock = datagrams(7)
+    receive, send = sock.recvfrom, sock.sendto
+    while True:
+        data, source = receive(2048)
+        send(data, source)
 
-    def _discard(self, sock: socket.socket) -> None:
-        try:
-            more = sock.recv_into(self._buffer)
-        except ConnectionError:
-            more = 0
-        if not more:
-            self._done(sock)
 
-    def _characters(self, sock: socket.socket) -> None:
-        try:
-            sock.send(CHARACTERS)
-        except ConnectionError:
-            self._done(sock)
+def sink(congestion: bytes, pattern: bytes) -> None:
+    """Datagrams, counted; and how many those were."""
+    sock, asked = datagrams(9), datagrams(10)
+    sock.setblocking(False)
+    receive, buffer = sock.recv_into, bytearray(2048)
+    waiting = selectors.DefaultSelector()
+    waiting.register(sock, selectors.EVENT_READ)
+    waiting.register(asked, selectors.EVENT_READ)
+    count = 0
+    while True:
+        ready = {key.fileobj for key, _ in waiting.select()}
+        if sock in ready:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    receive(buffer)
+                    count += 1
+        if asked in ready:
+            _, source = asked.recvfrom(8)
+            asked.sendto(_COUNT.pack(count), source)
 
-    def _done(self, sock: socket.socket) -> None:
-        self._waiting.unregister(sock)
-        sock.close()
+
+def burst(congestion: bytes, pattern: bytes) -> None:
+    """As many datagrams of a size as a request asks for."""
+    sock = datagrams(19)
+    send = sock.sendto
+    while True:
+        wish, source = sock.recvfrom(8)
+        count, size = _WISH.unpack(wish)
+        data = pattern[:size]
+        for _ in range(count):
+            send(data, source)
+
+
+def bulk(congestion: bytes, pattern: bytes) -> None:
+    """`Bulk`."""
+    Bulk(congestion, pattern).run()
+
+
+_SERVICES: Final[tuple[Callable[[bytes, bytes], None], ...]] = (bulk, respond, echo, sink, burst)
 
 
 def main() -> None:
-    pid = int(sys.argv[1])
-    if len(sys.argv) > 3:
-        enter(pid, int(sys.argv[3]))
-    else:
-        join(pid)
-    server = Server(sys.argv[2].encode())
+    if int(sys.argv[1]):
+        join(int(sys.argv[1]))
+    congestion = sys.argv[2].encode()
+    pattern = Path(sys.argv[3]).read_bytes() if len(sys.argv) > 3 else None
+    children = []
+    for service in _SERVICES:
+        child = os.fork()
+        if child == 0:
+            service(congestion, pattern or random.Random(1).randbytes(_CHUNK * 4))
+            os._exit(1)
+        children.append(child)
+    until_listening(20)
     print("ready", flush=True)
-    server.run()
+    sys.stdin.read()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def until_listening(port: int) -> None:
+    """Wait until the services are there."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("::1", port), 1) as sock:
+            sock.send(bytes(_MESSAGE))
+            sock.recv(_MESSAGE)
+            return
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

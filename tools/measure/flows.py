@@ -23,8 +23,10 @@ import time
 from typing import Final
 
 from tap.netns import join
-from tools.measure import generator
 
+congestion = b"reno"
+
+_TCP_CONGESTION: Final = 13
 _CHUNK: Final = 1 << 18
 _DISCARD: Final = 9
 _CHARACTERS: Final = 19
@@ -93,7 +95,9 @@ class Flows:
 
 def _connecting(address: str, port: int) -> socket.socket:
     """A connection under way: one SYN after the other would take a round trip each."""
-    sock = generator.unconnected(address)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, congestion)
     sock.setblocking(False)
     sock.connect_ex((address, port))
     return sock
@@ -129,8 +133,9 @@ def measure(address: str, flows: int, settle: float, seconds: float) -> dict[str
 
 
 def main() -> None:
+    global congestion
     join(int(sys.argv[1]))
-    generator.congestion = sys.argv[2].encode()
+    congestion = sys.argv[2].encode()
     for line in sys.stdin:
         try:
             answer: dict[str, object] = {**measure(**json.loads(line))}

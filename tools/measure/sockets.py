@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a socket costs: time to make one, octets to keep one; ours and the kernel's.
 
-    python -m tools.measure.sockets     prints one JSON object
+    python -m tools.measure.sockets ours|kernel     prints one JSON object
 
 A process of its own, because counting octets (tracemalloc) slows everything else down.  The
 kernel's octets are the growth of its slab caches (/proc/meminfo), so they are rough.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import socket
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -72,22 +73,29 @@ def kernel_octets() -> float:
     return sorted(tries)[1]
 
 
-def main() -> None:
-    ours = Pair()
+def ours() -> dict[str, float]:
+    """Of this stack's connection sockets."""
+    pair = Pair()
     flags = WSK_FLAG_CONNECTION_SOCKET
     table = WSK_CLIENT_CONNECTION_DISPATCH()
 
     def one() -> Any:
-        return ours.socket(0, flags, table)
+        return pair.socket(0, flags, table)
 
-    result = {
-        "ours_seconds": timed(one),
-        "kernel_seconds": timed_kernel(),
-        "ours_octets": counted(lambda: [one() for _ in range(COUNT)]) / COUNT,
-        "kernel_octets": kernel_octets(),
-        "connection_octets": counted(lambda: Pair().connections(COUNT // 2)) / COUNT,
+    return {
+        "made": 1 / timed(one),
+        "octets": counted(lambda: [one() for _ in range(COUNT)]) / COUNT,
+        "linked": counted(lambda: Pair().connections(COUNT // 2)) / COUNT,
     }
-    print(json.dumps(result))
+
+
+def kernels() -> dict[str, float]:
+    """Of the kernel's."""
+    return {"made": 1 / timed_kernel(), "octets": kernel_octets()}
+
+
+def main() -> None:
+    print(json.dumps(ours() if sys.argv[1] == "ours" else kernels()))
 
 
 def timed_kernel() -> float:
