@@ -9,6 +9,7 @@ import runpy
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def example(name: str) -> Guest:
 def demo() -> Iterator[MemoryWorld]:
     world = MemoryWorld(attach(Wish(wire="memory")), guests=tuple(EXAMPLES))
     world.start()
+    for _, host in world.hosts():
+        for name in ECHOES:
+            await_service(host("tcp", example(name).port))
     yield world
     world.stop()
     assert world.stack.tcp.connections() == []
@@ -49,6 +53,18 @@ def demo() -> Iterator[MemoryWorld]:
 def host(demo: MemoryWorld, family: int) -> Host:
     wanted = 4 if family == addr.V4 else 6
     return next(host for number, host in demo.hosts() if number == wanted)
+
+
+def await_service(at: tuple[str, int]) -> None:
+    """A coroutine begins on a thread of its own: its listener may come a moment after the demo."""
+    for _ in range(200):
+        try:
+            if talk(at, b"?") == b"?":
+                return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError(f"nobody serves {at}")
 
 
 def talk(at: tuple[str, int], data: bytes) -> bytes:
