@@ -8,6 +8,7 @@ tools/bench --record     seven rounds, pinned, under 15 minutes; makes docs/perf
 tools/bench --page       that page again of the record that is there
 tools/bench --json FILE  the record for a program; --markdown FILE; --plots DIRECTORY
 tools/bench --segments   what one TCP segment costs, and how that grows
+tools/bench --profile    what the hot paths cost in memory, and where
 tools/bench tcp          goodput through loss and delay, and the cost of a segment: `bench_tcp`
 tools/bench wsk          what a WSK call costs: `bench_wsk`
 tools/bench ip           what a packet costs the IP layer, and whether that grows: `bench_ip`
@@ -34,7 +35,7 @@ from tools.measure.loader import Trouble
 from tools.measure.process import result
 from tools.measure.run import Settings
 from tools.measure.stats import BOUND
-from tools.measure.table import show_segments
+from tools.measure.table import show_profile, show_segments
 
 _DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 _WIDTH: Final = 128
@@ -47,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _MORE[options.what](options)
     if options.segments:
         show_segments(result("segments"))
+        return 0
+    if options.profile:
+        show_profile(result("hot"))
         return 0
     if options.page:
         page.write(_DOCS, json.loads((_DOCS / page.RECORD).read_text()))
@@ -71,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--record", action="store_true", help="write docs/performance.md")
     text.add_argument("--page", action="store_true", help="docs/performance.md, not measured again")
     text.add_argument("--segments", action="store_true", help="the cost of one TCP segment")
+    text.add_argument("--profile", action="store_true", help="the hot paths' cost, and where")
     text.add_argument("--only", default="", metavar="NAME", help="a group, or a part of a case")
     text.add_argument("--rounds", type=int, help="alternating rounds (default 5)")
     text.add_argument("--seconds", type=float, help="per figure (default 0.5)")

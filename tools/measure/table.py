@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +32,20 @@ def cell(figures: list[float], scale: float) -> str:
 def ratio(stack: list[float], kernel: list[float]) -> float:
     """Stack over kernel: the median of the rounds' own ratios."""
     return statistics.median(a / b for a, b in zip(stack, kernel, strict=True))
+
+
+def show_profile(found: dict[str, dict[str, Any]]) -> None:
+    """The hot paths: cost, and which package has how much of it."""
+    table = Table(title="the hot paths in memory, µs of CPU time, median of several goes")
+    table.add_column("")
+    for path in found:
+        table.add_column(path, justify="right")
+    table.add_row("", *(number(entry["cost"]) for entry in found.values()))
+    packages = sorted({name for entry in found.values() for name in entry["shares"]})
+    for package in packages:
+        shares = (entry["shares"].get(package, 0.0) for entry in found.values())
+        table.add_row(package, *(f"{share:.0%}" for share in shares))
+    console().print(table)
 
 
 def show_segments(found: dict[str, dict[str, float]]) -> None:
