@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stack.base.units import MS
-from tools.measure import options, plan
+from tools.measure import congestion, plan
 from tools.measure.loader import Answer, Loader, Trouble
 from tools.measure.peers import Peer, PeerSubject, found
 from tools.measure.plan import Case
@@ -98,8 +98,6 @@ class Bench:
             plan.MEMORY: lambda: InMemory(plan.MEMORY),
             plan.KERNEL_MEMORY: lambda: InMemory(plan.KERNEL_MEMORY),
         }
-        if plan.BUSY in wanted and not options.can_poll():
-            self.missing[plan.BUSY] = "this runtime has no option to poll before it sleeps"
         for name, make in makers.items():
             if name not in wanted or name in self.missing:
                 continue
@@ -160,7 +158,7 @@ def cores(pin: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def chosen(settings: Settings) -> tuple[list[Case], list[str]]:
     """The cases of a run, and sentences about what is left out."""
-    have = options.kernel_congestion()
+    have = congestion.kernel_congestion()
     senders = tuple(name for name in ("bbr", "reno") if name in have)
     said = []
     if "bbr" not in senders:

@@ -28,8 +28,8 @@ from tap.impair import ImpairedPort, Impairment
 from tap.ladder import KERNEL_ADDRESSES, STACK_ADDRESSES, Attachment, Refused, Wish, attach
 from tap.port import Port
 from tap.thread import ThreadRuntime
-from tools.measure.options import runtime_with
 from tools.measure.services import all_services
+from tools.world import spare_the_collector
 from wsk_api import Subsystem
 
 _LARGEST_UNIT: Final = 1024 if sys.platform == "linux" else 1
@@ -53,7 +53,7 @@ class Target:
 
     def __init__(self, wanted: dict[str, Any]) -> None:
         self.attachment = wire(wanted)
-        self._runtime: ThreadRuntime = runtime_with(int(wanted.get("busy", 0)))
+        self._runtime: ThreadRuntime = ThreadRuntime(busy_poll=int(wanted.get("busy", 0)))
         config = Config(dad=False, tcp_congestion=str(wanted.get("congestion", "reno")))
         self.stack = Stack(self._runtime.env, config)
         self._pattern = Path(wanted["pattern"]).read_bytes()
@@ -82,6 +82,7 @@ class Target:
         subsystem = Subsystem()
         subsystem.attach(self.stack.providers, self._runtime, self.stack.names)
         self._services = all_services(subsystem, self._pattern)
+        spare_the_collector()
 
     def stop(self) -> None:
         """Leave nothing behind."""
