@@ -21,7 +21,7 @@ from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
 from stack.base.views import cut
 from stack.link.seam import CSUM, TSO4, TSO6, USO, Device
-from stack.wire import ipv4, ipv6, tcp, udp, vnet
+from stack.wire import ipv4, tcp, udp, vnet
 
 _FIRST_ONLY = tcp.CWR
 _LAST_ONLY = tcp.FIN | tcp.PSH
@@ -75,38 +75,56 @@ def _begin(head: Head, out: Head, finish_here: bool) -> None:
 def _segments(
     head: Head, views: Sequence[View], out: Head, finish_here: bool
 ) -> Iterator[Sequence[View]]:
-    payload = memoryview(views[0] if len(views) == 1 else b"".join(views))
     _begin(head, out, finish_here)
     buf, net, l4 = out.buf, head.net, head.l4
     size = head.gso_size
-    total = len(payload)
     header = head.end - l4
+    above = l4 - net
     is_v4 = buf[net] >> 4 == 4
-    ident = _from_bytes(buf[net + 4 : net + 6], "big") if is_v4 else 0
+    left = _from_bytes(buf[net + 2 : net + 4], "big") - above - header
+    ident, lower = 0, 0
+    if is_v4:
+        ident = _from_bytes(buf[net + 4 : net + 6], "big")
+        _LENGTH_ID(buf, net + 2, 0, 0)
+        _U16(buf, net + 10, 0)
+        lower = _from_bytes(buf[net:l4], "big")  # what all IP headers have in common
+    else:
+        left = _from_bytes(buf[net + 4 : net + 6], "big") - header
     seq = _from_bytes(buf[l4 + 4 : l4 + 8], "big")
     flags = buf[l4 + 13]
     # The pseudo-header's sum without the length, which differs per segment.
-    pseudo = _from_bytes(buf[l4 + 16 : l4 + 18], "big") - (header + total)
-    for at in range(0, total, size):
-        part = payload[at : at + size]
+    upper = _from_bytes(buf[l4 + 16 : l4 + 18], "big") - (header + left)
+    if finish_here:
+        # And the header's without what differs, which stands at even places too.
+        _U32(buf, l4 + 4, 0)
+        buf[l4 + 13] = 0
+        _U16(buf, l4 + 16, 0)
+        upper += _from_bytes(buf[l4 : out.end], "big")
+    marks = flags & ~_LAST_ONLY
+    for part in cut(views, size):
+        count = size if left > size else left
+        left -= count
+        length = header + count
         if is_v4:
-            _fit_ipv4(buf, net, head.end - net + len(part), ident + at // size)
+            total = above + length
+            _LENGTH_ID(buf, net + 2, total, ident)
+            _U16(buf, net + 10, -(lower + total + ident) % 0xFFFF)
+            ident = (ident + 1) & 0xFFFF
         else:
-            _U16(buf, net + 4, head.end - net - ipv6.LENGTH + len(part))
-        _U32(buf, l4 + 4, (seq + at) & 0xFFFFFFFF)
-        keep = 0xFF
-        if at:
-            keep &= ~_FIRST_ONLY
-        if at + size < total:
-            keep &= ~_LAST_ONLY
-        buf[l4 + 13] = flags & keep
-        check = (pseudo + header + len(part)) % 0xFFFF
-        _U16(buf, l4 + 16, check)
+            _U16(buf, net + 4, length)
+        if not left:
+            marks |= flags & _LAST_ONLY
+        _U32(buf, l4 + 4, seq)
+        buf[l4 + 13] = marks
         if finish_here:
-            whole = _from_bytes(buf[l4 : out.end], "big") + data_sum(part)
-            _U16(buf, l4 + 16, finish(whole))
+            data = data_sum(part[0]) if len(part) == 1 else views_sum(part)
+            _U16(buf, l4 + 16, -(upper + length + seq + marks + data) % 0xFFFF)
+        else:
+            _U16(buf, l4 + 16, (upper + length) % 0xFFFF)
+        seq = (seq + count) & 0xFFFFFFFF
+        marks &= ~_FIRST_ONLY
         out.start = head.start
-        yield (part,)
+        yield part
 
 
 def _datagrams(
