@@ -25,40 +25,63 @@ LIMIT: Final = 4096
 """Pairs remembered; the one that was made first gives way."""
 
 
+class Counter:
+    """The identifications of one pair over IPv4, from `first` to `last` and over again."""
+
+    __slots__ = ("first", "last", "used")
+
+    def __init__(self, first: int, last: int, used: int) -> None:
+        self.first = first
+        self.last = last
+        self.used = used
+
+    def take(self, count: int = 1) -> int:
+        """The first of `count` in a row, which are used up by that."""
+        ident = self.used + 1
+        if ident + count - 1 > self.last:
+            ident = self.first
+        self.used = ident + count - 1
+        return ident
+
+
 class Identities:
     """Counters by source and destination."""
 
     def __init__(self, env: Env, limit: int = LIMIT, shard: int = 0, shards: int = 1) -> None:
         self._env = env
         self._limit = limit
-        self._shard = shard
-        self._shards = shards
-        self._range = 0x10000 // shards
-        self._counters: dict[bytes, list[int]] = {}
+        self._span = 0x10000 // shards
+        self._first = shard * self._span
+        self._counters: dict[bytes, Counter] = {}
+        self._hidden: dict[bytes, int] = {}
         self._key = b""
 
-    def counter(self, src: bytes, dst: bytes) -> list[int]:
-        """A list of one number, the last that was used: whoever uses one adds to it."""
+    def counter(self, src: bytes, dst: bytes) -> Counter:
+        """The counter of a pair, for IPv4."""
         key = src + dst
         found = self._counters.get(key)
         if found is None:
             if len(self._counters) >= self._limit:
                 del self._counters[next(iter(self._counters))]
-            found = self._counters[key] = [self._env.random_below(1 << 32)]
+            used = self._first + self._env.random_below(self._span)
+            found = Counter(self._first, self._first + self._span - 1, used)
+            self._counters[key] = found
         return found
 
     def take(self, src: bytes, dst: bytes) -> int:
         """The next identification for IPv4, 16 bits."""
-        counter = self.counter(src, dst)
-        counter[0] = (counter[0] + 1) % self._range
-        return counter[0] * self._shards + self._shard
+        return self.counter(src, dst).take()
 
     def take_hidden(self, src: bytes, dst: bytes) -> int:
         """The next identification for IPv6, 32 bits: four rounds of Luby and Rackoff's."""
-        counter = self.counter(src, dst)
-        counter[0] = (counter[0] + 1) & 0xFFFFFFFF
-        left, right = counter[0] >> 16, counter[0] & 0xFFFF
         pair = src + dst
+        used = self._hidden.get(pair)
+        if used is None:
+            if len(self._hidden) >= self._limit:
+                del self._hidden[next(iter(self._hidden))]
+            used = self._env.random_below(1 << 32)
+        self._hidden[pair] = used = (used + 1) & 0xFFFFFFFF
+        left, right = used >> 16, used & 0xFFFF
         for number in range(4):
             mixed = self._digest(pair + bytes((number, right >> 8, right & 0xFF)), 2)
             left, right = right, left ^ mixed

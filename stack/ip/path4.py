@@ -62,10 +62,8 @@ class Path4(Path):
             ident = 0
             frag = 0x4000
         else:
-            counter = self._ident
-            ident = (counter[0] + 1) & 0xFFFF
             # Of a super-frame every piece takes one.
-            counter[0] = ident if not gso else ident + (length - 9) // gso & 0xFFFF
+            ident = self._ident.take((length - 9) // gso + 1 if gso else 1)
             frag = 0
         ttl = ttl or self._hops
         check = -(self._base + tos + total + ident + frag + (ttl << 8 | proto)) % 0xFFFF
@@ -105,9 +103,7 @@ class Path4(Path):
         if df:
             ident, frag = 0, ipv4.DF
         else:
-            counter = self._ident
-            counter[0] = ident = (counter[0] + 1) & 0xFFFF
-            frag = 0
+            ident, frag = self._ident.take(), 0
         ttl = ttl or self._hops
         header = ipv4.build(tos, total, ident, frag, ttl, proto, self.src, self.dst, options)
         if not whole:

@@ -252,6 +252,18 @@ def test_identifications_of_several_stacks() -> None:
     assert max(set.union(*taken)) <= 0xFFFF
 
 
+def test_pieces_of_a_super_frame_do_not_leave_the_range() -> None:
+    """Each takes one; where not all fit before the end, they begin anew."""
+    table = Identities(VirtualEnv(1), shard=1, shards=4)
+    counter = table.counter(b"a", b"b")
+    for _ in range(5_000):
+        before = counter.used
+        first = counter.take(60)
+        assert 0x4000 <= first <= 0x8000 - 60
+        assert first == before + 1 or (first == 0x4000 and before + 60 >= 0x8000)
+        assert counter.take() in (first + 60, 0x4000)
+
+
 def test_labels_are_of_a_pair_and_look_random() -> None:
     table = Identities(VirtualEnv(1))
     labels = [table.label(b"a", bytes((number,))) for number in range(200)]
