@@ -57,19 +57,19 @@ class Loop:
         for nic, port in self._inputs:
             port.poll(now)
             read = port.read
-            receive = nic.receive
             frame = read()
             if frame is None:
                 continue
             self.heard = now
-            receive(frame)
+            frames = [frame]
             for _ in range(BATCH - 1):
                 frame = read()
                 if frame is None:
                     break
-                receive(frame)
+                frames.append(frame)
             else:
                 more = True
+            nic.receive_all(frames)
         if self._calls:
             self.heard = now
             for _ in range(len(self._calls)):

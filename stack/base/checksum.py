@@ -59,6 +59,11 @@ def data_sum(data: View) -> int:
     return total % 0xFFFF
 
 
+def sums(pieces: Sequence[bytes]) -> list[int]:
+    """`data_sum` of each piece."""
+    return list(map(data_sum, pieces))
+
+
 def views_sum(views: Sequence[View]) -> int:
     """The sum of the concatenation of `views`, without concatenating them.
 

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Floor 3: receive coalescing: consecutive TCP segments of one flow go up together.
+
+A device that does not coalesce delivers a bulk transfer as a row of frames that differ in little
+but sequence number, checksum and payload.  Of the frames that are read in one turn those that
+continue each other are put into a train.  Its first frame goes up as the ordinary packet that it
+is, with the others beside it (`Packet.train`).  Whoever understands that takes as many as he can
+use with the first (`tcp/train`); what is left goes up as if it had never been in a train, in
+order.  So nothing is dropped here and nothing is decided here: a frame joins if its link and IP
+headers say what the first one's say and are sound if those are, and its TCP header differs in
+nothing but the sequence number, which is the next, PSH and the checksum, which is TCP's to verify.
+
+IPv4 without options (RFC 791), IPv6 without extension headers (RFC 8200); TCP segments with
+payload and no flags but ACK and PSH (RFC 9293).  Frames of one flow are never reordered; those of
+different flows may be.  No frame waits beyond the call it came with.
+
+Called by `nic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
+from typing import Final
+
+from stack.wire import ethernet, ipv4, ipv6, tcp, vnet
+
+_PLAIN4: Final = 0x45  # version 4, a header of twenty octets
+_PLAIN: Final = 0x0FFF & ~tcp.PSH  # of the sixteen bits with the flags: all but length and PSH
+_PURE: Final = ipv6.LENGTH + tcp.LENGTH + tcp.MAX_OPTIONS
+"""A packet of so many octets or less may be a pure acknowledgment."""
+
+_LEAST: Final = ipv4.LENGTH + tcp.LENGTH
+_NOBODY: Final = 1 << 20  # longer than any frame
+
+_fields4 = Struct("!2xHH4xH12xI").unpack_from  # total length, identification, checksum; sequence
+_fields6 = Struct("!4xH38xI").unpack_from  # payload length; sequence
+_bits = Struct("!12xH").unpack_from
+_from_bytes = int.from_bytes
+
+
+class Train:
+    """A segment and those that continue it.
+
+    first   a frame of a flow, its network header at `net`; it is looked at when the second comes
+    """
+
+    __slots__ = ("_common", "_end", "_is_v4", "_mask", "_net", "_next", "_sum", "frames")
+
+    def __init__(self, first: bytes, net: int) -> None:
+        self.frames = [first]
+        self._net = net
+        self._end = 0  # of the headers, once they have been looked at
+        self._is_v4 = False
+        self._mask = self._common = self._next = self._sum = 0
+
+    def joins(self, frame: bytes) -> bool:
+        """Append `frame` if it continues what is here."""
+        end = self._end or self._begin()
+        size = len(frame)
+        if size <= end or _from_bytes(frame[:end], "little") & self._mask != self._common:
+            return False
+        net = self._net
+        if self._is_v4:
+            total, ident, check, seq = _fields4(frame, net)
+            if (total + ident + check - self._sum) % 0xFFFF:
+                return False
+        else:
+            total, seq = _fields6(frame, net)
+            total += ipv6.LENGTH
+        if seq != self._next or total != size - net:
+            return False
+        self.frames.append(frame)
+        self._next = (seq + size - end) & 0xFFFFFFFF
+        return True
+
+    def _begin(self) -> int:
+        """Read the first frame's headers.  Their end; more than any frame has if none may join."""
+        frame, net = self.frames[0], self._net
+        self._is_v4 = frame[net] == _PLAIN4
+        if self._is_v4:
+            l4 = net + ipv4.LENGTH
+            total, ident, check, seq = _fields4(frame, net)
+            self._sum = total + ident + check
+        else:
+            l4 = net + ipv6.LENGTH
+            total, seq = _fields6(frame, net)
+            total += ipv6.LENGTH
+        (bits,) = _bits(frame, l4)
+        size = len(frame)
+        end: int = l4 + (bits >> 12) * 4
+        super_frame = net > ethernet.LENGTH and frame[1] != vnet.GSO_NONE
+        plain = bits & _PLAIN == tcp.ACK and end >= l4 + tcp.LENGTH and not super_frame
+        if not plain or end >= size or total != size - net:
+            self._end = _NOBODY
+            return _NOBODY
+        self._end = end
+        self._mask = _mask(net, l4, end)
+        self._common = _from_bytes(frame[:end], "little") & self._mask
+        self._next = (seq + size - end) & 0xFFFFFFFF
+        return end
+
+
+@lru_cache(maxsize=64)
+def _mask(net: int, l4: int, end: int) -> int:
+    """What the headers of a train have in common, as the ones of a little-endian number."""
+    kept = bytearray(b"\xff" * end)
+    if l4 - net == ipv4.LENGTH:
+        kept[net + 2 : net + 6] = bytes(4)  # total length, identification
+        kept[net + 10 : net + 12] = bytes(2)  # checksum
+    else:
+        kept[net + 4 : net + 6] = bytes(2)  # payload length
+    kept[l4 + 4 : l4 + 8] = bytes(4)  # sequence number
+    kept[l4 + 13] = 0xFF & ~tcp.PSH
+    kept[l4 + tcp.CHECKSUM_AT : l4 + tcp.CHECKSUM_AT + 2] = bytes(2)
+    return _from_bytes(kept, "little")
+
+
+def _flow(frame: bytes, net: int) -> bytes:
+    """Addresses and ports of a TCP segment in an IP packet that can be in a train; else nothing."""
+    if len(frame) < net + _LEAST:
+        return b""
+    first = frame[net]
+    if first == _PLAIN4:
+        if frame[net + 9] == ipv4.PROTO_TCP and not (frame[net + 6] & 0x3F or frame[net + 7]):
+            return frame[net + 12 : net + 24]
+    elif first >> 4 == 6 and frame[net + 6] == ipv4.PROTO_TCP:
+        return frame[net + 8 : net + 44]
+    return b""
+
+
+def assemble(
+    frames: list[bytes],
+    net: int,
+    longest: int,
+    single: Callable[[bytes], None],
+    several: Callable[[list[bytes]], None],
+) -> None:
+    """Give each of `frames`, which were read in a row, to `single`, or to `several` in a list with
+    those that continue it.
+
+    net       offset of their network headers
+    longest   the longest packet that a device delivers which is not a super-frame
+    """
+    below, above = net + _PURE, net + longest
+    trains: dict[bytes, Train] = {}
+    train = None  # the last that somebody joined
+    for frame in frames:
+        if train is not None and train.joins(frame):
+            continue
+        train = None
+        if below < len(frame) <= above:
+            flow = _flow(frame, net)
+            if flow:
+                train = trains.get(flow)
+                if train is None:
+                    trains[flow] = Train(frame, net)
+                elif not train.joins(frame):
+                    several(train.frames)
+                    trains[flow] = Train(frame, net)
+                    train = None
+                continue
+        elif not trains:
+            single(frame)
+            continue
+        else:
+            flow = _flow(frame, net)
+        if trains:
+            # It goes behind what is held of its flow; if that cannot be told, behind everything.
+            for key in [flow] if flow else list(trains):
+                before = trains.pop(key, None)
+                if before is not None:
+                    several(before.frames)
+        single(frame)
+    for rest in trains.values():
+        several(rest.frames)
