@@ -31,6 +31,7 @@ _PLAIN: Final = 0x0FFF & ~tcp.PSH  # of the sixteen bits with the flags: all but
 _PURE: Final = ipv6.LENGTH + tcp.LENGTH + tcp.MAX_OPTIONS
 """A packet of so many octets or less may be a pure acknowledgment."""
 
+_TCP: Final = ipv4.PROTO_TCP
 _LEAST: Final = ipv4.LENGTH + tcp.LENGTH
 _NOBODY: Final = 1 << 20  # longer than any frame
 
@@ -46,14 +47,13 @@ class Train:
     first   a frame of a flow, its network header at `net`; it is looked at when the second comes
     """
 
-    __slots__ = ("_common", "_end", "_is_v4", "_mask", "_net", "_next", "_sum", "frames")
+    __slots__ = ("_common", "_end", "_frames", "_is_v4", "_mask", "_net", "_next", "_sum")
 
     def __init__(self, first: bytes, net: int) -> None:
-        self.frames = [first]
+        self._frames = [first]
         self._net = net
         self._end = 0  # of the headers, once they have been looked at
-        self._is_v4 = False
-        self._mask = self._common = self._next = self._sum = 0
+        self._next = 0
 
     def joins(self, frame: bytes) -> bool:
         """Append `frame` if it continues what is here."""
@@ -71,13 +71,22 @@ class Train:
             total += ipv6.LENGTH
         if seq != self._next or total != size - net:
             return False
-        self.frames.append(frame)
+        self._frames.append(frame)
         self._next = (seq + size - end) & 0xFFFFFFFF
         return True
 
+    def leaves(
+        self, single: Callable[[bytes], None], several: Callable[[list[bytes]], None]
+    ) -> None:
+        """Give what is here to `several`, or to `single` if nobody has joined."""
+        if len(self._frames) > 1:
+            several(self._frames)
+        else:
+            single(self._frames[0])
+
     def _begin(self) -> int:
         """Read the first frame's headers.  Their end; more than any frame has if none may join."""
-        frame, net = self.frames[0], self._net
+        frame, net = self._frames[0], self._net
         self._is_v4 = frame[net] == _PLAIN4
         if self._is_v4:
             l4 = net + ipv4.LENGTH
@@ -123,9 +132,9 @@ def _flow(frame: bytes, net: int) -> bytes:
         return b""
     first = frame[net]
     if first == _PLAIN4:
-        if frame[net + 9] == ipv4.PROTO_TCP and not (frame[net + 6] & 0x3F or frame[net + 7]):
+        if frame[net + 9] == _TCP and not (frame[net + 6] & 0x3F or frame[net + 7]):
             return frame[net + 12 : net + 24]
-    elif first >> 4 == 6 and frame[net + 6] == ipv4.PROTO_TCP:
+    elif first >> 4 == 6 and frame[net + 6] == _TCP:
         return frame[net + 8 : net + 44]
     return b""
 
@@ -144,34 +153,38 @@ def assemble(
     longest   the longest packet that a device delivers which is not a super-frame
     """
     below, above = net + _PURE, net + longest
+    proto4, proto6 = net + 9, net + 6
     trains: dict[bytes, Train] = {}
     train = None  # the last that somebody joined
     for frame in frames:
-        if train is not None and train.joins(frame):
-            continue
-        train = None
         if below < len(frame) <= above:
-            flow = _flow(frame, net)
-            if flow:
-                train = trains.get(flow)
-                if train is None:
-                    trains[flow] = Train(frame, net)
-                elif not train.joins(frame):
-                    several(train.frames)
-                    trains[flow] = Train(frame, net)
-                    train = None
+            if train is not None and train.joins(frame):
+                continue
+            train = None
+            if frame[proto4] == _TCP or frame[proto6] == _TCP:
+                flow = _flow(frame, net)
+                if flow:
+                    train = trains.get(flow)
+                    if train is None:
+                        trains[flow] = Train(frame, net)
+                    elif not train.joins(frame):
+                        train.leaves(single, several)
+                        trains[flow] = Train(frame, net)
+                        train = None
+                    continue
+            elif not trains:
+                single(frame)
                 continue
         elif not trains:
             single(frame)
             continue
-        else:
-            flow = _flow(frame, net)
-        if trains:
-            # It goes behind what is held of its flow; if that cannot be told, behind everything.
-            for key in [flow] if flow else list(trains):
-                before = trains.pop(key, None)
-                if before is not None:
-                    several(before.frames)
+        # It goes behind what is held of its flow; if that cannot be told, behind everything.
+        train = None
+        flow = _flow(frame, net)
+        for key in [flow] if flow else list(trains):
+            before = trains.pop(key, None)
+            if before is not None:
+                before.leaves(single, several)
         single(frame)
     for rest in trains.values():
-        several(rest.frames)
+        rest.leaves(single, several)

@@ -13,7 +13,7 @@ Called by `input`.
 from __future__ import annotations
 
 from stack.base import seq
-from stack.base.checksum import data_sum, sums
+from stack.base.checksum import data_sum, swapped_sums
 from stack.base.packet import Packet
 from stack.tcp.names import ACK_NOW, PROTO
 from stack.tcp.tcb import NO_RECOVERY, Tcb
@@ -75,11 +75,11 @@ def _intact(pkt: Packet, frames: list[bytes]) -> int:
     l4 = pkt.l4
     pseudo = _from_bytes(pkt.src + pkt.dst, "big") + PROTO - l4
     size = wanted = count = 0
-    for frame, total in zip(frames, sums(frames), strict=True):
+    for frame, total in zip(frames, swapped_sums(frames), strict=True):
         if len(frame) != size:
             size = len(frame)
-            wanted = (data_sum(frame[:l4]) - pseudo - size) % 0xFFFF
-        if total != wanted:
+            wanted = data_sum(frame[:l4]) - pseudo - size << 8
+        if (total - wanted) % 0xFFFF:
             break
         count += 1
     return count
