@@ -160,31 +160,25 @@ def assemble(
         if below < len(frame) <= above:
             if train is not None and train.joins(frame):
                 continue
-            train = None
-            if frame[proto4] == _TCP or frame[proto6] == _TCP:
-                flow = _flow(frame, net)
-                if flow:
-                    train = trains.get(flow)
-                    if train is None:
-                        trains[flow] = Train(frame, net)
-                    elif not train.joins(frame):
-                        train.leaves(single, several)
-                        trains[flow] = Train(frame, net)
-                        train = None
-                    continue
-            elif not trains:
-                single(frame)
+            maybe = frame[proto4] == _TCP or frame[proto6] == _TCP
+            flow = _flow(frame, net) if maybe else b""
+            if flow:
+                train = trains.get(flow)
+                if train is None:
+                    trains[flow] = Train(frame, net)
+                elif not train.joins(frame):
+                    train.leaves(single, several)
+                    trains[flow] = Train(frame, net)
+                    train = None
                 continue
-        elif not trains:
-            single(frame)
-            continue
-        # It goes behind what is held of its flow; if that cannot be told, behind everything.
         train = None
-        flow = _flow(frame, net)
-        for key in [flow] if flow else list(trains):
-            before = trains.pop(key, None)
-            if before is not None:
-                before.leaves(single, several)
+        if trains:
+            # It goes behind what is held of its flow; if that cannot be told, behind everything.
+            flow = _flow(frame, net)
+            for key in (flow,) if flow else tuple(trains):
+                before = trains.pop(key, None)
+                if before is not None:
+                    before.leaves(single, several)
         single(frame)
     for rest in trains.values():
         rest.leaves(single, several)
