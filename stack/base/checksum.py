@@ -83,13 +83,16 @@ def _swapped_sum(piece: bytes) -> int:
 _sum_rows: Callable[[bytes, int], list[int]] | None = None
 
 
-def use_numpy() -> bool:
-    """Let numpy do what it does faster from now on.  False if there is none.
+def use_numpy(wanted: bool = True) -> bool:
+    """Let numpy do what it does faster from now on, or not.  False if there is none.
 
     For whoever has a device that verifies no checksums.  The import takes a tenth of a second and
     some megabytes, so that it is not made before somebody asks.
     """
     global _sum_rows
+    if not wanted:
+        _sum_rows = None
+        return True
     try:
         import numpy as np
     except ImportError:
