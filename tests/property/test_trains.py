@@ -42,6 +42,7 @@ SETTINGS: Any = st.fixed_dictionaries(
         "family": st.sampled_from([addr.V4, addr.V6]),
         "ts": st.booleans(),
         "offload": st.booleans(),
+        "vouched": st.booleans(),
         "flags": st.sampled_from([SYN, SYN, SYN | ECE | CWR]),
     },
     optional={
@@ -96,7 +97,7 @@ class Script:
         elif what == "clock":
             self.clock += number + 1
         elif what == "old clock":
-            self.clock -= 1
+            self.clock = max(self.clock - 1, 0)
         elif what == "window":
             self.win = 1 + number
         elif what == "no window":

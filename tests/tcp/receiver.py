@@ -42,6 +42,7 @@ class Receiver:
         win: int = 65535,
         offload: bool = False,
         flags: int = SYN,
+        vouched: bool = False,
         **config: Any,
     ) -> None:
         self.world = World(seed=1)
@@ -60,6 +61,9 @@ class Receiver:
         )
         self.user = self.acceptor.users[0]
         self.ts = (5, 0) if ts else None
+        self.prefix = b""
+        if offload:
+            self.prefix = vnet.build(0, 66, 0, 34, 16) if vouched else vnet.PLAIN
         layer = self.host.stack.v4 if family == addr.V4 else self.host.stack.v6
         self.counted = Counted(layer)
         kind = ethernet.TYPE_IPV4 if family == addr.V4 else ethernet.TYPE_IPV6
@@ -81,8 +85,7 @@ class Receiver:
 
     def around(self, kind: bytes, packet: bytes) -> bytes:
         """A frame with `packet`."""
-        prefix = vnet.PLAIN if self.host.port.header else b""
-        return prefix + self.host.port.mac + self.peer.port.mac + kind + packet
+        return self.prefix + self.host.port.mac + self.peer.port.mac + kind + packet
 
     def row(self, count: int, size: int = SIZE) -> list[bytes]:
         return [self.frame(index * size, letters(index, size)) for index in range(count)]
