@@ -16,7 +16,7 @@ from stack.base import seq
 from stack.base.checksum import data_sum, swapped_sums
 from stack.base.packet import Packet
 from stack.tcp.names import ACK_NOW, PROTO
-from stack.tcp.tcb import NO_RECOVERY, Tcb
+from stack.tcp.tcb import Tcb
 from stack.wire.tcp import PSH, Segment
 
 _from_bytes = int.from_bytes
@@ -26,13 +26,8 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
     """Take what can be taken of `frames`, which continue `seg`, and remove it from there."""
     snd, rcv = tcb.snd, tcb.rcv
     pkt = seg.pkt
-    if (
-        tcb.estats is not None
-        or tcb.recover != NO_RECOVERY  # the first one's acknowledgment may have begun it
-        or tcb.dupacks
-        or seg.wnd << snd.wscale != snd.wnd
-    ):
-        return
+    if tcb.estats is not None or seg.wnd << snd.wscale != snd.wnd:
+        return  # each counts for itself; the window of one further on may be news
     start, flags_at = seg.start, pkt.l4 + 13
     room, mss, full, owed = rcv.wnd, rcv.mss, rcv.seen, rcv.owed
     views = []
@@ -51,10 +46,6 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
         return
     taken, octets = len(views), rcv.wnd - room
     tcb.recvq.extend(views, octets)
-    last = seq.sub(seq.add(rcv.nxt, octets), len(views[-1]))
-    if not seq.gt(snd.wl1, last):
-        snd.wl1 = last
-        snd.wl2 = seg.ack
     rcv.nxt = seq.add(rcv.nxt, octets)
     rcv.wnd = room
     rcv.seen = full

@@ -29,7 +29,7 @@ STEPS = st.one_of(
         st.sampled_from(
             (
                 *("gap", "again", "overlap", "push", "clock", "old clock", "window", "no window"),
-                *("ack", "pure", "marked", "checksum", "header", "hops", "urgent", "cwr"),
+                *("ack", "pure", "ahead", "marked", "checksum", "header", "hops", "urgent", "cwr"),
                 *("other", "datagram", "padded", "stamped otherwise", "fin", "rst", "syn"),
             )
         ),
@@ -124,6 +124,8 @@ class Script:
             return self.data(ACK | PSH)
         if what == "pure":
             return self.frame(at, 0)
+        if what == "ahead":
+            return self.frame(at + number, 0, win=1 + number)
         if what == "marked":
             return self.data(packet={"tos": number & 3})
         if what == "hops":

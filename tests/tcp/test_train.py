@@ -49,6 +49,58 @@ def test_a_train_goes_up_once(family: int) -> None:
     here.peer.sees_nothing()
 
 
+def test_segments_of_any_size_go_up_once(family: int) -> None:
+    here = Receiver(family)
+    sizes, at, row = [SIZE, 300, SIZE, 1401, 101, 77], 0, []
+    for index, size in enumerate(sizes):
+        row.append(here.frame(at, letters(index, size)))
+        at += size
+    here.turn(row)
+    assert here.counted.came == 1
+    assert here.user.data == b"".join(letters(*one) for one in enumerate(sizes))
+
+
+def test_full_is_what_the_largest_one_was(family: int) -> None:
+    """Small segments behind it are acknowledged later, however many (RFC 9293 3.8.6.3)."""
+    here = Receiver(family)
+    here.turn([here.frame(0, bytes(200)), here.frame(200, bytes(1400))])
+    here.peer.sees(ACK, ack=101 + 1600)
+    here.turn([here.frame(1600 + n * 200, bytes(200)) for n in range(3)])
+    here.peer.sees_nothing()
+
+
+def test_a_window_that_was_told_out_of_order(family: int) -> None:
+    """An acknowledgment from ahead has set the window: the first ones of a row are older than it,
+    those behind it are not (RFC 9293 3.10.7.4)."""
+    here = Receiver(family)
+    here.turn([here.frame(1500, b"", win=40)])
+    row = here.row(4)
+    here.turn(row[:1])
+    (info,) = here.host.stack.tcp.info()
+    assert info.snd_wnd == 40 << 7
+    here.turn(row[1:])
+    (info,) = here.host.stack.tcp.info()
+    assert info.snd_wnd == 1000 << 7
+    assert here.user.data == stream(4)
+
+
+def test_small_pieces_become_one(family: int) -> None:
+    """What a segment costs to hold is bounded, in a train as elsewhere."""
+    here = Receiver(family)
+    pieces: list[int] = []
+
+    class Keeper(StreamSink):
+        def received(self, views: list[memoryview], count: int, flags: int) -> int:
+            pieces.extend(map(len, views))
+            return count
+
+    here.user.stream.attach(Keeper())
+    here.turn([here.frame(n * 100, bytes(100)) for n in range(200)])
+    assert here.counted.came == 1
+    assert sum(pieces) == 200 * 100
+    assert len(pieces) < 100
+
+
 def test_with_vouched_checksums(family: int) -> None:
     """Behind a virtio-net header; what the device vouches for is not looked at."""
     here = Receiver(family, offload=True)
