@@ -136,7 +136,7 @@ def test_options_hold_for_what_is_sent_after_them(sender: OneByOne, family: int)
     sender.each(b"new", b"new")
     sender.settle()
     at = 14 + (8 if family == addr.V4 else 7)
-    assert [head[at] for head in sender.out.heads[-3:]] == [64, 64, 9]
+    assert [head[at] for head in sender.out.heads[-4:]] == [64, 64, 9, 9]
 
 
 def test_closing_loses_nothing(sender: OneByOne) -> None:
