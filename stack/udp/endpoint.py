@@ -9,12 +9,12 @@ the user (RFC 1122 4.1.3.3).  The half that sends is `sending`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stack.base import addr, fate, status
 from stack.base.packet import Packet
 from stack.ip.path import Path
-from stack.transport.datagram_seam import DatagramSink, Received, after, apart
+from stack.transport.datagram_seam import Received
 from stack.transport.options import (
     BLOCK,
     BOTH,
@@ -34,43 +34,25 @@ from stack.udp.way import MOST, PLAIN4, PLAIN6, fresh
 if TYPE_CHECKING:
     from stack.udp.protocol import UdpProtocol
 
-_MAX_TROUBLES: Final = 16
-_SILENT: Final = DatagramSink()
-
 
 class UdpEndpoint(Sending):
     """One UDP endpoint."""
 
     __slots__ = (
-        "_charged",
         "_hears_options",
         "_only",
-        "_paused",
-        "_queue",
-        "_room",
-        "_troubles",
         "hears_broadcasts",
         "memberships",
-        "sink",
     )
 
     def __init__(self, protocol: UdpProtocol, families: int) -> None:
         super().__init__(protocol, families)
-        self.sink: DatagramSink = _SILENT
         self.hears_broadcasts = True
-        self._charged = 0
         self._hears_options = False
-        self._paused = False
-        self._queue: list[Received] = []
         self._only: tuple[bytes, int] | None = None  # the one we receive from
-        self._room = protocol.receive_buffer
-        self._troubles: list[tuple[int, bytes, int]] = []
         self.memberships = Memberships(protocol.groups)
 
     # The user's side.
-
-    def attach(self, sink: DatagramSink) -> None:
-        self.sink = sink
 
     def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None:
@@ -85,26 +67,9 @@ class UdpEndpoint(Sending):
             self._protocol.bound.add(self._families, address, binding.port, self)
         return result
 
-    @property
-    def families(self) -> int:
-        """A mask of addr.V4 and addr.V6."""
-        return self._families
-
-    def queued(self) -> int:
-        """Octets, as charged, that were received and not yet taken."""
-        return sum(one.charge for one in self._queue)
-
     def remote_name(self) -> Name | None:
         """The one it receives from, None unless restricted."""
         return None if self._only is None else Name(*self._only)
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._queue:
-            self._protocol.work.mark(self)
-
-    def grant(self, charge: int) -> None:
-        self._charged -= charge
 
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
@@ -167,9 +132,7 @@ class UdpEndpoint(Sending):
 
     def close(self) -> None:
         self._protocol.runs.flush()
-        self.sink = _SILENT
-        self._queue = []
-        self._troubles.clear()
+        self._shut()
         self.memberships.leave_all()
         binding, self._binding = self._binding, None
         if binding is not None:
@@ -215,11 +178,8 @@ class UdpEndpoint(Sending):
         )
         if self._hears_options and len(pkt.src) == 4:
             received.options = frame[pkt.net + 20 : pkt.l4]
-        self._charged += charge
         self._protocol.counters.in_datagrams += count
-        self._queue.append(received)
-        if not self._paused and not self.marked:
-            self._protocol.work.mark(self)
+        self._arrived(received)
 
     def _that_fit(self, pkt: Packet, count: int, charge: int) -> tuple[int, int]:
         """Drop what the buffer has no room for: how many of `count` datagrams, all of which would
@@ -236,11 +196,8 @@ class UdpEndpoint(Sending):
         unwanted = self._only is not None and self._only != (one.address, one.port)
         if unwanted or self._charged + one.charge > self._room:
             return
-        self._charged += one.charge
         self._protocol.counters.in_datagrams += 1
-        self._queue.append(one)
-        if not self._paused and not self.marked:
-            self._protocol.work.mark(self)
+        self._arrived(one)
 
     def loops(self, index: int, group: bytes, source: bytes) -> bool:
         """What this host sends to `group` is to be heard here."""
@@ -264,22 +221,4 @@ class UdpEndpoint(Sending):
         way = self._way4 if len(address) == 4 else self._way6
         if result == status.TOO_BIG and not way.df:
             return
-        if len(self._troubles) < _MAX_TROUBLES:
-            self._troubles.append((result, address, port))
-            self._protocol.work.mark(self)
-
-    def indicate(self) -> None:
-        """Hand everything queued to the sink."""
-        while self._troubles:
-            self.sink.troubled(*self._troubles.pop(0))
-        if self._paused or not self._queue:
-            return
-        batch = self._queue
-        self._queue = []
-        sink = self.sink
-        if not sink.joined:
-            batch = apart(batch)
-        rest = after(batch, sink.received(batch))
-        if rest and self._binding is not None:
-            self._queue = rest + self._queue
-            self._paused = True
+        self._went_wrong(result, address, port)

@@ -19,9 +19,8 @@ from stack.base.addr import V4, V6
 from stack.base.head import NO_CHECKSUM
 from stack.base.units import View
 from stack.base.views import cut
-from stack.base.worklist import Workable
 from stack.ip.path import Path
-from stack.transport.datagram_seam import Datagram
+from stack.transport.inbox import Inbox
 from stack.transport.options import PATH_MTU_DONT, PATH_MTU_PROBE, Outgoing
 from stack.transport.ports import Binding
 from stack.udp.runs import MAX_SUPER, MOST_SEGMENTS, MOST_VIEWS, Run
@@ -38,13 +37,12 @@ _MAX_PAYLOAD: Final = 65535 - udp.LENGTH
 _REMEMBERED: Final = 64
 
 
-class Sending(Workable, Datagram):
+class Sending(Inbox):
     """What an endpoint has and does to send."""
 
     __slots__ = (
         "_binding",
         "_broadcast",
-        "_families",
         "_flow",
         "_paths",
         "_protocol",
@@ -55,9 +53,8 @@ class Sending(Workable, Datagram):
     )
 
     def __init__(self, protocol: UdpProtocol, families: int) -> None:
-        super().__init__()
+        super().__init__(families, protocol.receive_buffer, protocol.work)
         self._protocol = protocol
-        self._families = families
         self._binding: Binding | None = None
         self._broadcast = False
         self._flow = 0
