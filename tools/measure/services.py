@@ -218,7 +218,8 @@ class Burst(Datagrams):
     port = SOURCE
 
     def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
-        self._mdl = MDL(memoryview(pattern)[:2048])
+        self._once = pattern[:2048]
+        self._mdl = MDL(self._once)
         super().__init__(subsystem)
 
     def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
@@ -236,7 +237,7 @@ class Burst(Datagrams):
 
 
 class ListBurst(Burst):
-    """UDP port 49: the same in WskSendMessages of up to 60 datagrams."""
+    """UDP port 49: the same in WskSendMessages of up to 60 datagrams, with memory for each."""
 
     port = LIST_SOURCE
 
@@ -247,16 +248,18 @@ class ListBurst(Burst):
     def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
         while count > 0:
             many = min(count, TOGETHER)
-            head = self._lists.get((buffer.Length, many)) or self._made(buffer, many)
+            head = self._lists.get((buffer.Length, many)) or self._made(buffer.Length, many)
             IoReuseIrp(self.irp)
             socket.Dispatch.WskSendMessages(socket, head, 0, to, 0, None, self.irp)
             count -= many
 
-    def _made(self, buffer: WSK_BUF, count: int) -> WSK_BUF_LIST:
-        head = WSK_BUF_LIST(buffer)
-        for _ in range(count - 1):
-            head = WSK_BUF_LIST(buffer, head)
-        self._lists[buffer.Length, count] = head
+    def _made(self, size: int, count: int) -> WSK_BUF_LIST:
+        memory = memoryview(self._once[:size] * count)
+        head: WSK_BUF_LIST | None = None
+        for at in range(size * (count - 1), -1, -size):
+            head = WSK_BUF_LIST(WSK_BUF(MDL(memory[at : at + size]), 0, size), head)
+        assert head is not None
+        self._lists[size, count] = head
         return head
 
 
@@ -266,7 +269,6 @@ class JoinedBurst(Burst):
     port = JOINED_SOURCE
 
     def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
-        self._once = pattern[:2048]
         self._buffers: dict[tuple[int, int], WSK_BUF] = {}
         super().__init__(subsystem, pattern)
 
