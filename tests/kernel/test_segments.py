@@ -15,10 +15,9 @@ from stack.link.seam import USO
 from stack.transport.datagram_seam import Datagram
 from stack.udp.endpoint import UdpEndpoint
 from tap.ioctls import finished_by_kernel
-from tap.ladder import Refused, Wish, attach
 from tests.harness.datagrams import Joiner
 from tests.kernel.client import digest_of
-from tests.kernel.conftest import KernelWorld, impossible
+from tests.kernel.conftest import KernelWorld, attached
 from tests.kernel.test_traffic import eventually
 from tools.measure import services as measure
 from tools.measure.loader import Loader
@@ -118,10 +117,7 @@ def test_what_the_kernel_hears(kernel: KernelWorld, address: str, ear: Ear, join
 
 @pytest.mark.parametrize("wire", ["userns", "veth"])
 def test_without_offload_none_is_longer_than_the_link(wire: str) -> None:
-    try:
-        attachment = attach(Wish(wire=wire, offload=False))
-    except Refused as why:
-        impossible(f"--wire {wire}: {why}")
+    attachment = attached(wire, offload=False)
     world = KernelWorld(attachment)
     world.start()
     ear = Ear(world)
