@@ -86,13 +86,19 @@ class Loop:
 
     def deadline(self) -> int:
         """When the next turn is due if nothing arrives before."""
-        when = NEVER
         if self._calls:
             return 0
+        when = NEVER
         for stack in self.stacks:
-            when = min(when, 0 if stack.busy() else stack.next_deadline())
+            if stack.busy():
+                return 0
+            due = stack.timers.next_deadline()
+            if due < when:
+                when = due
         for port in self.ports:
-            when = min(when, port.deadline())
+            due = port.deadline()
+            if due < when:
+                when = due
         return when
 
     def close(self) -> None:
