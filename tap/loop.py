@@ -26,7 +26,7 @@ BATCH: Final = 32
 A sender who fills his window waits for the acknowledgment that leaves at the end of the turn: more
 would have him wait longer, fewer would have the turn's own cost shared by fewer.
 """
-_PLAIN_BATCH: Final = 64
+PLAIN_BATCH: Final = 64
 """The same where a frame is a segment: all of the 45 that a sender cuts 64 KB into, who would
 otherwise be answered in the middle."""
 
@@ -45,7 +45,7 @@ class Loop:
 
     def add(self, stack: Stack, nic: Nic, port: Port) -> None:
         """Feed `nic` of `stack` from `port`, and drive `stack`."""
-        batch = BATCH if port.features & TSO4 else _PLAIN_BATCH
+        batch = BATCH if port.features & TSO4 else PLAIN_BATCH
         self._inputs.append((nic, port, batch))
         self.ports.append(port)
         if stack not in self.stacks:

@@ -161,9 +161,8 @@ class Nic(Interface):
                 frame, fate.FRAME_LENGTH_FIELD if short else fate.ETHERTYPE_UNKNOWN
             )
             return
-        layer.receive(
-            Packet(frame, self, net, size, csum_ok, gso_size, cast, self._env.now, behind)
-        )
+        now = self._env.now
+        layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, now, behind))
 
     def _receive_train(self, frames: list[bytes]) -> None:
         """Each of `frames` goes up, those together that somebody takes together."""

@@ -46,6 +46,10 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
         return
     taken, octets = len(views), rcv.wnd - room
     tcb.recvq.extend(views, octets)
+    last = seq.sub(seq.add(rcv.nxt, octets), len(views[-1]))
+    if not seq.gt(snd.wl1, last):
+        snd.wl1 = last
+        snd.wl2 = seg.ack
     rcv.nxt = seq.add(rcv.nxt, octets)
     rcv.wnd = room
     rcv.seen = full
