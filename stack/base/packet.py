@@ -43,9 +43,10 @@ class Packet:
                     together from fragments keeps an offset of 0 here
     arrived         ns; the clock of every measurement this packet causes
     train           frames that continue this one, or None (`link/train`): the same headers, up to
-                    lengths and identification, PSH and checksum, and sequence numbers in a row.
+                    lengths and identification, PSH and checksum, and sequence numbers in a row;
+                    or datagrams of the same flow.
                     Who takes some with this packet removes them from the front; he looks at their
-                    TCP checksums, which nobody has, unless `csum_ok`
+                    checksums, which nobody has, unless `csum_ok`
     """
 
     __slots__ = (

@@ -13,13 +13,10 @@ Called by `input`.
 from __future__ import annotations
 
 from stack.base import seq
-from stack.base.checksum import data_sum, swapped_sums
-from stack.base.packet import Packet
-from stack.tcp.names import ACK_NOW, PROTO
+from stack.tcp.names import ACK_NOW
 from stack.tcp.tcb import Tcb
+from stack.transport.train import intact
 from stack.wire.tcp import PSH, Segment
-
-_from_bytes = int.from_bytes
 
 
 def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
@@ -31,7 +28,7 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
     start, flags_at = seg.start, pkt.l4 + 13
     room, mss, full, owed = rcv.wnd, rcv.mss, rcv.seen, rcv.owed
     views = []
-    for frame in frames if pkt.csum_ok else frames[: _intact(pkt, frames)]:
+    for frame in frames if pkt.csum_ok else frames[: intact(pkt, frames)]:
         size = len(frame) - start
         if size > room:
             break
@@ -58,23 +55,3 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
         tcb.ack = ACK_NOW
     tcb.protocol.counters.in_segs += taken
     del frames[:taken]
-
-
-def _intact(pkt: Packet, frames: list[bytes]) -> int:
-    """How many of `frames` there are before the first whose checksum is wrong.
-
-    Octets before the segment are summed with it and subtracted, which is cheaper than a copy
-    without them.  Packets of one size have the same there: what differs in an IPv4 header is
-    made up for by its own checksum.
-    """
-    l4 = pkt.l4
-    pseudo = _from_bytes(pkt.src + pkt.dst, "big") + PROTO - l4
-    size = wanted = count = 0
-    for frame, total in zip(frames, swapped_sums(frames), strict=True):
-        if len(frame) != size:
-            size = len(frame)
-            wanted = data_sum(frame[:l4]) - pseudo - size << 8
-        if (total - wanted) % 0xFFFF:
-            break
-        count += 1
-    return count

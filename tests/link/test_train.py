@@ -9,7 +9,7 @@ import pytest
 
 from stack.base import addr
 from stack.link.train import assemble
-from stack.wire import ethernet, vnet
+from stack.wire import ethernet, udp, vnet
 from stack.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 from tests.harness import Peer, World
 
@@ -204,16 +204,59 @@ def test_what_cannot_join_goes_behind_its_flow(line: Line) -> None:
 
 
 def test_strangers_let_everything_through_first(line: Line) -> None:
-    """Of a packet that is no plain TCP segment nobody knows here what it belongs to."""
+    """Of a packet that is neither plain TCP nor UDP nobody knows here what it belongs to."""
     here = [line.frame(index) for index in range(3)]
     there = [line.frame(index, sport=40001) for index in range(2)]
     peer = line.peer
     short = peer.host.port.mac + peer.port.mac + ethernet.TYPE_ARP + bytes(28)
     for size in (50, SIZE):
-        datagram = here[0][:NET] + bytes((0x45, *bytes(8), 17)) + bytes(size)
-        for stranger in (short, datagram, b"", b"\0" * 14, here[0][: NET + 30]):
+        tunnel = here[0][:NET] + bytes((0x45, *bytes(8), 47)) + bytes(size)
+        for stranger in (short, tunnel, b"", b"\0" * 14, here[0][: NET + 25]):
             given = line.gives([here[0], there[0], here[1], there[1], stranger, here[2]])
             assert given == [here[:2], there, [stranger], here[2:]]
+
+
+def datagram(
+    line: Line, index: int = 0, size: int = 100, dport: int = 7, extra: int = 0, **packet: int
+) -> bytes:
+    """The `index`th of a flow; `extra` makes its length wrong."""
+    peer = line.peer
+    bare = udp.HEADER.pack(40000, dport, 8 + size + extra, 0) + bytes([index & 0xFF]) * size
+    bare = peer.checked(17, bare, 6, peer.mine, peer.theirs)
+    kind, whole = peer.packet_bytes(17, bare, **packet)  # type: ignore[arg-type]
+    return peer.host.port.mac + peer.port.mac + kind + whole
+
+
+def test_datagrams_of_one_flow(line: Line) -> None:
+    """Of any size but none at all."""
+    frames = [datagram(line, n, size, ident=n) for n, size in enumerate((9, 400, 1, 1400, 9))]
+    assert line.gives(frames) == [frames]
+    empty = [datagram(line, size=0), datagram(line, size=0)]
+    assert line.gives(empty) == [[frame] for frame in empty]
+    assert line.gives([frames[0], empty[0], frames[1]]) == [frames[:1], empty[:1], frames[1:2]]
+
+
+@pytest.mark.parametrize(
+    "how", [{"extra": 1}, {"extra": -1}, {"ttl": 63}, {"tos": 1}, {"extra": -101}]
+)
+def test_datagrams_that_are_otherwise(line: Line, how: dict[str, int]) -> None:
+    before, after = datagram(line), datagram(line, 1, **how)
+    assert line.gives([before, after]) == [[before], [after]]
+    assert line.gives([after, before]) == [[after], [before]]
+
+
+def test_flows_of_datagrams_in_turns(line: Line) -> None:
+    here = [datagram(line, n) for n in range(3)]
+    there = [datagram(line, n, dport=8) for n in range(3)]
+    mixed = [frame for both in zip(here, there, strict=True) for frame in both]
+    assert line.gives(mixed) == [here, there]
+
+
+def test_a_segment_between_datagrams_of_its_ports(line: Line) -> None:
+    """It is none of them, and no mistake is made if it is taken for a part of the flow."""
+    here = [datagram(line, n, dport=80) for n in range(2)]
+    frames = [here[0], line.frame(), here[1]]
+    assert line.gives(frames) == [[frame] for frame in frames]
 
 
 def test_behind_a_virtio_net_header(line: Line) -> None:
