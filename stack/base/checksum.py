@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from stack.base.units import View
+from stack.base.views import cut
 
 _FOLD_LIMIT: Final = 1536  # octets that four foldings bring below 96
 _CHUNK: Final = 4096
@@ -70,6 +71,21 @@ def swapped_sums(pieces: Sequence[bytes]) -> list[int]:
     return list(map(_swapped_sum, pieces))
 
 
+def segment_sums(views: Sequence[View], size: int) -> list[int]:
+    """The sums of `views`, put together, in pieces of `size` octets; the last may be shorter."""
+    if _sum_rows is None or size & 1:
+        return [
+            data_sum(part[0]) if len(part) == 1 else views_sum(part) for part in cut(views, size)
+        ]
+    data = memoryview(views[0] if len(views) == 1 else b"".join(views))
+    whole = len(data) - len(data) % size
+    # Swapping the octets of a word twice leaves it as it was.
+    found = [total << 8 for total in _sum_rows(data[:whole], size)] if whole else []
+    if whole < len(data):
+        found.append(data_sum(data[whole:]))
+    return found
+
+
 def _swapped_sum(piece: bytes) -> int:
     if len(piece) > _FOLD_LIMIT:
         return data_sum(piece) << 8
@@ -80,7 +96,7 @@ def _swapped_sum(piece: bytes) -> int:
     return (total >> 768) + (total & _M768)
 
 
-_sum_rows: Callable[[bytes, int], list[int]] | None = None
+_sum_rows: Callable[[View, int], list[int]] | None = None
 
 
 def use_numpy(wanted: bool = True) -> bool:
@@ -98,7 +114,7 @@ def use_numpy(wanted: bool = True) -> bool:
     except ImportError:
         return False
 
-    def sum_rows(data: bytes, size: int) -> list[int]:
+    def sum_rows(data: View, size: int) -> list[int]:
         words = np.frombuffer(data, "<u2").reshape(-1, size >> 1)
         found: list[int] = np.add.reduce(words, 1, np.uint32).tolist()
         return found

@@ -62,3 +62,15 @@ def test_update_is_recomputing(data: bytes, new: int) -> None:
 def test_zero_has_one_spelling() -> None:
     assert checksum.finish(0) == 0
     assert checksum.finish(0xFFFF) == 0
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6), st.integers(1, 90), st.booleans())
+def test_segments_have_the_sums_of_their_octets(parts: list[bytes], size: int, numpy: bool) -> None:
+    data = b"".join(parts)
+    checksum.use_numpy(numpy)
+    try:
+        found = checksum.segment_sums(parts, size)
+    finally:
+        checksum.use_numpy(False)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert [total % 0xFFFF for total in found] == [checksum.data_sum(one) for one in pieces]
