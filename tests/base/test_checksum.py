@@ -37,6 +37,23 @@ def test_every_size_class_agrees(size: int, salt: int) -> None:
     assert same(checksum.finish(checksum.data_sum(data)), naive(data))
 
 
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=80), st.binary(min_size=1400, max_size=1700)), max_size=9
+    ),
+    st.booleans(),
+)
+def test_sums_of_many_are_those_of_each(pieces: list[bytes], numpy: bool) -> None:
+    """Odd and even sizes, empty ones, and those that are folded in chunks, with numpy and
+    without: it is the same number with its octets swapped."""
+    checksum.use_numpy(numpy)
+    found = checksum.swapped_sums(pieces)
+    checksum.use_numpy(False)
+    assert len(found) == len(pieces)
+    for piece, total in zip(pieces, found, strict=True):
+        assert same(total, checksum.data_sum(piece) << 8)
+
+
 @given(st.lists(st.binary(max_size=50), max_size=6))
 def test_views_count_as_their_concatenation(parts: list[bytes]) -> None:
     assert checksum.views_sum(parts) == checksum.data_sum(b"".join(parts))
