@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stack.base import checksum
@@ -43,6 +43,7 @@ def test_every_size_class_agrees(size: int, salt: int) -> None:
     ),
     st.booleans(),
 )
+@example([b"", b""], True)
 def test_sums_of_many_are_those_of_each(pieces: list[bytes], numpy: bool) -> None:
     """Odd and even sizes, empty ones, and those that are folded in chunks, with numpy and
     without: it is the same number with its octets swapped."""
