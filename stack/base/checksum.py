@@ -64,8 +64,7 @@ def data_sum(data: View) -> int:
 def swapped_sums(pieces: Sequence[bytes]) -> list[int]:
     """The sum of each piece with the octets of every word swapped: 256 times `data_sum`."""
     if _sum_rows is not None and len(pieces) > 1:
-        size = max(map(len, pieces))
-        size += size & 1
+        size = (max(map(len, pieces)) + 1 & ~1) or 2
         # Zeroes at the end change nothing.
         return _sum_rows(b"".join([piece.ljust(size, b"\0") for piece in pieces]), size)
     return list(map(_swapped_sum, pieces))

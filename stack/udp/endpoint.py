@@ -191,7 +191,7 @@ class UdpEndpoint(Sending):
             return
         vouched, check = pkt.csum_ok, pkt.l4 + 6
         if not vouched and frames[0][check : check + 2] == _NO_CHECKSUM:
-            return
+            return  # the others will be without one too: there is nothing to sum
         start, src, dst, index = pkt.l4 + 8, pkt.src, pkt.dst, pkt.nic.index
         tos, ttl = pkt.tos, pkt.ttl
         room = self._room - self._charged

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stack.base import checksum
@@ -35,6 +35,24 @@ def test_every_size_class_agrees(size: int, salt: int) -> None:
     block = bytes((n * 7 + salt) & 0xFF for n in range(251))
     data = (block * (size // 251 + 1))[:size]
     assert same(checksum.finish(checksum.data_sum(data)), naive(data))
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=80), st.binary(min_size=1400, max_size=1700)), max_size=9
+    ),
+    st.booleans(),
+)
+@example([b"", b""], True)
+def test_sums_of_many_are_those_of_each(pieces: list[bytes], numpy: bool) -> None:
+    """Odd and even sizes, empty ones, and those that are folded in chunks, with numpy and
+    without: it is the same number with its octets swapped."""
+    checksum.use_numpy(numpy)
+    found = checksum.swapped_sums(pieces)
+    checksum.use_numpy(False)
+    assert len(found) == len(pieces)
+    for piece, total in zip(pieces, found, strict=True):
+        assert same(total, checksum.data_sum(piece) << 8)
 
 
 @given(st.lists(st.binary(max_size=50), max_size=6))
