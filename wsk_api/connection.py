@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from stack.base.status import ABORTED, OK
+from stack.base.status import ABORTED, OK, PENDING
 from stack.transport.options import BOTH
 from stack.transport.seam import (
     OPTION_KEEPALIVE,
@@ -180,9 +180,9 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         how = SEND_NODELAY if flags & WSK_FLAG_NODELAY else 0
         if flags & WSK_FLAG_OOB:
             how |= SEND_URGENT
-        status = ntstatus(stream.send(pieces, buffer.Length, how, irp))
-        if status != STATUS_PENDING:
-            return status, 0
+        status = stream.send(pieces, buffer.Length, how, irp)
+        if status != PENDING:
+            return ntstatus(status), 0
         return self.hold(irp, stream.cancel)
 
     def disconnect(self, buffer: WSK_BUF | None, flags: int, irp: IRP) -> tuple[int, int]:
@@ -214,17 +214,16 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         return self.hold(irp, never if pieces else stream.cancel)
 
     def done(self, token: object, status: int, count: int) -> None:
-        result = ntstatus(status)
-        if isinstance(token, FirstData):
+        if isinstance(token, IRP):
+            if token.token is not None and self._opened(token, status):
+                return
+            if status == OK:
+                self.answer(token, STATUS_SUCCESS, count)
+            else:
+                self.answer(token, ntstatus(status))
+        elif isinstance(token, FirstData) and self._connected and token.irp is not None:
             # While not connected the answer is that of the connect, which is still to come.
-            if self._connected and token.irp is not None:
-                self.answer(token.irp, result)
-            return
-        if not isinstance(token, IRP):
-            return
-        if token.token is not None and self._opened(token, status):
-            return
-        self.answer(token, result, count if NT_SUCCESS(result) else 0)
+            self.answer(token.irp, ntstatus(status))
 
     def _opened(self, irp: IRP, status: int) -> bool:
         """The answer to a connect.  True if its request goes on, until its data is through."""
@@ -287,12 +286,14 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def received(self, arrived: list[memoryview], count: int, flags: int) -> int:
         """Queued requests first, then the event; what nobody takes stays in the transport."""
-        taken, rest = self._fill(arrived, count)
-        if taken and self.endpoint is not None:
-            self.endpoint.grant(taken)
+        taken = 0
+        if self._receives:
+            taken, arrived = self._fill(arrived, count)
+            if taken and self.endpoint is not None:
+                self.endpoint.grant(taken)
         if taken == count or self._suspended or not self._listening():
             return taken
-        return taken + self._indicate(rest, count - taken, flags)
+        return taken + self._indicate(arrived, count - taken, flags)
 
     def _fill(self, arrived: list[memoryview], count: int) -> tuple[int, list[memoryview]]:
         """Copy into queued WskReceives; (octets used, views that are left)."""
@@ -321,9 +322,10 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
     # Receiving by event.
 
     def _listening(self) -> bool:
-        self.take_out_parameters()
+        if self.out_parameters is not None:
+            self.take_out_parameters()
         return (
-            bool(self.enabled & WSK_EVENT_RECEIVE)
+            self.enabled & WSK_EVENT_RECEIVE != 0
             and self.dispatch is not None
             and self.dispatch.WskReceiveEvent is not None
         )

@@ -173,7 +173,8 @@ class IRP(IO_STACK_LOCATION):
         """The request is kept, and `routine` withdraws it; None once that is not possible."""
         self._cancel = routine
         if routine is not None:
-            self.location(self.CurrentLocation).Control |= SL_PENDING_RETURNED
+            current = self if self.CurrentLocation == 1 else self.location(self.CurrentLocation)
+            current.Control |= SL_PENDING_RETURNED
 
     def run_cancel(self, serial: int = 0) -> None:
         """Withdraw, if the request (the one numbered `serial`) is still queued.  Stack thread."""
@@ -217,7 +218,8 @@ def complete_upwards(irp: IRP) -> None:
         irp.CompletionRoutine = irp.Context = None
         irp.Control = 0
         irp.PendingReturned = control & SL_PENDING_RETURNED != 0
-        if routine is not None and irp.wanted(control):
+        always = control & _INVOKE_ALWAYS == _INVOKE_ALWAYS
+        if routine is not None and (always or irp.wanted(control)):
             _call(routine, None, irp, context)
         return
     serial, count = irp.serial, irp.StackCount

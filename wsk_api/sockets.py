@@ -228,11 +228,12 @@ class Socket(WSK_SOCKET):
             log.exception("%s raised; it counts as refused", _name(function))
             result = failure
         self.running.pop()
-        if event not in self.running:
+        if (self.disabling or self.closing is not None) and event not in self.running:
             self._callback_ended(event)
         return result
 
     def _callback_ended(self, event: int) -> None:
+        """Somebody waits for the end of a callback."""
         waiting, self.disabling = self.disabling, []
         for bit, irp in waiting:
             if bit == event:

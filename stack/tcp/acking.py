@@ -60,11 +60,12 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     protocol = tcb.protocol
     now = protocol.env.now
     flight = snd.nxt_at - snd.una_at
-    if snd.proven < snd.mss:
+    if snd.proven < snd.mss and snd.proven < acked:
         path_mtu.prove(tcb, acked)
     snd.acked(acked)
-    tcb.board.ack(snd.una_at, result)
-    rate = tcb.board.rate
+    board = tcb.board
+    board.ack(snd.una_at, result)
+    rate = board.rate
     if rate is not None:
         rate.arrived(result)
     rtt = _measure(tcb, seg, result)
@@ -92,7 +93,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     elif restart or not tcb.rexmit.armed:
         protocol.timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
     tcb.path.confirm()
-    protocol.work.mark(tcb)
+    if not tcb.marked:
+        protocol.work.mark(tcb)
 
 
 def selective(tcb: Tcb, seg: Segment, result: Acked) -> int:
@@ -215,7 +217,7 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
             return 0
     else:
         return 0
-    tcb.rtt.sample(max(rtt, 1), arrived)
+    tcb.rtt.sample(rtt if rtt > 0 else 1, arrived)
     if tcb.estats is not None:
         tcb.estats.measured(tcb, rtt)
     return rtt

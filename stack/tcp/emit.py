@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
+from stack.base.timers import NEVER
 from stack.base.units import View
 from stack.tcp import options
 from stack.tcp.names import ACK_NONE, HEADER, PROTO
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import Receive, Tcb
 from stack.wire import tcp
 from stack.wire.tcp import ACK, SYN, URG
 
@@ -36,7 +37,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     head.reset()
     buf = head.buf
     end = head.end
-    field = _window_field(tcb, flags & SYN != 0)
+    field = _window_field(rcv, tcb.recvq.size, flags & SYN != 0)
     urgent = 0
     if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
@@ -46,7 +47,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
+    reordered = (tcb.recvq.ahead or rcv.dsack is not None) and tcb.sack_ok
     blocks = options.room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks and not tcb.extras:
         start = end - 32
@@ -100,24 +101,23 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         rcv.owed = 0
         if blocks or not reordered:
             tcb.ack = ACK_NONE
-            tcb.delack.disarm()
+            tcb.delack.deadline = NEVER
     path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 
-def _window_field(tcb: Tcb, syn: bool) -> int:
+def _window_field(rcv: Receive, queued: int, syn: bool) -> int:
     """The window field, and what it promises (RFC 9293 3.8.6.2.2; RFC 7323 2.3).
 
-    What was promised is never taken back (SHLD-14), which with scaling means rounding a
-    promise up; the promise grows only by worthwhile steps (MUST-39).
+    `queued` octets wait for the user.  What was promised is never taken back (SHLD-14), which with
+    scaling means rounding a promise up; the promise grows only by worthwhile steps (MUST-39).
     """
-    rcv = tcb.rcv
     shift = 0 if syn else rcv.wscale
-    free = rcv.limit - tcb.recvq.size - rcv.ungranted
     wnd = rcv.wnd
-    if free - wnd >= min(rcv.limit >> 1, rcv.mss):
-        field = max(free >> shift, -(-wnd >> shift))
-    else:
-        field = -(-wnd >> shift)
+    field = -(-wnd >> shift)
+    free = rcv.limit - queued - rcv.ungranted
+    growth = free - wnd
+    if (growth >= rcv.mss or growth >= rcv.limit >> 1) and free >> shift > field:
+        field = free >> shift
     if field > 0xFFFF:
         field = 0xFFFF
     rcv.wnd = field << shift

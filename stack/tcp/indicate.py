@@ -48,6 +48,20 @@ def indicate(tcb: Tcb) -> None:
             _sink(tcb).aborted(tcb.final)
 
 
+def untold(tcb: Tcb) -> bool:
+    """`indicate` has something to say again: the user caused it himself when it was called."""
+    if tcb.endpoint is None:
+        return False
+    return bool(
+        tcb.done
+        or tcb.opened
+        or tcb.trouble
+        or tcb.rcv.up_new
+        or (not tcb.paused if tcb.recvq.size else tcb.fin_taken and not tcb.fin_told)
+        or (tcb.final >= 0 and not tcb.told)
+    )
+
+
 def _sink(tcb: Tcb) -> StreamSink:
     """Whoever listens now: the user may let go of the stream between any two steps."""
     return SILENT if tcb.endpoint is None else tcb.endpoint.sink

@@ -87,12 +87,12 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         or length > rcv.wnd
         or tcb.recover != NO_RECOVERY
         or tcb.dupacks
-        or tcb.recvq.reordered
+        or tcb.recvq.ahead
         or rcv.has_fin
         or (tcb.ecn is not None and seg.pkt.tos & 3 == CE)
     ):
         return False
-    acked = seq.sub(seg.ack, snd.una)
+    acked = (seg.ack - snd.una) & seq.MASK
     news = acked - tcb.held_octets
     if acked > snd.nxt_at - snd.una_at or news < 0 or (not news and not length):
         return False
@@ -102,9 +102,9 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         tcb.keepalive.heard(tcb.protocol.env.now)
     if news:
         acking.hold(tcb, seg, acked)
-    if seg.wnd << snd.wscale != snd.wnd:
+    if seg.wnd << snd.wscale != snd.wnd or seq.gt(snd.wl1, seg.seq):
         acking.update_window(tcb, seg)
-    elif not seq.gt(snd.wl1, seg.seq):
+    else:
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
     if length:
@@ -433,13 +433,12 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
     as the segments it was made of.
     """
     rcv = tcb.rcv
-    protocol = tcb.protocol
-    rcv.nxt = (rcv.nxt + advanced) & 0xFFFFFFFF
+    rcv.nxt = (rcv.nxt + advanced) & seq.MASK
     rcv.wnd -= advanced
     if seg.flags & PSH:
         rcv.pushed = True
     length = seg.length
-    size = seg.pkt.gso_size or min(length, rcv.mss)
+    size = seg.pkt.gso_size or (length if length < rcv.mss else rcv.mss)
     if size > rcv.seen:
         rcv.seen = size
     if length >= rcv.seen:
@@ -447,11 +446,9 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
     if disorder or rcv.owed >= rcv.every:
         tcb.ack = ACK_NOW
     elif tcb.ack == ACK_NONE:
-        tcb.ack = ACK_DELAYED
-        delay = protocol.config.tcp_delayed_ack
-        protocol.timers.arm(tcb.delack, protocol.env.now + delay)
+        tcb.ack = ACK_DELAYED  # unless the turn ends with a segment, `timeouts.keep` says how long
     if not tcb.marked:
-        protocol.work.mark(tcb)
+        tcb.protocol.work.mark(tcb)
 
 
 # Eighth: check the FIN bit.

@@ -201,7 +201,7 @@ def _send_span(tcb: Tcb, start: int, end: int) -> None:
 def _send_new(tcb: Tcb) -> None:
     """New data and the FIN, until something says stop."""
     snd, sendq = tcb.snd, tcb.sendq
-    if snd.nxt_at == snd.una_at:
+    if snd.nxt_at == snd.una_at and sendq.end > snd.nxt_at:
         _after_idle(tcb)
     if tcb.search is not None and not _send_probe(tcb, tcb.search):
         return
@@ -254,12 +254,13 @@ def _send_two_new(tcb: Tcb) -> None:
 
 
 def _after_idle(tcb: Tcb) -> None:
-    """Nothing was out for longer than a time-out: the old window proves nothing any more."""
+    """Data is to be sent while nothing is out.  If that was so for longer than a time-out the old
+    window proves nothing any more."""
     now = tcb.protocol.env.now
     if tcb.last_sent and now - tcb.last_sent > tcb.rtt.timeout():
         tcb.cc.after_idle()
     rate = tcb.board.rate
-    if rate is not None and rate.limited_until and tcb.sendq.end > tcb.snd.nxt_at:
+    if rate is not None and rate.limited_until:
         tcb.cc.on_restart(now)
 
 
@@ -272,26 +273,26 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     snd = tcb.snd
     mss = snd.mss
     usable = snd.una_at + snd.wnd - snd.nxt_at
-    room = tcb.room
     if tcb.probe:
         tcb.probe = False
         return min(ready, max(usable, 1), mss)
     if tcb.urge:
         tcb.urge = False
         return max(min(ready, usable, mss), 0)
-    tcb.cwnd_limited = room < min(ready, mss)
+    room = tcb.room
+    tcb.cwnd_limited = room < ready and room < mss
     if tcb.cwnd_limited and tcb.board.rate is not None:
         tcb.board.rate.full()
     if room <= 0 or usable <= 0:
         return 0
+    if ready < mss and ready <= usable and ready <= room:
+        return ready if _small_may_go(tcb, ready) else 0
     size = min(ready, usable, room, _largest(tcb, snd.nxt_at))
     if size >= mss:
         whole = size - size % mss
         if size == ready and _small_may_go(tcb, ready):
             return size
         return whole
-    if size == ready:
-        return size if _small_may_go(tcb, ready) else 0
     if usable <= room and usable >= snd.max_wnd >> 1:
         return size  # the receiver's whole buffer is that small
     if room < usable and tcb.pipe == 0:

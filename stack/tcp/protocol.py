@@ -25,7 +25,7 @@ from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.estats import Estats
 from stack.tcp.fastopen import FastOpen, Offer
-from stack.tcp.indicate import indicate
+from stack.tcp.indicate import indicate, untold
 from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
@@ -279,15 +279,24 @@ class TcpProtocol(TransportLayer, HostProvider):
                 acking.release(tcb)
 
     def settle(self) -> None:
-        """Indicate, then let everybody who was marked send; each once."""
-        self.catch_up()
-        for listener in self.accepting.take():
-            listener.indicate()
-        batch = self.work.take()
+        """Indicate, then let everybody who was marked send; each once.
+
+        What users ask for while they are told leaves with the rest.  Only who is then still to be
+        told something waits for the next turn.
+        """
+        if self.holding:
+            self.catch_up()
+        if self.accepting.items:
+            for listener in self.accepting.take():
+                listener.indicate()
+        batch = self.work.begin()
         for tcb in batch:
             indicate(tcb)
         for tcb in batch:
+            tcb.marked = False
             output(tcb)
+            if untold(tcb):
+                self.work.mark(tcb)
 
     # Connections.
 

@@ -69,16 +69,20 @@ class SendQueue:
 
     def release(self, offset: int) -> list[tuple[object, int]]:
         """Everything before `offset` was acknowledged: the requests that are complete by it."""
-        self.start = max(self.start, min(offset, self.end))
+        if offset > self.end:
+            offset = self.end  # it acknowledges our FIN too
+        if offset > self.start:
+            self.start = offset
         views, starts, first = self._views, self._starts, self._first
-        while first < len(views):
+        count = len(views)
+        while first < count:
             view = views[first]
             assert view is not None
             if starts[first] + len(view) > offset:
                 break
             views[first] = None
             first += 1
-        if first > _COMPACT and first * 2 > len(views):
+        if first > _COMPACT and first * 2 > count:
             del views[:first]
             del starts[:first]
             first = 0
@@ -86,11 +90,16 @@ class SendQueue:
         return self._complete(offset)
 
     def _complete(self, offset: int) -> list[tuple[object, int]]:
+        complete: list[tuple[object, int]] = []
         tokens, answered = self._tokens, self._answered
-        while answered < len(tokens) and tokens[answered][0] <= offset:
+        known = len(tokens)
+        while answered < known:
+            end, token, count = tokens[answered]
+            if end > offset:
+                break
+            complete.append((token, count))
             answered += 1
-        complete = [(token, count) for _, token, count in tokens[self._answered : answered]]
-        if answered == len(tokens) or answered > _COMPACT:
+        if answered == known or answered > _COMPACT:
             del tokens[:answered]
             answered = 0
         self._answered = answered

@@ -93,12 +93,12 @@ class Send:
 
     def acked(self, count: int) -> None:
         """SND.UNA advances."""
-        self.una = seq.add(self.una, count)
+        self.una = (self.una + count) & seq.MASK
         self.una_at += count
 
     def sent(self, count: int) -> None:
         """SND.NXT advances."""
-        self.nxt = seq.add(self.nxt, count)
+        self.nxt = (self.nxt + count) & seq.MASK
         self.nxt_at += count
 
     @property

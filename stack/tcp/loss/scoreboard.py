@@ -169,18 +169,20 @@ class Scoreboard:
     def ack(self, upto: int, result: Acked) -> None:
         """Everything before `upto` was acknowledged."""
         spans, first = self._spans, self._first
-        while first < len(spans):
+        count = len(spans)
+        while first < count:
             span = spans[first]
-            if span.start >= upto:
+            start, end = span.start, span.end
+            if start >= upto:
                 break
-            end = min(span.end, upto)
-            size = end - span.start
+            if end > upto:
+                end = upto
             if span.sacked:
-                self.sacked -= size
+                self.sacked -= end - start
             else:
                 if span.lost:
-                    self.lost -= size
-                result.note(span, size, end)
+                    self.lost -= end - start
+                result.note(span, end - start, end)
             if span.resent:
                 result.resent = True
             if span.end > upto:
@@ -190,7 +192,7 @@ class Scoreboard:
                 self._unlink(span)
             first += 1
         self._first = first
-        if first > _COMPACT and first * 2 > len(spans):
+        if first > _COMPACT and first * 2 > count:
             del spans[:first]
             del self._starts[:first]
             self._first = 0

@@ -31,11 +31,13 @@ def arm(tcb: Tcb) -> None:
         tcb.reorder.disarm()
         return
     srtt = tcb.rtt.srtt
-    wait = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
+    due = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
     if snd.nxt_at - snd.una_at <= snd.mss:
-        wait += _MAX_ACK_DELAY
-    # No later than the time-out: a probe in its place costs nothing, and may spare it.
-    due = min(max(tcb.last_sent, tcb.progress_at) + wait, tcb.rexmit.deadline - 1)
+        due += _MAX_ACK_DELAY
+    due += tcb.last_sent if tcb.last_sent > tcb.progress_at else tcb.progress_at
+    if due >= tcb.rexmit.deadline:
+        # No later than the time-out: a probe in its place costs nothing, and may spare it.
+        due = tcb.rexmit.deadline - 1
     tcb.protocol.timers.arm(tcb.reorder, due)
 
 
