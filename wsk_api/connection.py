@@ -61,6 +61,14 @@ _NOBODY: Final = object()
 """The token of data that travels with WskDisconnect: its request is the disconnect."""
 _FIRST_DATA: Final = 65_535
 """Octets that WskConnectEx takes."""
+_PUSH: Final = WSK_FLAG_AT_DISPATCH_LEVEL | WSK_FLAG_ENTIRE_MESSAGE
+_SHOWN: Final = {
+    0: WSK_FLAG_AT_DISPATCH_LEVEL,
+    RECEIVED_PUSH: _PUSH,
+    RECEIVED_CROWDED: WSK_FLAG_AT_DISPATCH_LEVEL | WSK_FLAG_RELEASE_ASAP,
+    RECEIVED_PUSH | RECEIVED_CROWDED: _PUSH | WSK_FLAG_RELEASE_ASAP,
+}
+"""Flags of WskReceiveEvent for those of `StreamSink.received`."""
 
 
 class ConnectionSocket(EndpointSocket[Stream], StreamSink):
@@ -104,10 +112,12 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         stream.attach(self)
         self.bound = True
         self._connected = True
-        self.options.inherit(options, stream)
+        if options:
+            self.options.inherit(options, stream)
         ticket = stream.ticket()
         self.inspect_id = inspect_id_of(ticket) if ticket else None
-        self.watch_backlog()
+        if self.enabled & WSK_EVENT_SEND_BACKLOG:
+            self.watch_backlog()
 
     def take_out_parameters(self) -> None:
         """Context and table that WskAcceptEvent set (also when an event comes inside of it)."""
@@ -291,7 +301,11 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             taken, arrived = self._fill(arrived, count)
             if taken and self.endpoint is not None:
                 self.endpoint.grant(taken)
-        if taken == count or self._suspended or not self._listening():
+        if taken == count or self._suspended or not self.enabled & WSK_EVENT_RECEIVE:
+            return taken
+        if self.out_parameters is not None:
+            self.take_out_parameters()
+        if self.dispatch is None or self.dispatch.WskReceiveEvent is None:
             return taken
         return taken + self._indicate(arrived, count - taken, flags)
 
@@ -321,15 +335,6 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     # Receiving by event.
 
-    def _listening(self) -> bool:
-        if self.out_parameters is not None:
-            self.take_out_parameters()
-        return (
-            self.enabled & WSK_EVENT_RECEIVE != 0
-            and self.dispatch is not None
-            and self.dispatch.WskReceiveEvent is not None
-        )
-
     def _indicate(self, rest: list[memoryview], count: int, flags: int) -> int:
         """WskReceiveEvent with its four answers (wsk.md 3.4)."""
         head = indication(rest)
@@ -341,7 +346,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.dispatch.WskReceiveEvent,
             STATUS_DATA_NOT_ACCEPTED,
             self.context,
-            _event_flags(flags),
+            _SHOWN[flags],
             head,
             count,
             accepted,
@@ -363,7 +368,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.endpoint.grant(count)
 
     def release(self, head: WSK_DATA_INDICATION | None) -> int:
-        return self._retained.release(head, self._grant)
+        stream = self.endpoint
+        return self._retained.release(head, self._grant if stream is None else stream.grant)
 
     # The end.
 
@@ -490,11 +496,3 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         super().release_transport()
 
 
-def _event_flags(flags: int) -> int:
-    """Flags of WskReceiveEvent for those of `StreamSink.received`."""
-    shown = WSK_FLAG_AT_DISPATCH_LEVEL
-    if flags & RECEIVED_PUSH:
-        shown |= WSK_FLAG_ENTIRE_MESSAGE
-    if flags & RECEIVED_CROWDED:
-        shown |= WSK_FLAG_RELEASE_ASAP
-    return shown

@@ -68,8 +68,16 @@ class EndpointSocket(Socket, Generic[E]):
     endpoint: E | None
     """None before bind and after close."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(
+        self,
+        client: Client,
+        family: int,
+        socket_type: int,
+        protocol: int,
+        context: Any,
+        dispatch: Any,
+    ) -> None:
+        super().__init__(client, family, socket_type, protocol, context, dispatch)
         self.endpoint = None
 
     def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:

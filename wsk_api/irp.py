@@ -42,6 +42,8 @@ SL_INVOKE_ON_ERROR: Final = 0x80
 
 _INVOKE_ALWAYS: Final = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR
 
+_RAISED: Final = "a completion routine raised; the request stays complete"
+
 # Why an IRP may not be touched.
 QUEUED: Final = "still queued; wait for its completion"
 COMPLETING: Final = "complete, but its completion routine has not run yet"
@@ -220,7 +222,10 @@ def complete_upwards(irp: IRP) -> None:
         irp.PendingReturned = control & SL_PENDING_RETURNED != 0
         always = control & _INVOKE_ALWAYS == _INVOKE_ALWAYS
         if routine is not None and (always or irp.wanted(control)):
-            _call(routine, None, irp, context)
+            try:
+                routine(None, irp, context)
+            except Exception:
+                log.exception(_RAISED)
         return
     serial, count = irp.serial, irp.StackCount
     while (number := irp.CurrentLocation) <= count:
@@ -249,7 +254,7 @@ def _call(routine: CompletionRoutine, device: Any, irp: IRP, context: Any) -> in
     try:
         return routine(device, irp, context)
     except Exception:
-        log.exception("a completion routine raised; the request stays complete")
+        log.exception(_RAISED)
         return STATUS_SUCCESS
 
 

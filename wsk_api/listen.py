@@ -194,7 +194,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         other.discard()
         listener.attach(self)
         self.v6only, self.sharing, self.options = other.v6only, other.sharing, other.options
-        self.claim, self.settings = other.claim, other.settings
+        self._claim, self.settings = other.claim, other.settings
         self.endpoint = listener
         self.bound = True
         self.endpoint_bound(listener)
@@ -262,8 +262,9 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         if function is None or local is None or remote is None:
             return None
         socket = self._socket(stream, None, None)
-        socket.enabled |= self._inherited
-        socket.watch_backlog()
+        if self._inherited:
+            socket.enabled |= self._inherited
+            socket.watch_backlog()
         context: Ref[Any] = Ref()
         dispatch: Ref[WSK_CLIENT_CONNECTION_DISPATCH] = Ref()
         socket.out_parameters = (context, dispatch)

@@ -28,6 +28,9 @@ class StreamOptions:
     def __init__(self) -> None:
         self._values: dict[tuple[int, int], int] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
     def set(self, option: int, value: int, endpoint: Settable | None, families: int = BOTH) -> int:
         """Remember an option, and let the endpoint have it if there is one; an NTSTATUS."""
         status = STATUS_SUCCESS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stack.base import seq
 from stack.base.status import OK
+from stack.base.timers import NEVER
 from stack.base.units import MS
 from stack.tcp import mtu_probe, options, path_mtu
 from stack.tcp.loss import recovery, tlp, undo
@@ -36,7 +37,8 @@ def hold(tcb: Tcb, seg: Segment, acked: int) -> None:
         return
     if tcb.held is None:
         protocol.holding.append(tcb)
-        protocol.work.mark(tcb)
+        if not tcb.marked:
+            protocol.work.mark(tcb)
     tcb.held = seg
     tcb.held_octets = acked
     tcb.held_acks += 1
@@ -89,8 +91,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     if tcb.estats is not None:
         tcb.estats.advanced()
     if snd.nxt_at == snd.una_at:
-        tcb.rexmit.disarm()
-    elif restart or not tcb.rexmit.armed:
+        tcb.rexmit.deadline = NEVER
+    elif restart or tcb.rexmit.deadline == NEVER:
         protocol.timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
     tcb.path.confirm()
     if not tcb.marked:

@@ -66,7 +66,9 @@ class TcpStream(Stream):
         self._tcb = tcb
         self._ticket = ticket
         tcb.endpoint = self
-        preferences.apply_all(tcb, self._options[len(tcb.remote)])
+        options = self._options[len(tcb.remote)]
+        if options:
+            preferences.apply_all(tcb, options)
         if self._congestion:
             user.change_congestion(tcb, self._congestion)
 

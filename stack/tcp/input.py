@@ -143,16 +143,16 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
             challenge(tcb)
         _drop(tcb, seg, fate.TCP_WINDOW)
         return False
-    if tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
+    if seg.ts_val != tcb.ts_recent and tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
         _note_timestamp(tcb, seg)
-    if not seg.flags & RST:
+    if not seg.flags & RST and (seg.seq != rcv.nxt or seg.length >= rcv.wnd):
         _trim(tcb, seg)
     return True
 
 
 def acceptable(nxt: int, wnd: int, seg: Segment) -> bool:
     """The four cases of RFC 9293 3.4, table 6."""
-    start = seq.sub(seg.seq, nxt)
+    start = (seg.seq - nxt) & seq.MASK
     space = seg.space
     if space == 0:
         return start < wnd or (wnd == 0 and start == 0)
@@ -220,9 +220,10 @@ def _ack_possible(tcb: Tcb, seg: Segment) -> bool:
 
 
 def _note_timestamp(tcb: Tcb, seg: Segment) -> None:
-    """TS.Recent follows what is at or before the last acknowledgment (RFC 7323 4.3)."""
-    if seg.ts_val == tcb.ts_recent:
-        return  # its clock has not moved, nor do we look at ours
+    """TS.Recent follows what is at or before the last acknowledgment (RFC 7323 4.3).
+
+    Called if the peer's clock has moved; otherwise we do not look at ours either.
+    """
     if seq.le(seg.seq, tcb.rcv.acked) and seq.ge(seg.ts_val, tcb.ts_recent):
         tcb.ts_recent = seg.ts_val
         tcb.ts_recent_at = seg.pkt.arrived

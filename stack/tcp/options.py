@@ -37,32 +37,30 @@ def announced_mss(tcb: Tcb) -> int:
 
 def window_shift(limit: int) -> int:
     """The smallest shift with which `limit` fits the window field (RFC 7323 2.3)."""
-    shift = 0
-    while limit >> shift > _MAX_FIELD and shift < 14:
-        shift += 1
-    return shift
+    return min(max(limit.bit_length() - 16, 0), 14)
 
 
 def for_syn(tcb: Tcb, answer: bool) -> bytes:
     """The options of our SYN; in an `answer` only what the peer offered is accepted."""
-    config = tcb.protocol.config
-    parts = [tcp.mss_option(tcb.rcv.mss)]
+    config, rcv = tcb.protocol.config, tcb.rcv
     sack = tcb.sack_ok if answer else config.tcp_sack
     stamps = tcb.ts_ok if answer else tcb.may_stamp
-    if sack:
-        parts.append(tcp.SACK_PERMITTED)
-    if stamps:
-        parts.append(tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)[2:])
-        if not sack:
+    scale = rcv.wscale or (not answer and config.tcp_window_scaling)
+    if sack and stamps and scale:
+        extra = tcp.usual_options(rcv.mss, timestamp(tcb), tcb.ts_recent, rcv.wscale)
+    else:
+        parts = [tcp.mss_option(rcv.mss)]
+        if sack:
+            parts.append(tcp.SACK_PERMITTED)
+        if stamps:
+            parts.append(tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)[2:])
+        if sack != stamps:
             parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
-    elif sack:
-        parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
-    if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
-        parts.append(tcp.wscale_option(tcb.rcv.wscale))
-    offer = tcb.fast_open
-    if offer is not None:
-        parts.append(offer.option)
-    extra = b"".join(parts)
+        if scale:
+            parts.append(tcp.wscale_option(rcv.wscale))
+        extra = b"".join(parts)
+    if tcb.fast_open is not None:
+        extra += tcb.fast_open.option
     return extra + _extras(tcb, len(extra), True) if tcb.extras else extra
 
 
@@ -160,7 +158,11 @@ def learn(tcb: Tcb, seg: Segment) -> None:
 def update_mss(tcb: Tcb) -> None:
     """SND.MSS from the peer's MSS and the path's room (MUST-16), or what is proven of it."""
     snd, path = tcb.snd, tcb.path
-    size = min(snd.peer_mss, path.room - HEADER, tcb.protocol.config.tcp_mss_clamp)
+    size = path.room - HEADER
+    if size > snd.peer_mss:
+        size = snd.peer_mss
+    if size > tcb.protocol.config.tcp_mss_clamp:
+        size = tcb.protocol.config.tcp_mss_clamp
     if tcb.search is not None:
         headers = path.overhead + HEADER
         size = tcb.search.settle(size + headers) - headers

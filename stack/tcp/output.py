@@ -202,7 +202,9 @@ def _send_new(tcb: Tcb) -> None:
     """New data and the FIN, until something says stop."""
     snd, sendq = tcb.snd, tcb.sendq
     if snd.nxt_at == snd.una_at and sendq.end > snd.nxt_at:
-        _after_idle(tcb)
+        idle = tcb.protocol.env.now - tcb.last_sent
+        if idle > tcb.rtt.rto or tcb.board.rate is not None:
+            _after_idle(tcb, idle)
     if tcb.search is not None and not _send_probe(tcb, tcb.search):
         return
     while True:
@@ -253,15 +255,14 @@ def _send_two_new(tcb: Tcb) -> None:
             _send_data(tcb, size)
 
 
-def _after_idle(tcb: Tcb) -> None:
-    """Data is to be sent while nothing is out.  If that was so for longer than a time-out the old
-    window proves nothing any more."""
-    now = tcb.protocol.env.now
-    if tcb.last_sent and now - tcb.last_sent > tcb.rtt.timeout():
+def _after_idle(tcb: Tcb, idle: int) -> None:
+    """Data is to be sent, and for `idle` ns nothing was.  If that is longer than a time-out the
+    old window proves nothing any more."""
+    if tcb.last_sent and idle > tcb.rtt.timeout():
         tcb.cc.after_idle()
     rate = tcb.board.rate
     if rate is not None and rate.limited_until:
-        tcb.cc.on_restart(now)
+        tcb.cc.on_restart(tcb.protocol.env.now)
 
 
 def _how_much(tcb: Tcb, ready: int) -> int:

@@ -327,13 +327,12 @@ class TcpProtocol(TransportLayer, HostProvider):
 
     def new_tcb(self, path: Path, lport: int, rport: int, keep: bool = True) -> Tcb:
         """A Tcb in CLOSED, entered into the table if it is to be kept."""
-        ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
-        secrets = self.isn.secrets(path.dst + path.src + ports)
-        tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
+        key = path.dst + path.src + (rport << 16 | lport).to_bytes(4, "big")
+        tcb = Tcb(self, path, key, lport, rport, self.congestion(), self.isn.secrets(key))
         if self.config.tcp_estats:
             tcb.estats = Estats(self.env.now)
         if keep:
-            self._table[tcb.key] = tcb
+            self._table[key] = tcb
         return tcb
 
     def occupied(self, key: bytes) -> bool:
@@ -392,7 +391,8 @@ class TcpProtocol(TransportLayer, HostProvider):
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""
-        return len(self._table) - len(self.time_wait) >= self.config.tcp_connection_limit
+        limit = self.config.tcp_connection_limit
+        return len(self._table) >= limit and len(self._table) - len(self.time_wait) >= limit
 
     # Addresses and paths.
 

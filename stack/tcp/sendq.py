@@ -87,19 +87,16 @@ class SendQueue:
             del starts[:first]
             first = 0
         self._first = first
-        return self._complete(offset)
-
-    def _complete(self, offset: int) -> list[tuple[object, int]]:
-        complete: list[tuple[object, int]] = []
         tokens, answered = self._tokens, self._answered
-        known = len(tokens)
-        while answered < known:
-            end, token, count = tokens[answered]
+        complete: list[tuple[object, int]] = []
+        count = len(tokens)
+        while answered < count:
+            end, token, size = tokens[answered]
             if end > offset:
                 break
-            complete.append((token, count))
+            complete.append((token, size))
             answered += 1
-        if answered == known or answered > _COMPACT:
+        if answered == count or answered > _COMPACT:
             del tokens[:answered]
             answered = 0
         self._answered = answered

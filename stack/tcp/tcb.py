@@ -265,13 +265,15 @@ class Tcb(Workable, TimerOwner):
         self,
         protocol: TcpProtocol,
         path: Path,
+        key: bytes,
         lport: int,
         rport: int,
         cc: CongestionControl,
         secrets: tuple[int, int, int],
     ) -> None:
-        """`secrets` is (ISS, timestamp offset, flow label) from `isn`."""
-        super().__init__()
+        """`key` is what frames of the peer have as addresses and ports; `secrets` is (ISS,
+        timestamp offset, flow label) from `isn`."""
+        self.marked = False
         iss, self.ts_offset, self.label = secrets
         config = protocol.config
         self.protocol = protocol
@@ -280,8 +282,7 @@ class Tcb(Workable, TimerOwner):
         self.remote = path.dst
         self.lport = lport
         self.rport = rport
-        ports = lport.to_bytes(2, "big")
-        self.key = path.dst + path.src + rport.to_bytes(2, "big") + ports
+        self.key = key
         self.state = CLOSED
         self.snd = Send(iss)
         self.rcv = Receive(config.tcp_receive_buffer)
@@ -409,8 +410,14 @@ class Tcb(Workable, TimerOwner):
     @property
     def room(self) -> int:
         """Octets that congestion control lets into the network now."""
-        prr = self.prr
-        return self.cc.window - self.pipe if prr is None else prr.allowance
+        if self.prr is not None:
+            return self.prr.allowance
+        snd, board = self.snd, self.board  # less the pipe
+        return (
+            self.cc.window
+            - (snd.nxt_at - snd.una_at)
+            + (board.sacked + board.lost + board.credit)
+        )
 
     @property
     def urgent_left(self) -> int:

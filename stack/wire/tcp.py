@@ -66,6 +66,7 @@ _MAX_WSCALE: Final = 14  # RFC 7323 2.3: a larger shift is treated as 14
 _FIXED: Final = Struct("!4xIIHH2xH")
 _TS: Final = Struct("!III")
 _PAIR: Final = Struct("!II")
+_USUAL: Final = Struct("!HHIIII")
 
 _unpack_fixed = _FIXED.unpack_from
 _from_bytes = int.from_bytes
@@ -153,6 +154,8 @@ def parse(pkt: Packet) -> Segment | None:
     if size < LENGTH or start > pkt.end:
         return None
     segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, pkt.end)
+    if size == LENGTH:
+        return segment
     if size == 32:
         layout, val, ecr = _unpack_ts(frame, at + LENGTH)
         if layout == _TS_LAYOUT:
@@ -160,8 +163,7 @@ def parse(pkt: Packet) -> Segment | None:
             segment.ts_val = val
             segment.ts_ecr = ecr
             return segment
-    if size > LENGTH:
-        _parse_options(segment, frame, at + LENGTH, start)
+    _parse_options(segment, frame, at + LENGTH, start)
     return segment
 
 
@@ -186,7 +188,8 @@ def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
         elif kind == OPT_MSS and size == 4:
             segment.mss = frame[at + 2] << 8 | frame[at + 3]
         elif kind == OPT_WSCALE and size == 3:
-            segment.wscale = min(frame[at + 2], _MAX_WSCALE)
+            shift = frame[at + 2]
+            segment.wscale = shift if shift < _MAX_WSCALE else _MAX_WSCALE
         elif kind == OPT_SACK_PERMITTED and size == 2:
             segment.sack_permitted = True
         elif kind == OPT_USER_TIMEOUT and size == 4:
@@ -229,6 +232,11 @@ def wscale_option(shift: int) -> bytes:
 
 SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
 """SACK-permitted, two octets."""
+
+
+def usual_options(mss: int, val: int, ecr: int, shift: int) -> bytes:
+    """What a SYN carries of today's hosts: MSS, SACK-permitted, timestamps, NOP, window scale."""
+    return _USUAL.pack(0x0204, mss, 0x0402080A, val, ecr, 0x01030300 | shift)
 
 
 def timestamps_option(val: int, ecr: int) -> bytes:

@@ -92,7 +92,11 @@ class WindowBased(CongestionControl):
             self.avoid(sample, ended)
         if ended:
             rounds.next(sample)
-            self._validate(sample.now)
+            now, validation = sample.now, self.validation
+            validation.measured(rounds.volume, rounds.srtt, now)
+            if validation.expired(self.window, now):
+                self._keep_threshold()
+                self.window = max(self.window // 2, min(self._initial, self.window))
 
     def slow_start(self, sample: AckSample, round_ended: bool) -> None:
         """RFC 5681 3.1: a segment for each that was acknowledged, or HyStart++'s share."""
@@ -112,13 +116,6 @@ class WindowBased(CongestionControl):
             self.window += hystart.growth(sample.acked, self.mss * sample.count)
         if round_ended and hystart.css and hystart.round_ended():
             self.ssthresh = self.window
-
-    def _validate(self, now: int) -> None:
-        rounds, validation = self.rounds, self.validation
-        validation.measured(rounds.volume, rounds.srtt, now)
-        if validation.expired(self.window, now):
-            self._keep_threshold()
-            self.window = max(self.window // 2, min(self._initial, self.window))
 
     def on_loss(self, flight: int, now: int) -> None:
         self._remember()

@@ -148,7 +148,13 @@ class Scoreboard:
         span = Span(start, end, now)
         self._spans.append(span)
         self._starts.append(start)
-        self._link(span)
+        newest = self._newest  # as `_link` does, for what is sent once
+        if newest is None:
+            self._oldest = span
+        else:
+            span.older = newest
+            newest.newer = span
+        self._newest = span
         if self.rate is not None:
             span.sent = self.rate.sent(self.flight, end - start, end, now)
 

@@ -23,11 +23,12 @@ _SLACK: Final = 2 * MS  # on a fast link two round trips are shorter than a peer
 
 
 def arm(tcb: Tcb) -> None:
-    """Schedule the probe, if one would tell something (RFC 8985 7.2)."""
+    """Something is in flight that SACKs can tell of: schedule the probe, if one would tell more
+    (RFC 8985 7.2)."""
     snd = tcb.snd
     if tcb.board.sacked or tcb.recover != NO_RECOVERY:
         return  # the timer is RACK's now
-    if not may_probe(tcb):
+    if tcb.tlp_end != NO_PROBE or not snd.wnd or tcb.state not in SENDING:
         tcb.reorder.disarm()
         return
     srtt = tcb.rtt.srtt
