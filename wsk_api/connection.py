@@ -93,6 +93,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.endpoint = None
         self._connected = False
         self._finished = False  # the peer's FIN was told
         self._ended = 0  # NTSTATUS of a connection that is gone
@@ -494,5 +495,3 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._receives.clear()
         self._retained.closing()
         super().release_transport()
-
-

@@ -132,6 +132,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.endpoint = None
         self._accepts: deque[tuple[IRP, AcceptRequest]] = NOTHING_QUEUED
         self.conditional_accept = False
         self._inherited = 0

@@ -185,7 +185,10 @@ def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool, result: Acked) 
 def update_window(tcb: Tcb, seg: Segment) -> None:
     """RFC 9293 3.10.7.4: SND.WND from a segment that is not older than the last that set it."""
     snd = tcb.snd
-    if not (seq.lt(snd.wl1, seg.seq) or (snd.wl1 == seg.seq and seq.le(snd.wl2, seg.ack))):
+    if snd.wl1 == seg.seq:
+        if seq.lt(seg.ack, snd.wl2):
+            return
+    elif not seq.lt(snd.wl1, seg.seq):
         return
     old = snd.wnd
     snd.wnd = seg.wnd << snd.wscale
@@ -200,7 +203,7 @@ def update_window(tcb: Tcb, seg: Segment) -> None:
         tcb.board.mark_all_lost()
         tcb.rtt.backoff = 0
         tcb.retries = 0
-    if snd.wnd > old:
+    if snd.wnd > old and tcb.persist is not None:
         tcb.persist.disarm()
     tcb.protocol.work.mark(tcb)
 

@@ -70,11 +70,13 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             tcb.ts_recent,
         )
     else:
-        extra = options.of_segment(tcb, flags, blocks, size)
-        head.push(extra)
+        if flags & SYN:
+            head.push(options.for_syn(tcb, answer=flags & ACK != 0))
+        else:
+            head.push(options.of_segment(tcb, blocks, size))
         start = head.start - HEADER
         length = size + end - start
-        check = path.pseudo(PROTO, length)
+        check = (path.address_sum + PROTO + length) % 0xFFFF
         _pack(
             buf,
             start,

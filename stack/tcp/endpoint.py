@@ -227,4 +227,4 @@ class TcpStream(Stream):
 
     @staticmethod
     def _scope(address: bytes, tcb: Tcb) -> int:
-        return tcb.path.nic.index if addr.is_link_scope(address) else 0
+        return tcb.path.nic.index if len(address) == 16 and addr.is_link_scope(address) else 0

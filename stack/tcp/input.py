@@ -59,9 +59,16 @@ def segment_arrives(tcb: Tcb, seg: Segment) -> None:
 
 
 def _otherwise(tcb: Tcb, seg: Segment) -> None:
-    if sequence(tcb, seg) and reset_bit(tcb, seg) and syn_bit(tcb, seg) and ack_field(tcb, seg):
+    if not sequence(tcb, seg):
+        return
+    if seg.flags & (RST | SYN) and not (reset_bit(tcb, seg) and syn_bit(tcb, seg)):
+        return
+    if not ack_field(tcb, seg):
+        return
+    if seg.flags & URG:
         urgent(tcb, seg)
-        text(tcb, seg)
+    text(tcb, seg)
+    if tcb.rcv.has_fin:
         fin_bit(tcb)
 
 

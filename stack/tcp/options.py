@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.units import MS
 from stack.tcp import negotiation, tuning, usertimeout
 from stack.tcp.accecn import AccEcn
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, SYN, Segment
+from stack.wire.tcp import AE, CWR, ECE, Segment
 
 _MAX_FIELD: Final = 0xFFFF
 _MIN_MSS: Final = 48
@@ -31,8 +32,9 @@ TIMESTAMPS: Final = 12
 
 def announced_mss(tcb: Tcb) -> int:
     """The MSS option's value: what we can receive in one segment."""
-    path = tcb.path
-    return min(path.nic.mtu - path.overhead - HEADER, tcb.protocol.config.tcp_mss_clamp)
+    path, clamp = tcb.path, tcb.protocol.config.tcp_mss_clamp
+    size = path.nic.mtu - path.overhead - HEADER
+    return size if size < clamp else clamp
 
 
 def window_shift(limit: int) -> int:
@@ -86,10 +88,8 @@ def room_for_blocks(tcb: Tcb, size: int) -> int:
     return min(most, max(tcb.snd.mss - size - _SACK_FRAME, 0) // _SACK_BLOCK)
 
 
-def of_segment(tcb: Tcb, flags: int, blocks: int, size: int) -> bytes:
-    """The options of a segment that is not of the everyday shape."""
-    if flags & SYN:
-        return for_syn(tcb, answer=flags & ACK != 0)
+def of_segment(tcb: Tcb, blocks: int, size: int) -> bytes:
+    """The options of a segment that is not of the everyday shape, and no SYN."""
     extra = b""
     if tcb.ts_ok:
         extra = tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)
@@ -126,7 +126,6 @@ def prepare(tcb: Tcb) -> None:
     tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
     if config.tcp_user_timeout_option:
         usertimeout.enable(tcb, True)
-    update_mss(tcb)
 
 
 def learn(tcb: Tcb, seg: Segment) -> None:
@@ -145,7 +144,9 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     rcv.limit = min(rcv.limit, rcv.most)
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
-    negotiation.settle(tcb, seg)
+    tcb.ecn = None
+    if seg.flags & (AE | CWR | ECE):
+        negotiation.settle(tcb, seg)
     if seg.uto and tcb.uto is not None:
         usertimeout.heard(tcb, tcb.uto, seg.uto)
     tcb.ts_ok = seg.has_ts and tcb.may_stamp
@@ -178,4 +179,4 @@ def update_mss(tcb: Tcb) -> None:
 
 def timestamp(tcb: Tcb) -> int:
     """TSval now: a millisecond clock with this connection's own offset (RFC 7323 5.4)."""
-    return tcb.stamp(tcb.protocol.env.now)
+    return (tcb.protocol.env.now // MS + tcb.ts_offset) & 0xFFFFFFFF

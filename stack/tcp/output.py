@@ -93,7 +93,7 @@ def _find_path(tcb: Tcb) -> bool:
 def _send_syn(tcb: Tcb) -> None:
     """Our SYN, or SYN-ACK, if it has not left yet or is to be sent again."""
     snd = tcb.snd
-    span = tcb.board.next_lost()
+    span = tcb.board.next_lost() if tcb.board.lost else None
     if snd.nxt_at and (span is None or span.start):
         return
     now = tcb.protocol.env.now

@@ -18,7 +18,7 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.loss.scoreboard import Scoreboard
-from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REORDER, REXMIT
+from stack.tcp.names import ACK_NONE, CLOSED, DELACK, REORDER, REXMIT
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
@@ -313,7 +313,7 @@ class Tcb(Workable, TimerOwner):
 
         self.rexmit = Timer(self, REXMIT)
         self.delack = Timer(self, DELACK)
-        self.persist = Timer(self, PERSIST)
+        self.persist: Timer | None = None  # made when the peer's window closes
         self.reorder = Timer(self, REORDER)
 
     def _nothing_yet(self) -> None:
@@ -414,9 +414,7 @@ class Tcb(Workable, TimerOwner):
             return self.prr.allowance
         snd, board = self.snd, self.board  # less the pipe
         return (
-            self.cc.window
-            - (snd.nxt_at - snd.una_at)
-            + (board.sacked + board.lost + board.credit)
+            self.cc.window - (snd.nxt_at - snd.una_at) + (board.sacked + board.lost + board.credit)
         )
 
     @property

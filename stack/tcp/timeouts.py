@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
-from stack.base.timers import NEVER
+from stack.base.timers import NEVER, Timer
 from stack.base.units import SECOND
 from stack.tcp import ending, episodes, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
@@ -116,7 +116,8 @@ def keep(tcb: Tcb) -> None:
     if snd.nxt_at != snd.una_at:
         if tcb.rexmit.deadline == NEVER:
             timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
-        tcb.persist.deadline = NEVER
+        if tcb.persist is not None:
+            tcb.persist.disarm()
         if tcb.rack_on:
             tlp.arm(tcb)
         return
@@ -125,7 +126,11 @@ def keep(tcb: Tcb) -> None:
         return
     if snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:
         return
-    if tcb.state in SENDING and not tcb.persist.armed:
+    if tcb.state not in SENDING:
+        return
+    if tcb.persist is None:
+        tcb.persist = Timer(tcb, PERSIST)
+    if not tcb.persist.armed:
         wait = tcb.rtt.timeout()
         if snd.wnd:
             wait = min(wait, _OVERRIDE)
