@@ -113,8 +113,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         stream.attach(self)
         self.bound = True
         self._connected = True
-        if options:
-            self.options.inherit(options, stream)
+        self.options.inherit(options, stream)
         ticket = stream.ticket()
         self.inspect_id = inspect_id_of(ticket) if ticket else None
         if self.enabled & WSK_EVENT_SEND_BACKLOG:

@@ -25,6 +25,7 @@ from stack.transport.seam import (
     Stream,
     StreamSink,
 )
+from wsk_api.addresses import from_transport
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
@@ -275,8 +276,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
             STATUS_REQUEST_NOT_ACCEPTED,
             self.context,
             WSK_FLAG_AT_DISPATCH_LEVEL,
-            self.shown(local.address, local.port, local.scope),
-            self.shown(remote.address, remote.port, remote.scope),
+            from_transport(local.address, local.port, local.scope, self.family),
+            from_transport(remote.address, remote.port, remote.scope, self.family),
             socket,
             context,
             dispatch,

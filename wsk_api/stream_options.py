@@ -28,9 +28,6 @@ class StreamOptions:
     def __init__(self) -> None:
         self._values: dict[tuple[int, int], int] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._values)
-
     def set(self, option: int, value: int, endpoint: Settable | None, families: int = BOTH) -> int:
         """Remember an option, and let the endpoint have it if there is one; an NTSTATUS."""
         status = STATUS_SUCCESS
@@ -50,8 +47,9 @@ class StreamOptions:
 
     def inherit(self, other: StreamOptions, stream: Settable) -> None:
         """Take what a listener was told."""
-        self._values.update(other._values)
-        self.hand_over(stream)
+        if other._values:
+            self._values.update(other._values)
+            self.hand_over(stream)
 
     def hand_over(self, endpoint: Settable) -> None:
         """The endpoint is there."""

@@ -34,7 +34,6 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     """
     snd, rcv, protocol = tcb.snd, tcb.rcv, tcb.protocol
     head = protocol.head
-    head.reset()
     buf = head.buf
     end = head.end
     field = _window_field(rcv, tcb.recvq.size, flags & SYN != 0)
@@ -50,7 +49,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     reordered = (tcb.recvq.ahead or rcv.dsack is not None) and tcb.sack_ok
     blocks = options.room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks and not tcb.extras:
-        start = end - 32
+        start = head.begin(32, _CHECKSUM_AT)
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
         check = (path.address_sum + PROTO + length) % 0xFFFF
@@ -70,6 +69,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             tcb.ts_recent,
         )
     else:
+        head.reset()
         if flags & SYN:
             head.push(options.for_syn(tcb, answer=flags & ACK != 0))
         else:
@@ -89,8 +89,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             check,
             urgent,
         )
-    head.start = head.l4 = start
-    head.csum = _CHECKSUM_AT
+        head.start = head.l4 = start
+        head.csum = _CHECKSUM_AT
     if size > snd.mss:
         head.gso_size = snd.mss
         protocol.counters.out_segs += -(-size // snd.mss)

@@ -67,7 +67,8 @@ def _otherwise(tcb: Tcb, seg: Segment) -> None:
         return
     if seg.flags & URG:
         urgent(tcb, seg)
-    text(tcb, seg)
+    if seg.length or seg.flags & FIN or tcb.ecn is not None:
+        text(tcb, seg)
     if tcb.rcv.has_fin:
         fin_bit(tcb)
 
@@ -129,7 +130,10 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
     rcv = tcb.rcv
     if tcb.ts_ok and not _timestamp_good(tcb, seg):
         return False
-    if not (acceptable(rcv.nxt, rcv.wnd, seg) or _crossing(tcb, seg) or _excused(tcb, seg)):
+    next_one = seg.seq == rcv.nxt and rcv.wnd > 0
+    if not (
+        next_one or acceptable(rcv.nxt, rcv.wnd, seg) or _crossing(tcb, seg) or _excused(tcb, seg)
+    ):
         if seg.flags & RST:
             _drop(tcb, seg, fate.TCP_RST_INVALID)
             return False
@@ -152,7 +156,7 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
         return False
     if seg.ts_val != tcb.ts_recent and tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
         _note_timestamp(tcb, seg)
-    if not seg.flags & RST and (seg.seq != rcv.nxt or seg.length >= rcv.wnd):
+    if not seg.flags & RST and not (next_one and seg.length < rcv.wnd):
         _trim(tcb, seg)
     return True
 
@@ -223,7 +227,9 @@ def _ack_possible(tcb: Tcb, seg: Segment) -> bool:
     one forged without knowing SND.UNA could otherwise make PAWS drop all that follows."""
     snd = tcb.snd
     acked = seq.diff(seg.ack, snd.una)
-    return seg.flags & ACK != 0 and -max(snd.max_wnd, 1) <= acked <= snd.flight
+    if acked > snd.nxt_at - snd.una_at or (acked < 0 and acked < -max(snd.max_wnd, 1)):
+        return False
+    return seg.flags & ACK != 0
 
 
 def _note_timestamp(tcb: Tcb, seg: Segment) -> None:
@@ -330,7 +336,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
             _drop(tcb, seg, fate.TCP_ACK_INVALID)
             return False
         handshake.establish(tcb, seg)
-    elif acked > snd.flight or acked < -max(snd.max_wnd, 1):
+    elif acked > snd.nxt_at - snd.una_at or (acked < 0 and acked < -max(snd.max_wnd, 1)):
         # RFC 5961 5.2: beyond what we sent, or older than any window could explain.
         challenge(tcb)
         _drop(tcb, seg, fate.TCP_ACK_INVALID)
@@ -353,7 +359,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         acking.update_window(tcb, seg)
         if tcb.ecn is not None:
             tcb.ecn.acknowledged(tcb, seg, acked)
-    return not tcb.fin_acked or _our_fin_acked(tcb)
+    return snd.una_at <= tcb.sendq.end or _our_fin_acked(tcb)
 
 
 def _our_fin_acked(tcb: Tcb) -> bool:

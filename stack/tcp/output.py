@@ -280,7 +280,7 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     if tcb.urge:
         tcb.urge = False
         return max(min(ready, usable, mss), 0)
-    room = tcb.room
+    room = tcb.cc.window - tcb.pipe if tcb.prr is None else tcb.prr.allowance
     tcb.cwnd_limited = room < ready and room < mss
     if tcb.cwnd_limited and tcb.board.rate is not None:
         tcb.board.rate.full()

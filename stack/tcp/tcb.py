@@ -410,12 +410,8 @@ class Tcb(Workable, TimerOwner):
     @property
     def room(self) -> int:
         """Octets that congestion control lets into the network now."""
-        if self.prr is not None:
-            return self.prr.allowance
-        snd, board = self.snd, self.board  # less the pipe
-        return (
-            self.cc.window - (snd.nxt_at - snd.una_at) + (board.sacked + board.lost + board.credit)
-        )
+        prr = self.prr
+        return self.cc.window - self.pipe if prr is None else prr.allowance
 
     @property
     def urgent_left(self) -> int:

@@ -114,8 +114,11 @@ def keep(tcb: Tcb) -> None:
     if tcb.ack == ACK_DELAYED and tcb.delack.deadline == NEVER:
         timers.arm(tcb.delack, now + protocol.config.tcp_delayed_ack)
     if snd.nxt_at != snd.una_at:
-        if tcb.rexmit.deadline == NEVER:
-            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
+        rexmit = tcb.rexmit
+        if rexmit.deadline == NEVER:
+            rexmit.deadline = due = now + tcb.rtt.timeout()
+            if due < rexmit.entry:
+                timers.arm(rexmit, due)
         if tcb.persist is not None:
             tcb.persist.disarm()
         if tcb.rack_on:

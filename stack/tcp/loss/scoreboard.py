@@ -195,7 +195,10 @@ class Scoreboard:
                 span.start = self._starts[first] = upto
                 break
             if not span.sacked and not span.lost:
-                self._unlink(span)
+                if span.older is None and span.newer is None:
+                    self._oldest = self._newest = None  # it was all there is
+                else:
+                    self._unlink(span)
             first += 1
         self._first = first
         if first > _COMPACT and first * 2 > count:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.timers import NEVER
 from stack.base.units import MS, SECOND
 from stack.tcp import episodes
 from stack.tcp.names import SENDING
@@ -29,7 +30,7 @@ def arm(tcb: Tcb) -> None:
     if tcb.board.sacked or tcb.recover != NO_RECOVERY:
         return  # the timer is RACK's now
     if tcb.tlp_end != NO_PROBE or not snd.wnd or tcb.state not in SENDING:
-        tcb.reorder.disarm()
+        tcb.reorder.deadline = NEVER
         return
     srtt = tcb.rtt.srtt
     due = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
@@ -39,7 +40,10 @@ def arm(tcb: Tcb) -> None:
     if due >= tcb.rexmit.deadline:
         # No later than the time-out: a probe in its place costs nothing, and may spare it.
         due = tcb.rexmit.deadline - 1
-    tcb.protocol.timers.arm(tcb.reorder, due)
+    reorder = tcb.reorder
+    reorder.deadline = due
+    if due < reorder.entry:
+        tcb.protocol.timers.arm(reorder, due)
 
 
 def may_probe(tcb: Tcb) -> bool:
