@@ -27,7 +27,9 @@ def indicate(tcb: Tcb) -> None:
         tcb.connect_token = None
     while tcb.done:
         token, status, count = tcb.done.pop(0)
-        _sink(tcb).done(token, status, count)
+        endpoint = tcb.endpoint
+        if endpoint is not None:
+            endpoint.sink.done(token, status, count)
     if tcb.backlog_told >= 0 and backlog.changed(tcb):
         _sink(tcb).backlog_changed(tcb.backlog_told)
     if tcb.trouble:
@@ -81,7 +83,8 @@ def _data(tcb: Tcb) -> None:
     if rcv.ungranted > rcv.limit >> 1:
         flags |= RECEIVED_CROWDED
     rcv.ungranted += count
-    taken = _sink(tcb).received(views, count, flags)
+    endpoint = tcb.endpoint
+    taken = 0 if endpoint is None else endpoint.sink.received(views, count, flags)
     if taken < count:
         rcv.ungranted -= count - taken
         if tcb.endpoint is not None and tcb.state >= SYN_RECEIVED:

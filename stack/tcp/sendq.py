@@ -43,7 +43,7 @@ class SendQueue:
         for view in views:
             if view:
                 self._starts.append(end)
-                self._views.append(memoryview(view))
+                self._views.append(view if type(view) is memoryview else memoryview(view))
                 end += len(view)
         assert end - self.end == count
         self.end = end

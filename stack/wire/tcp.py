@@ -61,6 +61,9 @@ OPT_EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = b"\xf9\x89"  # RFC 7413 A: the option before it had a number
 
 _TS_LAYOUT: Final = 0x0101080A  # NOP NOP TS 10: how everybody sends timestamps
+_MSS_LAYOUT: Final = 0x0204
+_SACK_TS_LAYOUT: Final = 0x0402080A
+_WSCALE_LAYOUT: Final = 0x01030300  # NOP WS 3
 _MAX_WSCALE: Final = 14  # RFC 7323 2.3: a larger shift is treated as 14
 
 _FIXED: Final = Struct("!4xIIHH2xH")
@@ -163,8 +166,24 @@ def parse(pkt: Packet) -> Segment | None:
             segment.ts_val = val
             segment.ts_ecr = ecr
             return segment
+    if size == 40 and _read_usual(segment, frame, at + LENGTH):
+        return segment
     _parse_options(segment, frame, at + LENGTH, start)
     return segment
+
+
+def _read_usual(segment: Segment, frame: bytes, at: int) -> bool:
+    """The layout of `usual_options`, as most SYNs have it."""
+    first, mss, second, val, ecr, third = _USUAL.unpack_from(frame, at)
+    if first != _MSS_LAYOUT or second != _SACK_TS_LAYOUT or third & ~0xFF != _WSCALE_LAYOUT:
+        return False
+    segment.mss = mss
+    segment.sack_permitted = segment.has_ts = True
+    segment.ts_val = val
+    segment.ts_ecr = ecr
+    shift = third & 0xFF
+    segment.wscale = shift if shift < _MAX_WSCALE else _MAX_WSCALE
+    return True
 
 
 def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
@@ -236,7 +255,7 @@ SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
 
 def usual_options(mss: int, val: int, ecr: int, shift: int) -> bytes:
     """What a SYN carries of today's hosts: MSS, SACK-permitted, timestamps, NOP, window scale."""
-    return _USUAL.pack(0x0204, mss, 0x0402080A, val, ecr, 0x01030300 | shift)
+    return _USUAL.pack(_MSS_LAYOUT, mss, _SACK_TS_LAYOUT, val, ecr, _WSCALE_LAYOUT | shift)
 
 
 def timestamps_option(val: int, ecr: int) -> bytes:

@@ -81,6 +81,10 @@ class Acked:
 
     def note(self, span: Span, size: int, end: int) -> None:
         """`size` octets of `span`, up to `end`, are delivered."""
+        if not self.delivered and not span.resent and span.sent is None:
+            self.delivered, self.sent_at = size, span.sent_at
+            self.highest = self.lowest = self.end = end
+            return
         self.delivered += size
         if end > self.highest:
             self.highest = end
