@@ -172,27 +172,30 @@ class Compartment(OnDemand):
 
     # Being driven.
 
-    def settle(self) -> None:
-        """Settle once."""
+    def settle(self) -> bool:
+        """Settle once, each who has something to settle.  True if there is more to do."""
+        tcp, udp, raw, resolver = self.tcp, self.udp, self.raw, self._resolver
         if self._loopback.queue:
             for frame in self._loopback.drain():
                 self._loopback_nic.receive(frame)
-        if self.raw.work.items:
-            self.raw.settle()
-        self.udp.settle()
-        self._settle_services()
-        self.tcp.settle()
+        if raw.work.items:
+            raw.settle()
+        if udp.work.items or udp.runs.held:
+            udp.settle()
+        if resolver is not None and resolver.work.items:
+            resolver.settle()
+        if tcp.work.items or tcp.accepting.items or tcp.holding:
+            tcp.settle()
+        return self.waiting()
 
     def waiting(self) -> bool:
         """Something waits for the next step."""
-        return bool(
-            self.tcp.work.items
-            or self.udp.work.items
-            or self.tcp.accepting.items
-            or self.raw.work.items
-            or self._loopback.queue
-            or self._services_wait()
-        )
+        resolver = self._resolver
+        if self.tcp.work.items or self.udp.work.items or self._loopback.queue:
+            return True
+        if self.udp.runs.held or self.tcp.accepting.items or self.raw.work.items:
+            return True
+        return resolver is not None and bool(resolver.work.items)
 
     # Looking.
 

@@ -48,13 +48,16 @@ class Stack(Compartment):
     def step(self) -> bool:
         """Fire what is due and settle once.  True if there is more to do at this instant."""
         for compartment in self.compartments:
-            compartment.tcp.catch_up()  # what has arrived in time stops a timer
-        timers = self.timers
-        if timers.next_deadline() <= self.env.now:
-            timers.run(self.env.now)
+            if compartment.tcp.holding:
+                compartment.tcp.catch_up()  # what has arrived in time stops a timer
+        now = self.env.now
+        if self.timers.next_deadline() <= now:
+            self.timers.run(now)
+        more = False
         for compartment in self.compartments:
-            compartment.settle()
-        return self.busy()
+            if compartment.settle():
+                more = True
+        return more
 
     def busy(self) -> bool:
         """Something waits for the next step."""

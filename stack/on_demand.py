@@ -102,13 +102,6 @@ class OnDemand:
 
     # Being driven, and looking.
 
-    def _settle_services(self) -> None:
-        if self._resolver is not None:
-            self._resolver.settle()
-
-    def _services_wait(self) -> bool:
-        return self._resolver is not None and bool(self._resolver.work.items)
-
     def _service_counters(self) -> dict[str, dict[str, int]]:
         """Those of the services that were made."""
         shot: dict[str, dict[str, int]] = {}

@@ -43,9 +43,14 @@ _SINCE_6_2: Final = _ANY_KERNEL | _F_USO4 | _F_USO6
 
 _SIOCGIFMTU: Final = 0x8921
 _SIOCETHTOOL: Final = 0x8946
+_ETHTOOL_SRXCSUM: Final = 0x15
 _ETHTOOL_STXCSUM: Final = 0x17
+_ETHTOOL_SSG: Final = 0x19
 _ETHTOOL_STSO: Final = 0x1F
 _ETHTOOL_SGSO: Final = 0x24
+_ETHTOOL_SGRO: Final = 0x2C
+_SENDING: Final = (_ETHTOOL_STSO, _ETHTOOL_SGSO, _ETHTOOL_STXCSUM)
+_ALL: Final = (*_SENDING, _ETHTOOL_SGRO, _ETHTOOL_SSG, _ETHTOOL_SRXCSUM)
 _IFREQ: Final = struct.Struct("16sH22x")
 
 
@@ -149,13 +154,14 @@ def interface_mtu(name: str) -> int:
     return int(struct.unpack("16si20x", raw)[1])
 
 
-def without_offload(name: str) -> None:
-    """Let the kernel finish checksums and cut super-frames before they reach `name` (ethtool).
+def without_offload(name: str, receiving: bool = False) -> None:
+    """Let the kernel finish checksums and cut super-frames before they reach `name` (ethtool); with
+    `receiving` it also hands up what comes in frame by frame, and sums it itself.
 
     Raises OSError.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for setting in (_ETHTOOL_STSO, _ETHTOOL_SGSO, _ETHTOOL_STXCSUM):
+        for setting in _ALL if receiving else _SENDING:
             value = array.array("I", (setting, 0))
             request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
             fcntl.ioctl(probe.fileno(), _SIOCETHTOOL, request)

@@ -58,17 +58,15 @@ class Loop:
             port.poll(now)
             read = port.read
             receive = nic.receive
-            frame = read()
-            if frame is None:
-                continue
-            self.heard = now
-            receive(frame)
-            for _ in range(BATCH - 1):
+            for count in range(BATCH):
                 frame = read()
                 if frame is None:
+                    if count:
+                        self.heard = now
                     break
                 receive(frame)
             else:
+                self.heard = now
                 more = True
         if self._calls:
             self.heard = now
@@ -81,13 +79,19 @@ class Loop:
 
     def deadline(self) -> int:
         """When the next turn is due if nothing arrives before."""
-        when = NEVER
         if self._calls:
             return 0
+        when = NEVER
         for stack in self.stacks:
-            when = min(when, 0 if stack.busy() else stack.next_deadline())
+            if stack.busy():
+                return 0
+            due = stack.timers.next_deadline()
+            if due < when:
+                when = due
         for port in self.ports:
-            when = min(when, port.deadline())
+            due = port.deadline()
+            if due < when:
+                when = due
         return when
 
     def close(self) -> None:

@@ -55,6 +55,8 @@ class ThreadRuntime(Executor):
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        self._fds: list[int] = []
+        self._watched = -1
         self._thread: threading.Thread | None = None
         self._ident = threading.get_ident()  # until it starts, whoever builds the stack
         self._stopping = False
@@ -125,24 +127,32 @@ class ThreadRuntime(Executor):
         when = self.loop.deadline()
         timeout = _LONGEST
         if when < NEVER:
-            timeout = min((when - time.monotonic_ns()) / SECOND, _LONGEST)
+            timeout = (when - time.monotonic_ns()) / SECOND
             if timeout <= 0:
                 return
-        fds = [port.fileno() for port in self.loop.ports if port.fileno() >= 0]
-        if max(fds, default=0) < _SELECT_LIMIT and self._wake_read < _SELECT_LIMIT:
-            ready, _, _ = select.select([self._wake_read, *fds], (), (), timeout)
-            woken = self._wake_read in ready
-        else:
-            woken = self._poll(fds, timeout)
-        if woken:
+            if timeout > _LONGEST:
+                timeout = _LONGEST
+        if self._watched != len(self.loop.ports):
+            self._watch()
+        if self._wake_read in self._wait(timeout):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
 
-    def _poll(self, fds: list[int], timeout: float) -> bool:
+    def _watch(self) -> None:
+        """Ports were added: theirs are the descriptors to wait for, the largest last."""
+        ports = self.loop.ports
+        self._watched = len(ports)
+        fds = [self._wake_read, *(port.fileno() for port in ports)]
+        self._fds = sorted(fd for fd in fds if fd >= 0)
+
+    def _wait(self, timeout: float) -> list[int]:
+        """The descriptors that are readable, within `timeout` seconds."""
+        if self._fds[-1] < _SELECT_LIMIT:
+            return select.select(self._fds, (), (), timeout)[0]
         poller = select.poll()
-        for fd in (self._wake_read, *fds):
+        for fd in self._fds:
             poller.register(fd, select.POLLIN)
-        return any(fd == self._wake_read for fd, _ in poller.poll(timeout * 1000))
+        return [fd for fd, _ in poller.poll(timeout * 1000)]
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full: it will wake all the same

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """`tools/bench`: how fast is it here, beside the kernel and whoever else is there, in the same run?
 
-tools/bench              everything, five alternating rounds, under ten minutes
+tools/bench              everything, five alternating rounds, more where they do not agree: ten
+                         minutes
 tools/bench --quick      the main figures in three short rounds, under a minute
 tools/bench --only NAME  one group (bulk, loss, latency, datagrams, connections, state) or case
-tools/bench --record     seven rounds, pinned, under 15 minutes; makes docs/performance.md of them
+tools/bench --record     seven rounds and more, pinned, under half an hour; makes
+                         docs/performance.md of them
 tools/bench --page       that page again of the record that is there
 tools/bench --json FILE  the record for a program; --markdown FILE; --plots DIRECTORY
 tools/bench --segments   what one TCP segment costs, and how that grows
@@ -77,7 +79,11 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--segments", action="store_true", help="the cost of one TCP segment")
     text.add_argument("--profile", action="store_true", help="the hot paths' cost, and where")
     text.add_argument("--only", default="", metavar="NAME", help="a group, or a part of a case")
-    text.add_argument("--rounds", type=int, help="alternating rounds (default 5)")
+    text.add_argument(
+        "--rounds",
+        type=int,
+        help="alternating rounds (default 5, and more where they do not agree)",
+    )
     text.add_argument("--seconds", type=float, help="per figure (default 0.5)")
     text.add_argument(
         "--pin", action="store_true", help="generator on one processor, every subject on another"
@@ -115,10 +121,15 @@ def parser() -> argparse.ArgumentParser:
 
 def settings(options: argparse.Namespace) -> Settings:
     """What a run is to be like."""
-    rounds, seconds = (3, 0.15) if options.quick else (7, 0.4) if options.record else (5, 0.5)
+    rounds, seconds, patience = 5, 0.5, 120.0
+    if options.quick:
+        rounds, seconds, patience = 3, 0.15, 8.0
+    elif options.record:
+        rounds, seconds, patience = 7, 0.4, 900.0
     return Settings(
         rounds=options.rounds or rounds,
         seconds=options.seconds or seconds,
+        patience=0.0 if options.rounds else patience,
         quick=options.quick,
         pin=options.pin or options.record,
         wire=options.wire,
@@ -162,8 +173,8 @@ def notes(found: dict[str, Any]) -> list[str]:
     about = found["machine"]
     lines = [
         "median (lowest .. highest); ratio: ours over theirs, median of the rounds' own; ↓ less is "
-        f"better;\n'too noisy': the middle half of the rounds' ratios is wider than {BOUND:.0%} of "
-        "their median",
+        "better;\n'too noisy': the 95 % interval of that median reaches further than "
+        f"{BOUND:.0%} to either side",
         f"{about['processor']}, {about['cores']} processors; {about['kernel']}; {about['python']}",
         f"{about['wire']}; generator: {about['generator']}; "
         f"{'pinned' if found['settings']['pinned'] else 'not pinned'}",

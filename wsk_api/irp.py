@@ -196,11 +196,14 @@ class IRP(IO_STACK_LOCATION):
         return self._cancel is not not_begun
 
     def reset(self) -> None:
-        for location in (self, *self._above):
+        self.CompletionRoutine = self.Context = None
+        self.Control = 0
+        for location in self._above:
             location.CompletionRoutine = location.Context = None
             location.Control = 0
-        self.IoStatus.Status = STATUS_SUCCESS
-        self.IoStatus.Information = 0
+        outcome = self.IoStatus
+        outcome.Status = STATUS_SUCCESS
+        outcome.Information = 0
         self.PendingReturned = False
         self.Cancel = False
         self.token = None

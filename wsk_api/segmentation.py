@@ -5,7 +5,8 @@ the lists of WskSendMessages.
 Sending, datagrams of one size that follow one another are a `Run`, the last one of which may be
 shorter: a buffer that is to be cut, or so many elements of a list.  The transport makes of it the
 fewest frames it can.  Receiving joins datagrams that follow one another, of one flow and equal in
-size, up to and including the first smaller one; what came in one frame is one piece already.
+size, up to and including the first smaller one; what came in one frame is one piece already, and
+may join what came before it.
 """
 
 from __future__ import annotations
@@ -78,16 +79,14 @@ def runs(node: WSK_BUF_LIST | None) -> list[Run] | None:
 
 def join(batch: list[Received], most: int) -> list[Received]:
     """`batch` with what belongs together joined, up to `most` octets each."""
+    pieces: list[Received] = []
+    for one in batch:
+        pieces += _within(one, most) if one.count > 1 else (one,)
     joined: list[Received] = []
     at = 0
-    while at < len(batch):
-        one = batch[at]
-        if one.count > 1:
-            joined += _within(one, most)
-            at += 1
-            continue
-        end = _end(batch, at, most)
-        joined.append(one if end == at + 1 else _merge(batch[at:end]))
+    while at < len(pieces):
+        end = _end(pieces, at, most)
+        joined.append(pieces[at] if end == at + 1 else _merge(pieces[at:end]))
         at = end
     return joined
 
@@ -101,26 +100,27 @@ def _within(one: Received, most: int) -> list[Received]:
     return [one.part(at, min(at + step, count)) for at in range(0, count, step)]
 
 
-def _end(batch: list[Received], start: int, most: int) -> int:
-    """The index behind the last datagram that joins the one at `start`."""
-    first = batch[start]
-    size = len(first.view)
-    total = size
+def _end(pieces: list[Received], start: int, most: int) -> int:
+    """The index behind the last piece that joins the one at `start`."""
+    first = pieces[start]
+    size = first.segment or len(first.view)
+    total = len(first.view)
     end = start + 1
-    while size and end < len(batch) and _same_flow(first, batch[end]):
-        length = len(batch[end].view)
-        if length > size or not length or total + length > most:
+    # A datagram that is smaller than the others is the last.  So is a super-frame: it is joined to
+    # what went before it alone, but two are not copied together.
+    while not pieces[end - 1].segment and size and not total % size and end < len(pieces):
+        one = pieces[end]
+        length = len(one.view)
+        fits = one.segment == size if one.segment else 0 < length <= size
+        if not fits or total + length > most or not _same_flow(first, one):
             break
         total += length
         end += 1
-        if length < size:
-            break
     return end
 
 
 def _same_flow(a: Received, b: Received) -> bool:
-    return (a.count, a.address, a.port, a.local, a.scope, a.group, a.tos, a.ttl) == (
-        b.count,
+    return (a.address, a.port, a.local, a.scope, a.group, a.tos, a.ttl) == (
         b.address,
         b.port,
         b.local,
@@ -143,6 +143,6 @@ def _merge(parts: list[Received]) -> Received:
         sum(part.charge for part in parts),
         first.tos,
         first.ttl,
-        len(parts),
-        len(first.view),
+        sum(part.count for part in parts),
+        first.segment or len(first.view),
     )

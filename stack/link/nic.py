@@ -26,7 +26,7 @@ from stack.base.units import View
 from stack.link import offload
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.neighbor_cache import NeighborCache
-from stack.link.seam import EVERYTHING, Device, NetworkLayer
+from stack.link.seam import EVERYTHING, USO, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
 _read_ethernet = Struct("6sB5x2s").unpack_from  # destination, first octet of source, ethertype
@@ -46,7 +46,10 @@ class NicCounters(Counters):
 
 
 class Nic(Interface):
-    """An interface: a device, a MAC address, the layers above and the neighbours beyond."""
+    """An interface: a device, a MAC address, the layers above and the neighbours beyond.
+
+    takes_runs   its device cuts super-frames of datagrams
+    """
 
     __slots__ = (
         "_door",
@@ -60,6 +63,7 @@ class Nic(Interface):
         "mac",
         "mtu",
         "neighbors",
+        "takes_runs",
         "up",
     )
 
@@ -88,6 +92,7 @@ class Nic(Interface):
         self._protocols: dict[bytes, NetworkLayer] = {}
         # What leaves unfinished goes through here, unless the device finishes everything.
         capable = device.features & EVERYTHING == EVERYTHING
+        self.takes_runs = device.features & USO != 0
         self._finish = None if capable else offload.Offloader(device).transmit
 
     def attach(self, ethertype: bytes, layer: NetworkLayer) -> None:

@@ -20,10 +20,10 @@ from stack.base import addr, fate, status
 from stack.base.checksum import data_sum, finish
 from stack.base.packet import Packet
 from stack.base.units import View
-from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.raw import header
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.datagram_seam import Received
+from stack.transport.inbox import Inbox
 from stack.transport.options import BOTH, Claim, Name, Outgoing
 from stack.transport.seam import (
     OPTION_BROADCAST,
@@ -41,55 +41,38 @@ IPPROTO_RAW: Final = 255
 _NOWHERE: Final = -1
 _MOST: Final = 0xFFFF
 _REMEMBERED: Final = 64
-_MAX_TROUBLES: Final = 16
-_SILENT: Final = DatagramSink()
 
 
-class RawEndpoint(Workable, Datagram):
+class RawEndpoint(Inbox):
     """One raw endpoint."""
 
     __slots__ = (
         "_address",
         "_bound",
         "_broadcast",
-        "_charged",
         "_checksum_at",
-        "_families",
         "_header",
         "_hops",
-        "_paused",
         "_protocol",
-        "_queue",
         "_sent",
         "_tos",
-        "_troubles",
         "number",
-        "sink",
     )
 
     def __init__(self, protocol: RawProtocol, families: int, number: int) -> None:
-        super().__init__()
-        self.sink: DatagramSink = _SILENT
+        super().__init__(families, protocol.receive_buffer, protocol.work)
         self.number = number  # the IP protocol; 0 hears every one
         self._protocol = protocol
-        self._families = families
         self._address = b""
         self._bound = False
         self._broadcast = False
-        self._charged = 0
         self._checksum_at = icmp6.CHECKSUM_AT if number == icmp6.PROTO else _NOWHERE
         self._header = number == IPPROTO_RAW
         self._hops = 0
-        self._paused = False
-        self._queue: list[Received] = []
         self._sent: dict[bytes, Path] = {}
         self._tos = 0
-        self._troubles: list[tuple[int, bytes]] = []
 
     # The user's side.
-
-    def attach(self, sink: DatagramSink) -> None:
-        self.sink = sink
 
     def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         """Hear what is sent to `address`, empty for any.  Ports and sharing mean nothing here."""
@@ -189,23 +172,6 @@ class RawEndpoint(Workable, Datagram):
         total = data_sum(bare) + path.pseudo(self.number, len(bare))
         return data[:at] + (finish(total) or 0xFFFF).to_bytes(2, "big") + data[at + 2 :]
 
-    @property
-    def families(self) -> int:
-        """A mask of addr.V4 and addr.V6."""
-        return self._families
-
-    def queued(self) -> int:
-        """Octets, as charged, that were received and not yet taken."""
-        return sum(one.charge for one in self._queue)
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._queue:
-            self._protocol.work.mark(self)
-
-    def grant(self, charge: int) -> None:
-        self._charged -= charge
-
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
             self._broadcast = bool(value)
@@ -226,9 +192,7 @@ class RawEndpoint(Workable, Datagram):
         return status.OK
 
     def close(self) -> None:
-        self.sink = _SILENT
-        self._queue = []
-        self._troubles.clear()
+        self._shut()
         if self._bound:
             self._bound = False
             self._protocol.remove(self)
@@ -245,9 +209,7 @@ class RawEndpoint(Workable, Datagram):
 
     def trouble(self, result: int, address: bytes) -> None:
         """ICMP says that a packet to `address` did not arrive."""
-        if len(self._troubles) < _MAX_TROUBLES:
-            self._troubles.append((result, address))
-            self._protocol.work.mark(self)
+        self._went_wrong(result, address, 0)
 
     def hears(self, pkt: Packet) -> bool:
         """`pkt` is for the address and the families of this endpoint."""
@@ -259,38 +221,22 @@ class RawEndpoint(Workable, Datagram):
         """A copy of a packet: its frame is shared, and charged to each that holds it."""
         protocol = self._protocol
         charge = len(pkt.frame)
-        if self._charged + charge > protocol.receive_buffer:
+        if self._charged + charge > self._room:
             protocol.door.drop(pkt, fate.RAW_QUEUE_FULL)
             return
         six = len(pkt.dst) == 16
         if six and self._checksum_at >= 0 and not (pkt.csum_ok or self._checksum_good(pkt)):
             protocol.door.drop(pkt, fate.RAW_CHECKSUM)
             return
-        self._charged += charge
         protocol.counters.in_datagrams += 1
         view = memoryview(pkt.frame)[pkt.l4 if six else pkt.net : pkt.end]
         received = Received(view, pkt.src, 0, pkt.dst, pkt.nic.index, pkt.group, charge)
         received.tos = pkt.tos
         received.ttl = pkt.ttl
-        self._queue.append(received)
-        if not self._paused:
-            protocol.work.mark(self)
+        self._arrived(received)
 
     def _checksum_good(self, pkt: Packet) -> bool:
         length = pkt.end - pkt.l4
         total = data_sum(memoryview(pkt.frame)[pkt.l4 : pkt.end])
         total += int.from_bytes(pkt.src + pkt.dst, "big") + pkt.proto + length
         return length >= self._checksum_at + 2 and total % 0xFFFF == 0
-
-    def indicate(self) -> None:
-        """Hand everything queued to the sink."""
-        while self._troubles:
-            result, address = self._troubles.pop(0)
-            self.sink.troubled(result, address, 0)
-        if self._paused or not self._queue:
-            return
-        batch, self._queue = self._queue, []
-        taken = self.sink.received(batch)
-        if taken < len(batch) and self._bound:
-            self._queue = batch[taken:] + self._queue
-            self._paused = True

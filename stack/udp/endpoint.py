@@ -1,28 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Floor 6: a UDP endpoint, the `Datagram` of the transport seam.
 
-Done: RFC 768 with checksums always generated, RFC 1122 4.1.3.  Received datagrams wait as
-views of their frames, charged by frame size, until the indicate phase hands over all of them
-in one call; those of a super-frame stay together, and are charged as if each had come alone.
-ICMP errors about what was sent are told to the user (RFC 1122 4.1.3.3).  What can be set is kept
-per family (`way`), and a single datagram can differ (the seam's `Outgoing`), by IPv4 options too
-(RFC 1122 4.1.3.2).  Not done: IPv6 extension headers.
+Done: RFC 768, RFC 1122 4.1.3.  Received datagrams wait as views of their frames, charged by frame
+size, until the indicate phase hands over all of them in one call; those of a super-frame stay
+together, and are charged as if each had come alone.  ICMP errors about what was sent are told to
+the user (RFC 1122 4.1.3.3).  The half that sends is `sending`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stack.base import addr, fate, status
-from stack.base.addr import V4, V6
-from stack.base.head import NO_CHECKSUM
 from stack.base.packet import Packet
-from stack.base.units import View
-from stack.base.views import cut
-from stack.base.worklist import Workable
 from stack.ip.path import Path
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received, after, apart
+from stack.transport.datagram_seam import Received
 from stack.transport.options import (
     BLOCK,
     BOTH,
@@ -31,87 +23,36 @@ from stack.transport.options import (
     OPTION_HEAR_OPTIONS,
     OPTION_NO_CHECKSUM,
     OPTION_RECEIVE_BUFFER,
-    PATH_MTU_DONT,
-    PATH_MTU_PROBE,
     Claim,
     Name,
-    Outgoing,
 )
-from stack.transport.ports import Binding
 from stack.transport.seam import OPTION_BROADCAST
 from stack.udp.membership import Memberships
-from stack.udp.way import MOST, PLAIN4, PLAIN6, Way, fresh
-from stack.wire import ipv6, udp
+from stack.udp.sending import Sending
+from stack.udp.way import MOST, PLAIN4, PLAIN6, fresh
 
 if TYPE_CHECKING:
     from stack.udp.protocol import UdpProtocol
 
-_pack: Final = udp.HEADER.pack_into
-_PROTO: Final = 17
-_CHECKSUM_AT: Final = udp.CHECKSUM_AT
-_MAX_PAYLOAD: Final = 65535 - udp.LENGTH
-_MAX_SUPER: Final = 65535 - ipv6.LENGTH - udp.LENGTH
-"""Payload of a super-frame, in either family."""
-_MOST_SEGMENTS: Final = 64
-"""Datagrams of one: what every kernel that knows of them takes (UDP_MAX_SEGMENTS)."""
-_MOST_VIEWS: Final = 1000
-"""A writev takes 1024 pieces (IOV_MAX), headers included."""
-_MAX_TROUBLES: Final = 16
-_REMEMBERED: Final = 64
-_SILENT: Final = DatagramSink()
 
-
-class UdpEndpoint(Workable, Datagram):
+class UdpEndpoint(Sending):
     """One UDP endpoint."""
 
     __slots__ = (
-        "_binding",
-        "_broadcast",
-        "_charged",
-        "_families",
-        "_flow",
         "_hears_options",
         "_only",
-        "_paths",
-        "_paused",
-        "_protocol",
-        "_queue",
-        "_room",
-        "_sent",
-        "_troubles",
-        "_way4",
-        "_way6",
         "hears_broadcasts",
         "memberships",
-        "sink",
     )
 
     def __init__(self, protocol: UdpProtocol, families: int) -> None:
-        super().__init__()
-        self.sink: DatagramSink = _SILENT
-        self._protocol = protocol
-        self._families = families
-        self._binding: Binding | None = None
-        self._broadcast = False
+        super().__init__(protocol, families)
         self.hears_broadcasts = True
-        self._charged = 0
-        self._flow = 0
         self._hears_options = False
-        self._paths: dict[bytes, Path] = {}
-        self._paused = False
-        self._queue: list[Received] = []
         self._only: tuple[bytes, int] | None = None  # the one we receive from
-        self._room = protocol.receive_buffer
-        self._sent: dict[bytes, Path] = {}  # what differed from the others went by these
-        self._troubles: list[tuple[int, bytes, int]] = []
-        self._way4 = PLAIN4
-        self._way6 = PLAIN6
         self.memberships = Memberships(protocol.groups)
 
     # The user's side.
-
-    def attach(self, sink: DatagramSink) -> None:
-        self.sink = sink
 
     def bind(self, address: bytes, port: int, sharing: int, claim: Claim | None = None) -> int:
         if self._binding is not None:
@@ -126,151 +67,9 @@ class UdpEndpoint(Workable, Datagram):
             self._protocol.bound.add(self._families, address, binding.port, self)
         return result
 
-    def send(
-        self,
-        views: Sequence[View],
-        count: int,
-        address: bytes,
-        port: int,
-        scope: int,
-        how: Outgoing | None = None,
-    ) -> int:
-        binding = self._binding
-        if binding is None:
-            return status.STATE
-        if count > _MAX_PAYLOAD:
-            return status.TOO_BIG
-        way = self._way4 if len(address) == 4 else self._way6
-        path = self._paths.get(address)
-        tos, hops, df = way.tos, way.hops, way.df
-        usual = how is None and not scope and not way.narrow and address[0] < way.groups
-        if not usual or path is None or not path.valid or not 0 < port < 65536:
-            result, path, tos, hops, df = self._way_out(address, port, scope, how, way)
-            if path is None:
-                return result
-            if path.to_many and not self._to_group(path, port, views, tos, hops):
-                return status.OK
-        protocol = self._protocol
-        head = protocol.head
-        length = count + 8
-        if way.bare:
-            start = head.begin(8, NO_CHECKSUM)
-            _pack(head.buf, start, binding.port, port, length, 0)
-        else:
-            start = head.begin(8, _CHECKSUM_AT)
-            check = (path.address_sum + _PROTO + length) % 0xFFFF
-            _pack(head.buf, start, binding.port, port, length, check)
-        if how is not None and how.options:
-            head.options = how.options
-        protocol.counters.out_datagrams += 1
-        return path.send(head, views, length, _PROTO, tos, hops, self._flow, df)
-
-    def send_segments(
-        self,
-        views: Sequence[View],
-        total: int,
-        segment: int,
-        address: bytes,
-        port: int,
-        scope: int,
-        how: Outgoing | None = None,
-    ) -> tuple[int, int]:
-        """In super-frames, where nothing needs a datagram to be looked at alone: a group, options,
-        no checksum, more than the path takes in one piece."""
-        binding = self._binding
-        if binding is None:
-            return status.STATE, 0
-        way = self._way4 if len(address) == 4 else self._way6
-        most = min(_MOST_SEGMENTS, _MAX_SUPER // segment)
-        if most < 2 or total <= segment or way.bare or (how is not None and how.options):
-            return super().send_segments(views, total, segment, address, port, scope, how)
-        result, path, tos, hops, df = self._way_out(address, port, scope, how, way)
-        if path is None:
-            return result, 0
-        if path.to_many or segment + 8 > path.room:
-            return super().send_segments(views, total, segment, address, port, scope, how)
-        step = most * segment
-        head = self._protocol.head
-        counters = self._protocol.counters
-        sent = 0
-        for part in (views,) if total <= step else cut(views, step):
-            if len(part) > _MOST_VIEWS:
-                part = (b"".join(part),)
-            size = min(step, total - sent)
-            length = size + 8
-            start = head.begin(8, _CHECKSUM_AT)
-            _pack(head.buf, start, binding.port, port, length, path.pseudo(_PROTO, length))
-            if size > segment:
-                head.gso_size = segment
-            counters.out_datagrams += -(-size // segment)
-            result = path.send(head, part, length, _PROTO, tos, hops, self._flow, df)
-            if result:
-                return result, sent
-            sent += size
-        return status.OK, sent
-
-    def _way_out(
-        self, address: bytes, port: int, scope: int, how: Outgoing | None, way: Way
-    ) -> tuple[int, Path | None, int, int, bool]:
-        """By which path something is to be sent and how: traffic class, hops, DF.
-
-        Without a path there is the status that says why.
-        """
-        tos, hops, df = way.tos, way.hops, way.df
-        four = len(address) == 4
-        if not 0 < port < 65536 or not self._families & (V4 if four else V6):
-            return status.INVALID, None, 0, 0, False
-        path = self._paths.get(address)
-        if path is None or not path.valid or scope or how is not None:
-            result, path = self._choose(address, scope, how, way)
-            if path is None:
-                return result, None, 0, 0, False
-        group = addr.is_multicast(address)
-        if how is not None:
-            if how.hops == 0 and not group:
-                return status.INVALID, None, 0, 0, False
-            if how.options and not how.options_fit(len(address)):
-                return status.INVALID, None, 0, 0, False
-            tos, df = how.service(tos, df)
-        if way.narrow:
-            by_interface = way.mode in (PATH_MTU_DONT, PATH_MTU_PROBE)
-            path = self._protocol.narrow(path, way.largest, by_interface)
-        if group:
-            hops = way.group_hops
-        if how is not None and how.hops >= 0:
-            hops = how.hops
-        return status.OK, path, tos, hops, df
-
-    def _to_group(self, path: Path, port: int, views: Sequence[View], tos: int, hops: int) -> bool:
-        """Let members on this host have it.  False if nobody else is to."""
-        assert self._binding is not None
-        if not addr.is_multicast(path.dst):
-            return True
-        if self._protocol.groups.joined(path.nic.index, path.dst):
-            ports = (self._binding.port, port)
-            self._protocol.loop_back(path, ports, b"".join(views), tos, hops)
-        return hops > 0
-
-    @property
-    def families(self) -> int:
-        """A mask of addr.V4 and addr.V6."""
-        return self._families
-
-    def queued(self) -> int:
-        """Octets, as charged, that were received and not yet taken."""
-        return sum(one.charge for one in self._queue)
-
     def remote_name(self) -> Name | None:
         """The one it receives from, None unless restricted."""
         return None if self._only is None else Name(*self._only)
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._queue:
-            self._protocol.work.mark(self)
-
-    def grant(self, charge: int) -> None:
-        self._charged -= charge
 
     def set_option(self, option: int, value: int, families: int = BOTH) -> int:
         if option == OPTION_BROADCAST:
@@ -289,6 +88,7 @@ class UdpEndpoint(Workable, Datagram):
             return status.NOT_SUPPORTED
         if not 0 <= value <= MOST[option]:
             return status.INVALID
+        self._protocol.runs.flush()  # what was sent before goes as it was
         if option == OPTION_NO_CHECKSUM:
             families &= addr.V4  # RFC 8200 8.1 wants one in IPv6
         if families & addr.V4:
@@ -331,9 +131,8 @@ class UdpEndpoint(Workable, Datagram):
         return 0 if path is None else path.mtu
 
     def close(self) -> None:
-        self.sink = _SILENT
-        self._queue = []
-        self._troubles.clear()
+        self._protocol.runs.flush()
+        self._shut()
         self.memberships.leave_all()
         binding, self._binding = self._binding, None
         if binding is not None:
@@ -379,11 +178,8 @@ class UdpEndpoint(Workable, Datagram):
         )
         if self._hears_options and len(pkt.src) == 4:
             received.options = frame[pkt.net + 20 : pkt.l4]
-        self._charged += charge
         self._protocol.counters.in_datagrams += count
-        self._queue.append(received)
-        if not self._paused and not self.marked:
-            self._protocol.work.mark(self)
+        self._arrived(received)
 
     def _that_fit(self, pkt: Packet, count: int, charge: int) -> tuple[int, int]:
         """Drop what the buffer has no room for: how many of `count` datagrams, all of which would
@@ -400,11 +196,8 @@ class UdpEndpoint(Workable, Datagram):
         unwanted = self._only is not None and self._only != (one.address, one.port)
         if unwanted or self._charged + one.charge > self._room:
             return
-        self._charged += one.charge
         self._protocol.counters.in_datagrams += 1
-        self._queue.append(one)
-        if not self._paused and not self.marked:
-            self._protocol.work.mark(self)
+        self._arrived(one)
 
     def loops(self, index: int, group: bytes, source: bytes) -> bool:
         """What this host sends to `group` is to be heard here."""
@@ -428,65 +221,4 @@ class UdpEndpoint(Workable, Datagram):
         way = self._way4 if len(address) == 4 else self._way6
         if result == status.TOO_BIG and not way.df:
             return
-        if len(self._troubles) < _MAX_TROUBLES:
-            self._troubles.append((result, address, port))
-            self._protocol.work.mark(self)
-
-    def indicate(self) -> None:
-        """Hand everything queued to the sink."""
-        while self._troubles:
-            self.sink.troubled(*self._troubles.pop(0))
-        if self._paused or not self._queue:
-            return
-        batch = self._queue
-        self._queue = []
-        sink = self.sink
-        if not sink.joined:
-            batch = apart(batch)
-        rest = after(batch, sink.received(batch))
-        if rest and self._binding is not None:
-            self._queue = rest + self._queue
-            self._paused = True
-
-    def _unnumbered(self, index: int) -> tuple[int, Path | None]:
-        """The way to everybody on an interface, for those who have no address there yet: DHCP
-        (RFC 1122 3.2.1.3 a)."""
-        path = self._protocol.unnumbered_path(index, addr.BROADCAST4)
-        if path is None:
-            return status.NOT_LOCAL, None
-        return (status.OK, path) if self._broadcast else (status.ACCESS, None)
-
-    def _choose(
-        self, address: bytes, scope: int, how: Outgoing | None, way: Way
-    ) -> tuple[int, Path | None]:
-        """The path of a datagram, or the status that says why there is none."""
-        assert self._binding is not None
-        protocol = self._protocol
-        own = self._binding.address
-        src = own if len(own) == len(address) else b""
-        fixed = scope
-        if how is not None:
-            fixed = scope or how.interface
-            if how.source:
-                if addr.is_unspecified(how.source) and address == addr.BROADCAST4:
-                    return self._unnumbered(fixed)
-                if not protocol.may_bind(how.source, addr.family(address)):
-                    return status.NOT_LOCAL, None
-                src = how.source
-        if fixed and protocol.interface(fixed) is None:
-            return status.NOT_LOCAL, None
-        group = addr.is_multicast(address)
-        chosen = fixed or (way.group_interface if group else way.interface)
-        path = protocol.find_path(address, src, chosen)
-        if path is None:
-            return status.NO_ROUTE, None
-        everybody = protocol.is_broadcast(path)
-        if everybody and not self._broadcast:
-            return status.ACCESS, None
-        # What goes to everybody is looked at every time: the permission may be taken back.
-        usual = how is None and not scope and not everybody
-        known = self._paths if usual else self._sent
-        if address not in known and len(known) >= _REMEMBERED:
-            del known[next(iter(known))]
-        known[address] = path
-        return status.OK, path
+        self._went_wrong(result, address, port)

@@ -34,6 +34,7 @@ from stack.transport.ports import PortTable
 from stack.transport.seam import OPTION_HOP_LIMIT, SOCK_DGRAM
 from stack.transport.soft_errors import STATUS
 from stack.udp.endpoint import UdpEndpoint
+from stack.udp.runs import Runs
 from stack.wire import udp, vnet
 
 _unpack: Final = udp.HEADER.unpack_from
@@ -66,6 +67,7 @@ class UdpProtocol(TransportLayer, HostProvider):
         self.groups = host.groups
         self.bound: Demux[UdpEndpoint] = Demux()
         self.work: Worklist[UdpEndpoint] = Worklist(host.env.executor)
+        self.runs = Runs(host.env.executor)
         self._host = host
         self._defaults = {
             OPTION_HOP_LIMIT: host.config.hop_limit,
@@ -213,6 +215,8 @@ class UdpProtocol(TransportLayer, HostProvider):
     # Settling.
 
     def settle(self) -> None:
-        """Indicate to every endpoint that received something."""
+        """Indicate to every endpoint that received something; then what was sent leaves."""
         for endpoint in self.work.take():
             endpoint.indicate()
+        if self.runs.held:
+            self.runs.flush()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypothesis import strategies as st
+
 from stack.base import addr
 from stack.base.head import Head
 from stack.base.units import View
@@ -12,6 +14,14 @@ from stack.transport.datagram_seam import DatagramSink, Received
 from stack.wire import udp, vnet
 from tap.port import Port, Wrapper
 from tests.harness.peer import Peer
+
+WHATEVER = (
+    st.integers(0, 400),
+    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
+    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
+    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+)
+"""Octets of data, and what a frame may say of them: `size`, `kind` and `length` of one."""
 
 
 def super_frame(
@@ -40,6 +50,31 @@ def give(peer: Peer, frame: bytes) -> None:
     """`frame` arrives."""
     peer.host.stack.receive(peer.host.nic, frame)
     peer.world.run(0)
+
+
+class Box(DatagramSink):
+    """Takes everything, or as much as it is told to."""
+
+    def __init__(self, take: int = 1 << 30) -> None:
+        self.got: list[Received] = []
+        self.calls = 0
+        self.take = take
+
+    def received(self, batch: list[Received]) -> int:
+        self.calls += 1
+        taken = batch[: self.take]
+        self.got += taken
+        return len(taken)
+
+    @property
+    def data(self) -> list[bytes]:
+        """What was in them."""
+        return [bytes(one.view) for one in self.got]
+
+    @property
+    def tos(self) -> list[int]:
+        """Their traffic classes."""
+        return [one.tos for one in self.got]
 
 
 class Joiner(DatagramSink):

@@ -37,6 +37,10 @@ class Station:
         self.heard: list[Seen] = []
         self.asked: list[tuple[int, bool]] = []
 
+    def own(self, family: int) -> bytes:
+        """Its address as a host."""
+        return self.v4 if family == addr.V4 else self.v6
+
     def address(self, family: int) -> bytes:
         """As a gateway of a family: the link-local one for IPv6."""
         return self.v4 if family == addr.V4 else self.local

@@ -9,12 +9,13 @@ from dataclasses import replace
 from stack import Config, Stack, Trace
 from stack.base import addr, fate
 from stack.base.head import Head
+from stack.base.status import OK
 from stack.base.timers import Timer
 from stack.base.units import View
 from stack.link.nic import Nic
 from stack.tcp.names import STATE_NAMES
 from stack.tcp.tcb import Tcb
-from stack.transport.datagram_seam import Datagram
+from stack.transport.datagram_seam import Datagram, DatagramSink
 from stack.transport.seam import Listener, Stream
 from stack.wire import describe
 from tap.clock import VirtualEnv
@@ -91,6 +92,13 @@ class Host:
 
     def datagram(self) -> Datagram:
         return self.stack.udp.open_datagram(addr.V4 | addr.V6)
+
+    def hears(self, sink: DatagramSink, port: int = 7, share: int = 0) -> Datagram:
+        """A socket on `port` for both families; `sink` gets what comes."""
+        endpoint = self.datagram()
+        endpoint.attach(sink)
+        assert endpoint.bind(b"", port, share) == OK
+        return endpoint
 
     def raw(self, protocol: int) -> Datagram:
         endpoint = self.stack.raw.open_raw(addr.V4 | addr.V6, protocol)

@@ -18,7 +18,7 @@ from stack.link.seam import CSUM, TSO4, TSO6
 from stack.wire import ethernet, ipv4, vnet
 from stack.wire.describe import frame as describe
 from tests.harness import World, quiet
-from tests.harness.datagrams import give, super_frame
+from tests.harness.datagrams import WHATEVER, give, super_frame
 from tests.harness.peer import Seen
 from tests.harness.routing import Crossing, line
 from tests.tcp.users import joined
@@ -471,10 +471,7 @@ def test_datagrams_in_one_frame_that_do_not_fit(world: World, family: int, free:
 
 @given(
     st.sampled_from((addr.V4, addr.V6)),
-    st.integers(0, 400),
-    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
-    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
-    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+    *WHATEVER,
     st.booleans(),
     st.sampled_from((68, 1500)),
 )

@@ -14,22 +14,11 @@ from hypothesis import strategies as st
 from stack.base import addr, fate
 from stack.base.units import KIB, SECOND
 from stack.ip.fragments import DATAGRAM_COST, FRAGMENT_COST
-from stack.transport.datagram_seam import DatagramSink, Received
 from stack.wire import ext6
 from tests.harness import World, quiet
+from tests.harness.datagrams import Box
 
 MORE = 0x2000
-
-
-class Box(DatagramSink):
-    def __init__(self) -> None:
-        self.data: list[bytes] = []
-        self.tos: list[int] = []
-
-    def received(self, batch: list[Received]) -> int:
-        self.tos += [one.tos for one in batch]
-        self.data += [bytes(one.view) for one in batch]
-        return len(batch)
 
 
 class Room:
@@ -41,9 +30,7 @@ class Room:
         self.host, self.peer = self.world.host(quiet(**knobs))
         self.peer.family = family
         self.box = Box()
-        endpoint = self.host.datagram()
-        endpoint.attach(self.box)
-        endpoint.bind(b"", 7, 0)
+        self.host.hears(self.box)
 
     @property
     def host_table(self) -> int:

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 
 from stack.base import addr
 from stack.base.units import SECOND
-from stack.transport.datagram_seam import DatagramSink, Received
 from stack.wire import ext6
 from tests.harness import Host, Peer, World, quiet
-
-
-class Box(DatagramSink):
-    def __init__(self) -> None:
-        self.data: list[bytes] = []
-
-    def received(self, batch: list[Received]) -> int:
-        self.data += [bytes(one.view) for one in batch]
-        return len(batch)
+from tests.harness.datagrams import Box
 
 
 def setup(family: int, **settings: object) -> tuple[World, Host, Peer, Box]:
@@ -29,9 +20,7 @@ def setup(family: int, **settings: object) -> tuple[World, Host, Peer, Box]:
     host, peer = world.host(quiet(**settings))
     peer.family = family
     box = Box()
-    endpoint = host.datagram()
-    endpoint.attach(box)
-    endpoint.bind(b"", 7, 0)
+    host.hears(box)
     return world, host, peer, box
 
 
@@ -192,9 +181,7 @@ def test_what_we_send_too_large_arrives_whole(family: int) -> None:
     world = World()
     a, b = world.pair(offload=False)
     box = Box()
-    receiver = b.datagram()
-    receiver.attach(box)
-    receiver.bind(b"", 7, 0)
+    b.hears(box)
     sender = a.datagram()
     sender.bind(b"", 0, 0)
     sizes = [1451, 1452, 1453, 1472, 1473, 1480, 2952, 2960, 2961, 65507]

@@ -199,9 +199,7 @@ def test_datagrams_hear_of_theirs_only(world: World, family: int) -> None:
     ears = []
     for port in (5000, 5001):
         ear = Ear()
-        endpoint = host.datagram()
-        endpoint.attach(ear)
-        endpoint.bind(b"", port, 0)
+        endpoint = host.hears(ear, port)
         ears.append(ear)
         if port == 5000:
             endpoint.send([b"x"], 1, peer.mine, 9, 0)
@@ -218,9 +216,7 @@ def test_of_those_who_share_a_port_the_one_that_sent(world: World, family: int) 
     ears = []
     for number in range(3):
         ear = Ear()
-        endpoint = host.datagram()
-        endpoint.attach(ear)
-        assert endpoint.bind(b"", 5000, SHARE_REUSE) == status.OK
+        endpoint = host.hears(ear, 5000, SHARE_REUSE)
         ears.append(ear)
         if number == 1:
             endpoint.send([b"x"], 1, peer.mine, 9, 0)
@@ -234,9 +230,7 @@ def test_datagrams_of_special_wishes_hear_of_theirs_too(world: World, family: in
     """By an interface of their own, they are remembered apart."""
     host, peer = setup(world, family)
     ear = Ear()
-    endpoint = host.datagram()
-    endpoint.attach(ear)
-    endpoint.bind(b"", 5000, 0)
+    endpoint = host.hears(ear, 5000)
     endpoint.send([b"x"], 1, peer.mine, 9, host.nic.index)
     world.run(0)
     peer.sends_icmp(UNREACHABLE[family], 0, 0, quote(host, peer, 17, ports(5000, 9)))
@@ -248,9 +242,7 @@ def test_datagrams_of_special_wishes_hear_of_theirs_too(world: World, family: in
 def test_too_big_is_told_to_who_forbids_fragments(world: World, family: int, asked: bool) -> None:
     host, peer = setup(world, family)
     ear = Ear()
-    endpoint = host.datagram()
-    endpoint.attach(ear)
-    endpoint.bind(b"", 5000, 0)
+    endpoint = host.hears(ear, 5000)
     if asked:
         endpoint.set_option(OPTION_PATH_MTU, PATH_MTU_DO)
     assert endpoint.send([bytes(1400)], 1400, peer.mine, 9, 0) == status.OK

@@ -11,21 +11,12 @@ from scapy.layers.inet import ICMP, IP, IPOption_RR
 from stack.base import addr, status
 from stack.base.checksum import finish
 from stack.ip import options4
-from stack.transport.datagram_seam import DatagramSink, Received
 from stack.transport.options import OPTION_HEAR_OPTIONS, Outgoing
 from stack.wire import ethernet, ipv4
 from tests.harness import Host, Peer, World
+from tests.harness.datagrams import Box
 
 NOP, END, ROUTE, STAMP, ALERT, LOOSE, STRICT = 1, 0, 7, 68, 148, 131, 137
-
-
-class Box(DatagramSink):
-    def __init__(self) -> None:
-        self.got: list[Received] = []
-
-    def received(self, batch: list[Received]) -> int:
-        self.got += batch
-        return len(batch)
 
 
 def send(world: World, host: Host, peer: Peer, options: bytes, proto: int, body: bytes) -> None:

@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from tap.netns import join
 from tools import peer
-from tools.measure import lists
 
 Result = dict[str, Any]
 
@@ -281,11 +280,6 @@ def hear_segments(address: str, port: int, counts: list[int], joined: bool) -> R
                 size = int.from_bytes(control[0][2], sys.byteorder) if control else len(data)
                 heard += [data[at : at + size] for at in range(0, len(data), size)]
     return {"digest": digest_of(heard), "count": len(heard), "calls": calls}
-
-
-def rate(name: str, address: str) -> Result:
-    """One of `tools.measure.lists`, for a moment."""
-    return {"rate": lists.MEASURES[name](address, 0.1)}
 
 
 def _datagram(address: str) -> socket.socket:

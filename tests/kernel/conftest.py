@@ -32,6 +32,38 @@ def impossible(why: str) -> NoReturn:
     pytest.skip(why)
 
 
+def attached(wire: str = "userns", **wish: Any) -> Attachment:
+    """A wire to the kernel, if this machine can."""
+    try:
+        return attach(Wish(wire=wire, **wish))
+    except Refused as why:
+        impossible(f"--wire {wire}: {why}")
+
+
+def in_namespaces(*words: str, patience: float) -> subprocess.CompletedProcess[str]:
+    """A command of ours, ended, in namespaces made for it (`inside`)."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.kernel.inside", *words],
+        capture_output=True,
+        text=True,
+        timeout=patience,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def bench(
+    tmp_path: Path, *arguments: str, patience: float
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """`tools/bench`, ended, and where it has left its record."""
+    figures = tmp_path / "figures.json"
+    words = [sys.executable, "-m", "tools.bench", *arguments, "--json", str(figures)]
+    result = in_namespaces(*words, patience=patience)
+    if result.returncode == 2:
+        impossible(result.stderr)
+    return result, figures
+
+
 def begin(pid: int, deed: str, **arguments: Any) -> subprocess.Popen[str]:
     """Start a deed (`client`) in the namespaces of `pid`."""
     words = [sys.executable, "-m", "tests.kernel.client", str(pid), deed, json.dumps(arguments)]
@@ -82,10 +114,7 @@ class KernelWorld(DemoWorld):
 def bring_up(
     wire: str, config: Config | None = None, impairment: Impairment | None = None
 ) -> KernelWorld:
-    try:
-        attachment: Attachment = attach(Wish(wire=wire, offload=impairment is None))
-    except Refused as why:
-        impossible(f"--wire {wire}: {why}")
+    attachment = attached(wire, offload=impairment is None)
     world = KernelWorld(attachment, config=config, impairment=impairment, seed=1)
     world.start()
     return world

@@ -16,8 +16,7 @@ import pytest
 from stack import Config
 from stack.base import addr
 from stack.base.units import SECOND
-from tap.ladder import Refused, Wish, attach
-from tests.kernel.conftest import KernelWorld, begin, finish, impossible
+from tests.kernel.conftest import KernelWorld, attached, begin, finish
 from tests.kernel.lan import Lan, Place, lan, wants
 from tools import inspect_stack
 
@@ -73,10 +72,7 @@ class Network:
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    try:
-        attachment = attach(Wish(wire="userns", automatic=True))
-    except Refused as why:
-        impossible(f"--wire userns: {why}")
+    attachment = attached(automatic=True)
     world = KernelWorld(attachment, config=QUICK)
     try:
         with lan(attachment.pid) as net:

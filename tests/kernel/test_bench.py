@@ -7,42 +7,28 @@ Like tests/kernel/test_rungs.py, in namespaces of its own.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kernel.conftest import impossible
+from tests.kernel.conftest import bench
 from tools.measure import plan
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+SHORT = ("--rounds", "1", "--seconds", "0.1", "--no-peers")
 
 
-def bench(tmp_path: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+def measured(tmp_path: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     """The record, and what was printed."""
-    figures = tmp_path / "figures.json"
-    words = [sys.executable, "-m", "tests.kernel.inside", sys.executable, "-m", "tools.bench"]
-    short = ("--rounds", "1", "--seconds", "0.1", "--no-peers")
-    result = subprocess.run(
-        [*words, *short, *arguments, "--json", str(figures)],
-        capture_output=True,
-        text=True,
-        timeout=110,
-        cwd=ROOT,
-        check=False,
-    )
-    if result.returncode == 2:
-        impossible(result.stderr)
+    result, figures = bench(tmp_path, *SHORT, *arguments, patience=110)
     assert result.returncode == 0, result.stdout + result.stderr
     return json.loads(figures.read_text()), result.stdout
 
 
 def test_a_quick_run_measures_and_verifies_everything(tmp_path: Path) -> None:
     markdown = tmp_path / "tables.md"
-    found, out = bench(tmp_path, "--quick", "--markdown", str(markdown))
+    found, out = measured(tmp_path, "--quick", "--markdown", str(markdown))
     cases = {case.key: case for case in plan.cases(("bbr", "reno")) if case.quick}
     assert set(found["cases"]) <= set(cases)
     for key, subjects in found["cases"].items():
@@ -61,7 +47,7 @@ def test_a_quick_run_measures_and_verifies_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("only", ["plain", "loss", "idle", "sockets", "echo-lists-1472"])
 def test_what_a_quick_run_leaves_out(tmp_path: Path, only: str) -> None:
-    found, _ = bench(tmp_path, "--only", only)
+    found, _ = measured(tmp_path, "--only", only)
     assert found["cases"]
     for subjects in found["cases"].values():
         assert all("error" not in answers[0] for answers in subjects.values())
@@ -69,19 +55,7 @@ def test_what_a_quick_run_leaves_out(tmp_path: Path, only: str) -> None:
 
 @pytest.mark.parametrize("only", ["in-reno-4-1", "trips", "connect", "echo-single-64", "ping-4"])
 def test_a_generator_in_python_does_where_there_is_no_compiler(tmp_path: Path, only: str) -> None:
-    words = [sys.executable, "-m", "tests.kernel.inside", sys.executable, "-m", "tools.bench"]
-    figures = tmp_path / "figures.json"
-    short = ("--rounds", "1", "--seconds", "0.1", "--no-peers", "--no-compiler")
-    result = subprocess.run(
-        [*words, *short, "--only", only, "--json", str(figures)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=False,
-    )
-    if result.returncode == 2:
-        impossible(result.stderr)
+    result, figures = bench(tmp_path, *SHORT, "--no-compiler", "--only", only, patience=60)
     assert "Python, for want of a C compiler" in result.stdout
     found = json.loads(figures.read_text())
     for subjects in found["cases"].values():

@@ -20,9 +20,8 @@ from stack.base import addr, status
 from stack.base.units import SECOND
 from stack.services.autoconf4 import Autoconf4
 from stack.transport.naming import Found, NameSink
-from tap.ladder import Refused, Wish, attach
 from tap.thread import ThreadRuntime
-from tests.kernel.conftest import impossible
+from tests.kernel.conftest import attached
 from tests.kernel.lan import Place, lan, wants
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
@@ -79,10 +78,7 @@ class Served:
 
 def serve(room: Path, more: str = "", **settings: Any) -> Iterator[Served]:
     program = wants("dnsmasq", "dnsmasq-base")
-    try:
-        attachment = attach(Wish(wire="userns"))
-    except Refused as why:
-        impossible(f"--wire userns: {why}")
+    attachment = attached()
     config = Config(**{"dad": False, "dhcp4_initial_delay": 0, "linklocal4": False, **settings})
     runtime = ThreadRuntime(None)
     stack = Stack(runtime.env, config)

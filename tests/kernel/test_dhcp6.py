@@ -19,9 +19,8 @@ from stack.base import addr
 from stack.base.units import SECOND
 from stack.link.nic import Nic
 from stack.services.dhcp6_client import Client
-from tap.ladder import Refused, Wish, attach
 from tap.thread import ThreadRuntime
-from tests.kernel.conftest import impossible
+from tests.kernel.conftest import attached
 from tests.kernel.lan import Lan, lan, wants
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
@@ -104,10 +103,7 @@ class Served:
 
 
 def wire(room: Path, **settings: Any) -> Iterator[Served]:
-    try:
-        attachment = attach(Wish(wire="userns"))
-    except Refused as why:
-        impossible(f"--wire userns: {why}")
+    attachment = attached()
     runtime = ThreadRuntime(None)
     stack = Stack(runtime.env, Config(**{"dad": False, **settings}))
     nic = stack.add_nic(attachment.port, "wsk0")

@@ -12,9 +12,9 @@ import pytest
 from stack import Config, Stack
 from stack.base import addr
 from stack.base.units import SECOND
-from tap.ladder import Attachment, Refused, Wish, attach
+from tap.ladder import Attachment
 from tap.thread import ThreadRuntime
-from tests.kernel.conftest import ROOT, KernelWorld, begin, bring_up, finish, impossible
+from tests.kernel.conftest import ROOT, KernelWorld, attached, begin, bring_up, finish
 from tests.kernel.lan import Lan, Place, lan, wants
 from tools.probe_stack import probe
 
@@ -160,10 +160,7 @@ def between() -> Iterator[tuple[Attachment, Attachment, Stack]]:
     stack = Stack(runtime.env, Config(dad=False, forwarding=True))
     try:
         for number in (1, 2):
-            try:
-                attachment = attach(Wish(wire="userns"))
-            except Refused as why:
-                impossible(f"--wire userns: {why}")
+            attachment = attached()
             attachments.append(attachment)
             port = attachment.port
             port.mac = bytes((2, 0, 0, 0, 1, number))

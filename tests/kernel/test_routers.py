@@ -23,9 +23,8 @@ from stack.ip.router import Router
 from stack.ip.routes import ADVERTISED
 from stack.link.nic import Nic
 from stack.wire import ndp
-from tap.ladder import Refused, Wish, attach
 from tap.thread import ThreadRuntime
-from tests.kernel.conftest import impossible
+from tests.kernel.conftest import attached
 from tests.kernel.lan import Lan, Place, lan, wants
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
@@ -137,10 +136,7 @@ def link(tmp_path: Path) -> Iterator[Link]:
     wants("radvd", "radvd")
     runtime = ThreadRuntime(None)
     stack = Stack(runtime.env, Config(dad=False))
-    try:
-        attachment = attach(Wish(wire="userns"))
-    except Refused as why:
-        impossible(f"--wire userns: {why}")
+    attachment = attached()
     try:
         port = attachment.port
         nic = stack.add_nic(port, "wsk0")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tap.ioctls import NODE
-from tests.kernel.conftest import ROOT, impossible
+from tests.kernel.conftest import ROOT, bench, impossible, in_namespaces
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
 
@@ -21,10 +21,7 @@ DEMO = [sys.executable, "-m", "tools.demo", "--check"]
 
 def check(how: list[str], arguments: list[str]) -> str:
     """The output of a check that must succeed."""
-    words = [sys.executable, "-m", "tests.kernel.inside", *how, *DEMO, *arguments]
-    result = subprocess.run(
-        words, capture_output=True, text=True, timeout=110, cwd=ROOT, check=False
-    )
+    result = in_namespaces(*how, *DEMO, *arguments, patience=110)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "everything holds" in result.stdout
     assert "FAIL" not in result.stdout
@@ -79,28 +76,15 @@ def test_other_shapes_of_wire(more: list[str]) -> None:
 
 
 def test_a_rung_that_does_not_work_says_why() -> None:
-    words = [sys.executable, "-m", "tests.kernel.inside", *DEMO, "--wire", "given"]
-    result = subprocess.run(
-        words, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
-    )
+    result = in_namespaces(*DEMO, "--wire", "given", patience=30)
     assert result.returncode == 2
     assert "no TAP was given" in result.stderr
 
 
 def test_the_benchmark_of_tcp_measures_both_directions_of_both(tmp_path: Path) -> None:
     """One short round through loss and delay: the stack and a kernel, and two kernels."""
-    figures = tmp_path / "figures.json"
-    words = [sys.executable, "-m", "tests.kernel.inside", sys.executable, "-m", "tools.bench"]
-    result = subprocess.run(
-        [*words, "tcp", "--quick", "--part", "goodput", "--json", str(figures)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=False,
-    )
-    if result.returncode == 2:
-        impossible(result.stderr)
+    words = ("tcp", "--quick", "--part", "goodput")
+    result, figures = bench(tmp_path, *words, patience=60)
     assert result.returncode == 0, result.stderr
     (found,) = json.loads(figures.read_text())["goodput"].values()
     assert all(

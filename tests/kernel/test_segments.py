@@ -15,13 +15,12 @@ from stack.link.seam import USO
 from stack.transport.datagram_seam import Datagram
 from stack.udp.endpoint import UdpEndpoint
 from tap.ioctls import finished_by_kernel
-from tap.ladder import Refused, Wish, attach
 from tests.harness.datagrams import Joiner
 from tests.kernel.client import digest_of
-from tests.kernel.conftest import KernelWorld, impossible
+from tests.kernel.conftest import KernelWorld, attached
 from tests.kernel.test_traffic import eventually
-from tools.measure import lists as measure
-from tools.services import lists
+from tools.measure import services as measure
+from tools.measure.loader import Loader
 from wsk_api import Subsystem
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
@@ -29,6 +28,16 @@ pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
 PORT = 5000
 SENDS = [(3840, 64), (3841, 64), (6000, 1000), (30_000, 1400), (1000, 999), (500, 500), (7, 2)]
 """(octets, size of the datagrams) of one send; none is more than a super-frame."""
+CALLS = [
+    ("sink", measure.JOINED_SINK),
+    ("sink", measure.DISCARD),
+    ("burst", measure.JOINED_SOURCE),
+    ("burst", measure.LIST_SOURCE),
+    ("echo", measure.JOINED_ECHO),
+    ("echo", measure.LIST_ECHO),
+    ("echo", measure.ECHO),
+]
+"""What the generator does with a service of joined datagrams, of lists, of single ones."""
 COUNT = sum(-(-octets // size) for octets, size in SENDS)
 
 
@@ -108,10 +117,7 @@ def test_what_the_kernel_hears(kernel: KernelWorld, address: str, ear: Ear, join
 
 @pytest.mark.parametrize("wire", ["userns", "veth"])
 def test_without_offload_none_is_longer_than_the_link(wire: str) -> None:
-    try:
-        attachment = attach(Wish(wire=wire, offload=False))
-    except Refused as why:
-        impossible(f"--wire {wire}: {why}")
+    attachment = attached(wire, offload=False)
     world = KernelWorld(attachment)
     world.start()
     ear = Ear(world)
@@ -125,13 +131,23 @@ def test_without_offload_none_is_longer_than_the_link(wire: str) -> None:
         world.stop()
 
 
-def test_the_list_calls_can_be_measured(address: str, kernel: KernelWorld) -> None:
-    """Every measure of `tools.measure.lists` finds a rate; how high it is says the benchmark."""
+@pytest.fixture(scope="module")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Loader:
+    """The generator of `tools/bench`."""
+    return Loader(tmp_path_factory.mktemp("load"))
+
+
+def test_the_list_calls_can_be_measured(address: str, kernel: KernelWorld, loader: Loader) -> None:
+    """Every call of `tools/bench` finds a rate; how high it is says the benchmark."""
     subsystem = Subsystem()
     subsystem.attach(kernel.stack.providers, kernel.runtime, kernel.stack.names)
-    service = lists.Lists(subsystem)
+    services = measure.datagram_services(subsystem, loader.pattern.read_bytes())
     try:
-        for name in measure.MEASURES:
-            assert kernel.run("rate", name=name, address=address)["rate"] > 0, name
+        for verb, port in CALLS:
+            alone = port == measure.ECHO or not loader.in_c
+            how = {"port": port, "segments": 1 if alone else measure.TOGETHER, "seconds": 0.1}
+            answer = loader.run(kernel.attachment.pid, verb, address=address, window=8, **how)
+            assert answer["count"] / answer["seconds"] > 0, (verb, port)
     finally:
-        service.stop()
+        for service in services:
+            service.stop()

@@ -13,9 +13,8 @@ import pytest
 from stack import Config
 from stack.base.units import MS, SECOND
 from tap.impair import Impairment
-from tap.ladder import Refused, Wish, attach
 from tap.port import Port, Wrapper
-from tests.kernel.conftest import KernelWorld, bring_up, impossible
+from tests.kernel.conftest import KernelWorld, attached, bring_up, impossible
 from tools.services.echo import CHARACTERS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("kernel")]
@@ -138,10 +137,7 @@ def test_without_offload_the_kernel_sends_no_super_frames(wire: str) -> None:
             self.seen = Longest(port)
             return self.seen
 
-    try:
-        attachment = attach(Wish(wire=wire, offload=False))
-    except Refused as why:
-        impossible(f"--wire {wire}: {why}")
+    attachment = attached(wire, offload=False)
     world = World(attachment)
     world.start()
     try:

@@ -194,7 +194,7 @@ def test_an_unanswered_probe_ends_in_patience(world: World, family: int) -> None
     packets go where it was all the while."""
     segment = Segment(world)
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     segment.ping(target)
     station.alive = False
     world.run(46 * SECOND)
@@ -344,7 +344,7 @@ def test_neither_routers_nor_reachable_neighbours_give_way(family: int) -> None:
     segment = Segment(world, quiet(neighbor_limit=16))
     host = segment.host
     stations = [segment.station(number) for number in range(20, 34)]
-    targets = [s.v4 if family == addr.V4 else s.v6 for s in stations]
+    targets = [s.own(family) for s in stations]
     for target in targets:
         segment.ping(target)
     router = segment.station(40)
@@ -367,14 +367,18 @@ def test_neither_routers_nor_reachable_neighbours_give_way(family: int) -> None:
     assert not any(target in entries for target in targets)
 
 
+def acquainted(family: int) -> tuple[Segment, bytes]:
+    """A link where the host has room for 16, and has just spoken with who has this address."""
+    segment = Segment(World(), quiet(neighbor_limit=16))
+    own = segment.station(9).own(family)
+    segment.ping(own)
+    return segment, own
+
+
 def test_strangers_who_only_spoke_leave_room_for_others(family: int) -> None:
     """RFC 6583 7.1: nobody has confirmed that they are there, though we sent them something."""
-    world = World()
-    segment = Segment(world, quiet(neighbor_limit=16))
+    segment, own = acquainted(family)
     cache = segment.host.nic.neighbors
-    known = segment.station(9)
-    own = known.v4 if family == addr.V4 else known.v6
-    segment.ping(own)
     cache.heard(own, OTHER, create=True)  # it was confirmed elsewhere, and is asked for again
     for number in range(100, 140):
         stranger = own[:-1] + bytes((number,))
@@ -383,18 +387,14 @@ def test_strangers_who_only_spoke_leave_room_for_others(family: int) -> None:
         assert cache.entries[stranger].state == neighbor.DELAY
     assert len(cache.entries) == 16
     newcomer = segment.station(10)
-    segment.ping(newcomer.v4 if family == addr.V4 else newcomer.v6)
+    segment.ping(newcomer.own(family))
     assert newcomer.heard
 
 
 def test_who_was_confirmed_and_is_asked_for_again_gives_way_to_nobody(family: int) -> None:
-    world = World()
-    segment = Segment(world, quiet(neighbor_limit=16))
+    segment, own = acquainted(family)
     cache = segment.host.nic.neighbors
-    known = segment.station(9)
-    own = known.v4 if family == addr.V4 else known.v6
-    segment.ping(own)
-    world.run(46 * SECOND)
+    segment.world.run(46 * SECOND)
     segment.ping(own)
     assert cache.entries[own].state == neighbor.DELAY
     for number in range(100, 140):
@@ -421,7 +421,7 @@ def test_an_evicted_neighbour_is_found_again_by_those_who_hold_it(
     """Whoever still holds the old entry goes through the new one, and vouches for that."""
     segment = Segment(world)
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     layer = segment.host.stack.host.layer_of(target)
     cache = segment.host.nic.neighbors
     old = layer.path(target)
@@ -450,7 +450,7 @@ def test_an_evicted_neighbour_is_found_again_by_those_who_hold_it(
 def test_a_static_neighbour_is_never_asked_for_nor_changed(world: World, family: int) -> None:
     segment = Segment(world)
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     cache = segment.host.nic.neighbors
     cache.add_static(target, station.mac)
     for _ in range(100):
@@ -473,7 +473,7 @@ def test_a_static_neighbour_is_never_asked_for_nor_changed(world: World, family:
 def test_a_static_neighbour_gets_what_waited(world: World, family: int) -> None:
     segment = Segment(world)
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     station.alive = False
     segment.ping(target)
     station.alive = True
@@ -493,7 +493,7 @@ def test_a_new_link_layer_address_is_told_three_times(world: World, family: int)
     segment = Segment(world)
     host = segment.host
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     segment.ping(target)
     began = len(segment.frames)
     host.stack.host.set_mac(host.nic, OTHER)
@@ -513,7 +513,7 @@ def test_the_question_comes_from_the_address_of_what_waits(world: World, family:
     segment = Segment(world)
     host = segment.host
     station = segment.station(9)
-    target = station.v4 if family == addr.V4 else station.v6
+    target = station.own(family)
     other = "10.77.0.200" if family == addr.V4 else "fd77::200"
     host.stack.add_address(host.nic, other, 24 if family == addr.V4 else 64)
     endpoint = host.datagram()

@@ -57,9 +57,7 @@ def test_kernels_that_take_datagrams_in_one_frame(release: str, takes: bool) -> 
 def send(world: World, a: Host, b: Host, family: int) -> Joiner:
     """Ten datagrams of 100 octets in one call; what arrives."""
     sink = Joiner()
-    receiver = b.datagram()
-    receiver.attach(sink)
-    receiver.bind(b"", 7, 0)
+    b.hears(sink)
     endpoint: Datagram = a.datagram()
     endpoint.bind(b"", 1000, 0)
     endpoint.send((b"",), 0, b.address(family), 7, 0)

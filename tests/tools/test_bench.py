@@ -89,7 +89,7 @@ def test_a_ratio_is_the_median_of_the_rounds_own_or_there_is_none(
 ) -> None:
     ratios = [a / b for a, b in pairs]
     found = stats.ratio([a for a, _ in pairs], [b for _, b in pairs])
-    if stats.spread(ratios) <= stats.BOUND:
+    if stats.doubt(ratios) <= stats.BOUND:
         assert found.value == statistics.median(ratios)
         assert found.why == ""
     else:
@@ -114,7 +114,25 @@ def test_a_machine_that_is_never_quiet_gives_no_ratio() -> None:
     found = stats.ratio([10.0, 10.0, 10.0, 10.0, 10.0], [10.0, 5.0, 20.0, 10.0, 5.0])
     assert found.value is None
     assert found.why == stats.NOISY
-    assert found.spread > stats.BOUND
+    assert found.doubt > stats.BOUND
+
+
+def test_more_rounds_tell_more() -> None:
+    """The same disagreement, by rounds: what ten cannot tell a hundred can."""
+    ours = [1.0, 0.8, 1.2, 0.7, 1.4]
+    doubts = [stats.doubt(ours * times) for times in (1, 2, 4, 20)]
+    assert doubts == sorted(doubts, reverse=True)
+    assert stats.ratio(ours, [1.0] * 5).why == stats.NOISY
+    assert stats.ratio(ours * 20, [1.0] * 100).value == 1.0
+
+
+def test_what_the_rounds_agree_on_is_not_measured_again() -> None:
+    agreed = record({"stack": [0.5] * 3, "kernel": [1.0] * 3})
+    apart = record({"stack": [0.5, 0.1, 0.9], "kernel": [1.0] * 3})
+    for case in report.cases_of(agreed):
+        assert not report.unsettled(agreed, case)
+        if case.subjects[0] == plan.STACK and plan.KERNEL in case.subjects:
+            assert report.unsettled(apart, case)
 
 
 def test_two_rounds_are_too_few_for_a_ratio() -> None:

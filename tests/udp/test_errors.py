@@ -11,7 +11,7 @@ from stack.transport.options import JOIN, Outgoing
 from stack.transport.seam import OPTION_HOP_LIMIT, OPTION_NODELAY, OPTION_TRAFFIC_CLASS
 from stack.wire import ipv4, ipv6
 from tests.harness import Host, Peer, Seen, World, quiet
-from tests.udp.test_udp import Box
+from tests.harness.datagrams import Box
 
 
 class Listening(Box):
@@ -29,10 +29,7 @@ def setup(world: World, family: int) -> tuple[Host, Peer, Listening, Datagram]:
     host, peer = world.host(quiet())
     peer.family = family
     box = Listening()
-    endpoint = host.datagram()
-    endpoint.attach(box)
-    assert endpoint.bind(b"", 5000, 0) == OK
-    return host, peer, box, endpoint
+    return host, peer, box, host.hears(box, 5000)
 
 
 def say(endpoint: Datagram, peer: Peer) -> Seen:
@@ -102,9 +99,7 @@ def test_a_neighbour_that_does_not_answer_is_trouble(world: World, family: int) 
 def test_two_stacks_tell_each_other(world: World, family: int) -> None:
     a, b = world.pair()
     box = Listening()
-    endpoint = a.datagram()
-    endpoint.attach(box)
-    endpoint.bind(b"", 0, 0)
+    endpoint = a.hears(box, 0)
     endpoint.send([memoryview(b"anybody?")], 8, b.address(family), 4321, 0)
     world.run(SECOND)
     assert box.troubles == [("PORT_UNREACHABLE", b.address(family), 4321)]

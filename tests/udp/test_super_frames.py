@@ -21,9 +21,8 @@ from stack.transport.options import (
 )
 from stack.wire import ipv4, udp, vnet
 from tests.harness import Host, Peer, World, quiet
-from tests.harness.datagrams import Joiner, Out, give, super_frame
+from tests.harness.datagrams import WHATEVER, Box, Joiner, Out, give, super_frame
 from tests.harness.judge import JudgingPort
-from tests.udp.test_udp import Box
 
 
 def pattern(octets: int) -> bytes:
@@ -42,12 +41,6 @@ class Scene:
         self.peer.family = family
         self.world = world
 
-    def endpoint(self, sink: Joiner | Box, port: int = 7) -> Datagram:
-        made = self.host.datagram()
-        made.attach(sink)
-        assert made.bind(b"", port, 0) == OK
-        return made
-
     def give(self, data: bytes, size: int, **how: int) -> bytes:
         frame = super_frame(self.peer, data, size, **how)  # type: ignore[arg-type]
         give(self.peer, frame)
@@ -65,7 +58,7 @@ def scene(world: World, family: int) -> Scene:
 @pytest.mark.parametrize("octets", [3840, 3841, 3903, 65])
 def test_one_frame_is_one_record_and_a_view_of_the_frame(scene: Scene, octets: int) -> None:
     sink = Joiner()
-    scene.endpoint(sink)
+    scene.host.hears(sink)
     data = pattern(octets)
     frame = scene.give(data, 64)
     (one,) = sink.got
@@ -79,7 +72,7 @@ def test_one_frame_is_one_record_and_a_view_of_the_frame(scene: Scene, octets: i
 
 def test_who_cannot_do_with_that_gets_each_for_itself(scene: Scene) -> None:
     box = Box()
-    scene.endpoint(box)
+    scene.host.hears(box)
     data = pattern(1000)
     frame = scene.give(data, 64)
     assert [bytes(one.view) for one in box.got] == apart(data, 64)
@@ -90,8 +83,8 @@ def test_who_cannot_do_with_that_gets_each_for_itself(scene: Scene) -> None:
 def test_it_costs_as_much_as_if_each_had_come_alone(world: World, family: int) -> None:
     whole, each = Scene(world, family), Scene(world, family)
     joiner, box = Joiner(), Box()
-    whole.endpoint(joiner)
-    each.endpoint(box)
+    whole.host.hears(joiner)
+    each.host.hears(box)
     data = pattern(1000)
     whole.give(data, 64)
     for part in apart(data, 64):
@@ -121,7 +114,7 @@ def test_lies_have_names(
     scene: Scene, data: int, size: int, how: dict[str, int], reason: str
 ) -> None:
     sink = Joiner()
-    scene.endpoint(sink)
+    scene.host.hears(sink)
     scene.give(pattern(data), size, **how)
     assert scene.host.drops() == {reason: 1}
     assert sink.got == []
@@ -129,10 +122,7 @@ def test_lies_have_names(
 
 @given(
     st.sampled_from((addr.V4, addr.V6)),
-    st.integers(0, 400),
-    st.one_of(st.integers(0, 70), st.integers(0, 0xFFFF)),
-    st.one_of(st.sampled_from((0, 1, 3, 4, 5)), st.integers(0, 0xFF)),
-    st.one_of(st.none(), st.integers(0, 0xFFFF)),
+    *WHATEVER,
     st.integers(0, 3),
 )
 def test_whatever_the_headers_say_it_has_one_fate(
@@ -141,7 +131,7 @@ def test_whatever_the_headers_say_it_has_one_fate(
     """Delivered, all of it or what the UDP length leaves, or dropped for one reason."""
     scene = Scene(World(), family)
     sink = Joiner()
-    scene.endpoint(sink)
+    scene.host.hears(sink)
     data = pattern(octets)
     frame = super_frame(scene.peer, data, size, kind=kind, length=length, flags=flags)
     give(scene.peer, frame)
@@ -156,7 +146,7 @@ def test_whatever_the_headers_say_it_has_one_fate(
 
 
 def test_a_header_cut_short(scene: Scene) -> None:
-    scene.endpoint(Joiner())
+    scene.host.hears(Joiner())
     kind, packet = scene.peer.packet_bytes(17, bytes(7))
     prefix = vnet.HEADER.pack(1, vnet.GSO_UDP_L4, 0, 1, 34, 6)
     give(scene.peer, prefix + scene.host.port.mac + scene.peer.port.mac + kind + packet)
@@ -165,7 +155,7 @@ def test_a_header_cut_short(scene: Scene) -> None:
 
 def test_datagrams_of_one_octet(scene: Scene) -> None:
     sink = Joiner()
-    scene.endpoint(sink)
+    scene.host.hears(sink)
     scene.give(b"abc", 1)
     assert [bytes(sink.got[0].part(n, n + 1).view) for n in range(3)] == [b"a", b"b", b"c"]
 
@@ -173,7 +163,7 @@ def test_datagrams_of_one_octet(scene: Scene) -> None:
 def test_those_that_fit_are_kept_and_the_others_counted(world: World, family: int) -> None:
     scene = Scene(world, family, udp_receive_buffer=1000)
     sink = Joiner()
-    endpoint = scene.endpoint(sink)
+    endpoint = scene.host.hears(sink)
     data = pattern(1000)
     frame = scene.give(data, 100)
     each = len(frame) - 1000 + 100
@@ -193,7 +183,7 @@ def test_those_that_fit_are_kept_and_the_others_counted(world: World, family: in
 def test_one_that_fits_alone_is_no_super_frame_any_more(world: World, family: int) -> None:
     scene = Scene(world, family, udp_receive_buffer=200)
     sink = Joiner()
-    scene.endpoint(sink)
+    scene.host.hears(sink)
     scene.give(pattern(300), 100)
     assert [(one.count, one.segment) for one in sink.got] == [(1, 0)]
 
@@ -225,7 +215,7 @@ def test_parts_make_up_the_whole(steps: list[int], octets: int, size: int) -> No
 @pytest.mark.parametrize("take", [1, 3, 7, 15, 16])
 def test_what_was_not_taken_comes_again(scene: Scene, take: int) -> None:
     sink = Joiner(take)
-    endpoint = scene.endpoint(sink)
+    endpoint = scene.host.hears(sink)
     data = pattern(1000)
     scene.give(data, 64)
     scene.peer.sends_udp(b"behind it")
@@ -243,9 +233,7 @@ def test_to_a_group_each_member_gets_it(world: World) -> None:
     group = addr.parse("239.1.2.3")
     sinks = [Joiner(), Joiner()]
     for sink in sinks:
-        endpoint = scene.host.datagram()
-        endpoint.attach(sink)
-        assert endpoint.bind(b"", 7, 1) == OK
+        endpoint = scene.host.hears(sink, share=1)
         assert endpoint.membership(JOIN, group, scene.host.nic.index, b"") == OK
     frame = super_frame(scene.peer, pattern(300), 100, dst=group)
     frame = frame[:10] + addr.multicast_mac(group) + frame[16:]
@@ -277,9 +265,7 @@ class Sender:
         self.world = world
         self.box = Box()
         self.to = self.b.address(family)
-        receiver = self.b.datagram()
-        receiver.attach(self.box)
-        receiver.bind(b"", 7, 0)
+        self.b.hears(self.box)
         self.endpoint = self.a.datagram()
         self.endpoint.bind(b"", 1000, 0)
         self.endpoint.send((b"who is there",), 12, self.to, 7, 0)
@@ -397,9 +383,7 @@ def test_to_a_group_each_goes_alone_and_is_heard_here(world: World, family: int)
     sender = Sender(world, family)
     sender.to = addr.parse("239.1.2.3" if family == addr.V4 else "ff05::1:3")
     here = Box()
-    member = sender.a.datagram()
-    member.attach(here)
-    member.bind(b"", 7, 1)
+    member = sender.a.hears(here, share=1)
     assert member.membership(JOIN, sender.to, sender.a.nic.index, b"") == OK
     assert sender.send([memoryview(pattern(300))], 100) == (OK, 300)
     assert [bytes(one.view) for one in here.got] == apart(pattern(300), 100)
@@ -419,9 +403,7 @@ def test_while_the_neighbour_is_asked_for(world: World, family: int) -> None:
     """A super-frame waits as one packet, whole."""
     a, b = world.pair()
     box = Box()
-    receiver = b.datagram()
-    receiver.attach(box)
-    receiver.bind(b"", 7, 0)
+    b.hears(box)
     endpoint = a.datagram()
     endpoint.bind(b"", 0, 0)
     memory = bytearray(pattern(6000))
@@ -436,9 +418,7 @@ def test_to_this_host_itself(world: World, family: int, own: bool) -> None:
     host, _ = world.host()
     loop = addr.LOOPBACK4 if family == addr.V4 else addr.LOOPBACK6
     sink = Joiner()
-    endpoint = host.datagram()
-    endpoint.attach(sink)
-    endpoint.bind(b"", 7, 0)
+    endpoint = host.hears(sink)
     to = host.address(family) if own else loop
     assert endpoint.send_segments([memoryview(pattern(3000))], 3000, 100, to, 7, 0) == (OK, 3000)
     world.run(0)
@@ -456,9 +436,7 @@ def run_through(
 
     a, b = world.pair(offload=offload, wrap=wrap)
     box = Box()
-    receiver = b.datagram()
-    receiver.attach(box)
-    receiver.bind(b"", 7, 0)
+    b.hears(box)
     endpoint = a.datagram()
     endpoint.bind(b"", 1000, 0)
     endpoint.send((b"",), 0, b.address(family), 7, 0)

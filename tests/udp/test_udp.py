@@ -9,25 +9,11 @@ from hypothesis import strategies as st
 from stack.base import addr
 from stack.base.packet import BROADCAST, MULTICAST, UNICAST
 from stack.base.status import ACCESS, INVALID, NO_ROUTE, NOT_LOCAL, OK, STATE, TOO_BIG
-from stack.transport.datagram_seam import Datagram, DatagramSink, Received
+from stack.transport.datagram_seam import Datagram
 from stack.transport.seam import OPTION_BROADCAST
 from tap.impair import Impairment
 from tests.harness import Host, Peer, World, quiet
-
-
-class Box(DatagramSink):
-    """Takes everything, or as much as it is told to."""
-
-    def __init__(self, take: int = 1 << 30) -> None:
-        self.got: list[Received] = []
-        self.calls = 0
-        self.take = take
-
-    def received(self, batch: list[Received]) -> int:
-        self.calls += 1
-        taken = batch[: self.take]
-        self.got += taken
-        return len(taken)
+from tests.harness.datagrams import Box
 
 
 def setup(
@@ -36,10 +22,7 @@ def setup(
     host, peer = world.host(quiet(**settings))
     peer.family = family
     box = Box()
-    endpoint = host.datagram()
-    endpoint.attach(box)
-    assert endpoint.bind(b"", port, 0) == OK
-    return host, peer, box, endpoint
+    return host, peer, box, host.hears(box, port)
 
 
 def raw(peer: Peer, data: bytes, **changes: int) -> None:
@@ -196,9 +179,7 @@ def test_group_datagrams_go_to_every_sharer(world: World) -> None:
     host, peer, first, _ = setup(world, addr.V4, port=9)
     boxes = [Box(), Box()]
     for box in boxes:
-        endpoint = host.datagram()
-        endpoint.attach(box)
-        assert endpoint.bind(b"", 7, 1) == OK
+        host.hears(box, share=1)
     bare = b"\x9c\x40\0\x07\0\x09\0\0x"
     group = addr.ALL_HOSTS
     data = peer.checked(17, bare, 6, peer.v4, group)
@@ -266,9 +247,7 @@ def test_what_arrives_over_a_bad_wire_is_what_was_sent(
     bad = Impairment(loss=0.1, duplicate=0.1, reorder=0.2, reorder_by=1000, corrupt=0.1)
     a, b = world.pair(there=bad, back=bad)
     box = Box()
-    receiver = b.datagram()
-    receiver.attach(box)
-    receiver.bind(b"", 7, 0)
+    b.hears(box)
     sender = a.datagram()
     sender.bind(b"", 0, 0)
     sent = []

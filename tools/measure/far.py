@@ -12,8 +12,8 @@ import sys
 from typing import NoReturn
 
 from tap import kernel
+from tap.ioctls import without_offload
 from tap.netns import join, unshare
-from tools.measure.offloads import without_offloads
 
 _CLONE_NEWNET = 0x40000000
 
@@ -27,7 +27,7 @@ def _configure(name: str, number: int, host: int, offload: bool, mtu: int) -> No
     own = addresses(number, host)
     kernel.configure(name, mtu, ((own[4], 24), (own[6], 64)))
     if not offload:
-        without_offloads(name)
+        without_offload(name, receiving=True)
 
 
 def make(pid: int, number: int, offload: bool, mtu: int) -> None:

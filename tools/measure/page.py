@@ -153,8 +153,8 @@ def _head(record: Record) -> str:
         This page is generated from a recorded run (`tools/bench --record`; the record is
         [record.json]({RECORD})) of {record["when"]}: {about["processor"]}, {about["cores"]}
         processors; {about["kernel"]}; {about["python"]}; {about["wire"]}; generator:
-        {about["generator"]}; {how["rounds"]} alternating rounds of {how["seconds"]:g} s for each
-        figure. {pinned}Every subject is a process of its own. **Only the ratios mean anything on
+        {about["generator"]}; {_rounds(record)} for each figure. {pinned}Every subject is a process
+        of its own. **Only the ratios mean anything on
         another machine**; the absolute figures are what this one gave.
         """
     subjects = dict.fromkeys(name for case in record["cases"].values() for name in case)
@@ -170,6 +170,13 @@ def _head(record: Record) -> str:
     if wrong:
         lines += ["", "What went wrong in this run:", "", *(f"* {line}" for line in wrong)]
     return "\n".join(lines)
+
+
+def _rounds(record: Record) -> str:
+    how = record["settings"]
+    said = f"{how['rounds']} alternating rounds of {how['seconds']:g} s"
+    most = max(len(one) for case in record["cases"].values() for one in case.values())
+    return said if most == how["rounds"] else f"{said}, up to {most} where those did not agree,"
 
 
 def _cells_mean() -> str:
@@ -345,10 +352,11 @@ def _noise(record: Record) -> str:
     told = f"""
         Each round measures all subjects of a figure, in turn and in the other order the next time,
         and gives one ratio. The ratio that is printed is the median of the rounds'. It is withheld
-        when the middle half of them, from the first quartile to the third, is wider than
-        {BOUND:.0%} of the median, or when there are fewer than {FEWEST}: then the machine was
-        busy with something else, and a figure would be chance. A single disturbed round spoils
-        nothing.
+        when its 95 % interval (1.57 times the distance of the quartiles over the root of the number
+        of rounds, the notch of a box plot) reaches further than {BOUND:.0%} to either side, or when
+        there are fewer than {FEWEST} rounds: then the machine was busy with something else, and a
+        figure would be chance. A single disturbed round spoils nothing, and what is not settled is
+        measured again while there is time.
         """
     withheld = sum(r.why == stats.NOISY for row in report.rows(record) for r in row.ratios.values())
     total = sum(len(row.ratios) for row in report.rows(record))
@@ -357,19 +365,18 @@ def _noise(record: Record) -> str:
 
 
 def _reproduce(record: Record) -> str:
-    how = record["settings"]
     told = f"""
         `tools/bench` needs no root: it makes its own namespaces, in which the stack has a TAP and
         the kernel a veth pair, with offloads and without, and nothing it sends leaves them.
         A C compiler makes the load generator (`tools/measure/load`); where there is none, Python
         processes take its place, and the output says so: then the generator may be the limit.
         The command of each section measures that section again, `--only` with the name of a case
-        one row of it. This page was made with {how["rounds"]} rounds of {how["seconds"]:g} s.
+        one row of it. This page was made with {_rounds(record)} for each figure.
         """
     lines = [
         "## How to have these figures again",
         "",
-        "    tools/bench                # everything, five rounds",
+        "    tools/bench                # everything, five rounds and more",
         "    tools/bench --quick        # the main figures, under a minute",
         "    tools/bench --record       # this page, for your machine",
         "    tools/bench --json FILE --markdown FILE --plots DIRECTORY",

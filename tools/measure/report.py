@@ -59,6 +59,13 @@ def pair(record: Record, case: Case, figure: Figure, ours: str, theirs: str) -> 
     return stats.ratio([a for a, _ in whole], [b for _, b in whole])
 
 
+def unsettled(record: Record, case: Case) -> bool:
+    """Further rounds might give a ratio of a case's first figure that there is not yet."""
+    ours, *others = record["cases"][case.key] or [""]
+    found = (pair(record, case, case.figures[0], ours, name) for name in others)
+    return any(one.why == stats.NOISY for one in found)
+
+
 def rows(record: Record, group: str = "") -> Iterator[Row]:
     """All rows, or a group's."""
     for case in cases_of(record):

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stack.base.units import MS
-from tools.measure import congestion, plan
+from tools.measure import congestion, plan, report
 from tools.measure.loader import Answer, Loader, Trouble
 from tools.measure.peers import Peer, PeerSubject, found
 from tools.measure.plan import Case
@@ -42,6 +43,11 @@ LOSS: Final = {
 BUSY: Final = 20 * MS
 """Longer than from one ping to the next."""
 
+_AT_MOST: Final = 4
+"""Times the rounds that were asked for."""
+
+Figures = dict[str, dict[str, list[Any]]]
+"""Answers by case and subject, one from each round."""
 Progress = Callable[[str, str], None]
 """Told of every measurement: (case, subject)."""
 
@@ -50,7 +56,9 @@ Progress = Callable[[str, str], None]
 class Settings:
     """What a run is like.
 
+    rounds    of everything
     seconds   per measurement
+    patience  seconds for further rounds of what the first did not settle
     pin       the generator on one core, every subject on another
     only      a group, or a part of a case's key; empty for all
     compiler  for the generator, if there is one
@@ -58,6 +66,7 @@ class Settings:
 
     rounds: int = 5
     seconds: float = 0.5
+    patience: float = 0.0
     quick: bool = False
     pin: bool = False
     wire: str = ""
@@ -202,20 +211,20 @@ def record(
             for name in jobs[case.key]
             if case.bulk and _can_check(bench.subjects[name], case)
         ]
-        if total is not None:
-            single = sum(map(len, jobs.values()))
-            total(single * settings.rounds + len(checks))
         tell = told or _silent
-        figures: dict[str, dict[str, list[Any]]] = {
-            case.key: {name: [] for name in jobs[case.key]} for case in cases
-        }
+        figures: Figures = {case.key: {name: [] for name in jobs[case.key]} for case in cases}
+        expected = len(checks) + sum(map(len, jobs.values())) * settings.rounds
+        if total is not None:
+            total(expected)
         verified = [_verified(bench, case, name, tell) for case, name in checks]
         for turn in range(settings.rounds):
             for case in cases:
-                names = jobs[case.key]
-                for name in names if turn % 2 else reversed(names):
-                    tell(case.text, name)
-                    figures[case.key][name].append(_answer(bench, case, name))
+                _round(bench, case, figures[case.key], turn, tell)
+        for turn, case in _further(settings, cases, figures):
+            expected += len(jobs[case.key])
+            if total is not None:
+                total(expected)
+            _round(bench, case, figures[case.key], turn, tell)
         stack = bench.subjects[plan.STACK]
         assert isinstance(stack, StackSubject)
         return {
@@ -227,6 +236,28 @@ def record(
             "verified": verified,
             "cases": {key: found for key, found in figures.items() if found},
         }
+
+
+def _round(
+    bench: Bench, case: Case, figures: dict[str, list[Any]], turn: int, tell: Progress
+) -> None:
+    """Once more on every subject, in the other order the next time."""
+    for name in figures if turn % 2 else reversed(figures):
+        tell(case.text, name)
+        figures[name].append(_answer(bench, case, name))
+
+
+def _further(settings: Settings, cases: list[Case], figures: Figures) -> Iterator[tuple[int, Case]]:
+    """What to measure again, for as long as there is time: of which the rounds do not agree."""
+    until = time.monotonic() + settings.patience
+    for turn in range(settings.rounds, settings.rounds * _AT_MOST):
+        left = [case for case in cases if report.unsettled({"cases": figures}, case)]
+        if not left:
+            return
+        for case in left:
+            if time.monotonic() >= until:
+                return
+            yield turn, case
 
 
 def _about(settings: Settings, cases: list[Case]) -> dict[str, Any]:

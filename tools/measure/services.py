@@ -17,7 +17,7 @@ from typing import Any, Final
 from tools.measure.loader import HOT
 from tools.services.client import Client, ignore, then, wait_for
 from tools.services.connections import Connection, TcpService
-from tools.services.echo import Echo, UdpEcho
+from tools.services.echo import Discard, Echo, UdpEcho
 from wsk_api import (
     IPPROTO_UDP,
     IRP,
@@ -119,10 +119,6 @@ class Checked(TcpService):
     connection = CheckedConnection
 
 
-class Discard(TcpService):
-    """TCP port 9: `Connection` takes everything and does nothing with it."""
-
-
 class RespondConnection(Connection):
     """One request, one response; the response and FIN are one call."""
 
@@ -202,16 +198,16 @@ class Sink(Datagrams):
 
 
 class HowMany(Datagrams):
-    """UDP port 10: what the sink has counted."""
+    """UDP port 10: what the sinks have counted."""
 
     port = CHECKED
 
-    def __init__(self, subsystem: Subsystem, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, subsystem: Subsystem, sinks: tuple[Sink | JoinedSink, ...]) -> None:
+        self._sinks = sinks
         super().__init__(subsystem)
 
     def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
-        answer = wsk_buf(_COUNT.pack(self._sink.count))
+        answer = wsk_buf(_COUNT.pack(sum(sink.count for sink in self._sinks)))
         to = indication.RemoteAddress
         socket.Dispatch.WskSendTo(socket, answer, 0, to, 0, None, then(ignore))
 
@@ -222,7 +218,8 @@ class Burst(Datagrams):
     port = SOURCE
 
     def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
-        self._mdl = MDL(memoryview(pattern)[:2048])
+        self._once = pattern[:2048]
+        self._mdl = MDL(self._once)
         super().__init__(subsystem)
 
     def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
@@ -240,7 +237,7 @@ class Burst(Datagrams):
 
 
 class ListBurst(Burst):
-    """UDP port 49: the same in WskSendMessages of up to 60 datagrams."""
+    """UDP port 49: the same in WskSendMessages of up to 60 datagrams, with memory for each."""
 
     port = LIST_SOURCE
 
@@ -251,18 +248,18 @@ class ListBurst(Burst):
     def answer(self, socket: WSK_SOCKET, buffer: WSK_BUF, count: int, to: Any) -> None:
         while count > 0:
             many = min(count, TOGETHER)
-            head = self._lists.get((buffer.Length, many)) or self._made(buffer, many)
+            head = self._lists.get((buffer.Length, many)) or self._made(buffer.Length, many)
             IoReuseIrp(self.irp)
             socket.Dispatch.WskSendMessages(socket, head, 0, to, 0, None, self.irp)
             count -= many
 
-    def _made(self, buffer: WSK_BUF, count: int) -> WSK_BUF_LIST:
-        head = WSK_BUF_LIST(buffer)
-        for _ in range(count - 1):
-            node = WSK_BUF_LIST(buffer)
-            node.Next = head
-            head = node
-        self._lists[buffer.Length, count] = head
+    def _made(self, size: int, count: int) -> WSK_BUF_LIST:
+        memory = memoryview(self._once[:size] * count)
+        head: WSK_BUF_LIST | None = None
+        for at in range(size * (count - 1), -1, -size):
+            head = WSK_BUF_LIST(WSK_BUF(MDL(memory[at : at + size]), 0, size), head)
+        assert head is not None
+        self._lists[size, count] = head
         return head
 
 
@@ -272,7 +269,6 @@ class JoinedBurst(Burst):
     port = JOINED_SOURCE
 
     def __init__(self, subsystem: Subsystem, pattern: bytes) -> None:
-        self._once = pattern[:2048]
         self._buffers: dict[tuple[int, int], WSK_BUF] = {}
         super().__init__(subsystem, pattern)
 
@@ -303,13 +299,10 @@ class Joined(Datagrams):
 
 
 class JoinedSink(Joined):
-    """UDP port 69: counts, on the account of the other sink."""
+    """UDP port 69: counts."""
 
     port = JOINED_SINK
-
-    def __init__(self, subsystem: Subsystem, sink: Sink) -> None:
-        self._sink = sink
-        super().__init__(subsystem)
+    count = 0
 
     def arrived(self, socket: WSK_SOCKET, indication: WSK_DATAGRAM_INDICATION) -> None:
         node: WSK_DATAGRAM_INDICATION | None = indication
@@ -318,7 +311,7 @@ class JoinedSink(Joined):
             size = segment_of(node)
             count += -(-node.Buffer.Length // size) if size else 1
             node = node.Next
-        self._sink.count += count
+        self.count += count
 
 
 class JoinedEcho(Joined):
@@ -379,21 +372,27 @@ class ListEcho(Datagrams):
 
 def all_services(subsystem: Subsystem, pattern: bytes) -> list[Any]:
     """Everything, started; each has `stop`."""
-    sink = Sink(subsystem)
     return [
         Echo(subsystem, ECHO),
-        UdpEcho(subsystem, ECHO),
         Discard(subsystem, DISCARD),
         Checked(subsystem, CHECKED),
         Source(subsystem, SOURCE, memoryview(pattern)[:HOT]),
         Source(subsystem, COLD_SOURCE, memoryview(pattern)),
         Respond(subsystem, pattern),
-        sink,
-        HowMany(subsystem, sink),
+        UdpEcho(subsystem, ECHO),
+        *datagram_services(subsystem, pattern),
+    ]
+
+
+def datagram_services(subsystem: Subsystem, pattern: bytes) -> list[Any]:
+    """Those of UDP but for the ordinary echo."""
+    sinks = Sink(subsystem), JoinedSink(subsystem)
+    return [
+        *sinks,
+        HowMany(subsystem, sinks),
         Burst(subsystem, pattern),
         ListBurst(subsystem, pattern),
         ListEcho(subsystem),
         JoinedBurst(subsystem, pattern),
         JoinedEcho(subsystem),
-        JoinedSink(subsystem, sink),
     ]

@@ -3,19 +3,23 @@
 
 Each round measures both sides of a pair, so a ratio is the median of the rounds' own ratios: what
 slows the machine for a second slows both.  It is withheld, because the machine was too noisy to
-tell, when the rounds do not agree: when the middle half of their ratios (between the quartiles)
-is wider than `BOUND` of their median, or there are fewer than `FEWEST` rounds.  A single round that
-something else disturbed therefore spoils nothing, and a machine that is never quiet gives no ratio.
+tell, when it is not known well enough: when the 95 % interval of the median reaches further than
+`BOUND` of it to either side, or there are fewer than `FEWEST` rounds.  That interval is the notch
+of a box plot, 1.57 times the distance of the quartiles over the root of the number of rounds
+(McGill, Tukey, Larsen 1978): a single round that something else disturbed spoils nothing, and more
+rounds tell more.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-BOUND: Final = 0.25
+BOUND: Final = 0.15
+_NOTCH: Final = 1.57
 FEWEST: Final = 3
 NOISY: Final = "too noisy"
 FEW: Final = "too few rounds"
@@ -32,11 +36,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`value` is None when `why` says why it is withheld; `spread` is what was held against the
+    """`value` is None when `why` says why it is withheld; `doubt` is what was held against the
     bound, 0 where it could not be told."""
 
     value: float | None
-    spread: float
+    doubt: float
     why: str = ""
 
 
@@ -45,12 +49,12 @@ def summary(figures: Sequence[float]) -> Summary:
     return Summary(statistics.median(figures), min(figures), max(figures))
 
 
-def spread(figures: Sequence[float]) -> float:
-    """The width of the middle half, as a part of the median."""
+def doubt(figures: Sequence[float]) -> float:
+    """How far to either side of the median its 95 % interval reaches, as a part of it."""
     if len(figures) < 2:
         return 0.0
     low, middle, high = statistics.quantiles(figures, n=4, method="inclusive")
-    return (high - low) / middle if middle else float("inf")
+    return _NOTCH * (high - low) / math.sqrt(len(figures)) / middle if middle else math.inf
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float], bound: float = BOUND) -> Ratio:
@@ -58,7 +62,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float], bound: float = BOUND) 
     pairs = [a / b for a, b in zip(ours, theirs, strict=False) if b > 0]
     if len(pairs) < FEWEST:
         return Ratio(None, 0.0, FEW)
-    wide = spread(pairs)
+    wide = doubt(pairs)
     if wide > bound:
         return Ratio(None, wide, NOISY)
     return Ratio(statistics.median(pairs), wide)

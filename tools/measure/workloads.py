@@ -17,6 +17,7 @@ from tools.measure.loader import Answer, Loader, Trouble
 from tools.measure.plan import Case
 from tools.measure.process import result
 from tools.measure.services import (
+    CHECKED,
     JOINED_ECHO,
     JOINED_SINK,
     JOINED_SOURCE,
@@ -37,7 +38,6 @@ _SETTLE: Final = 0.02
 CHECK: Final = 32 << 20
 """Octets of a verifying run, of all connections together."""
 _CHECK_BAD: Final = 2 << 20
-_CHECKED_PORT: Final = 10
 
 
 def measure(loader: Loader, subject: Subject, case: Case, seconds: float) -> Answer:
@@ -82,7 +82,7 @@ def verify(loader: Loader, subject: Subject, case: Case) -> dict[str, Any]:
     each = (_CHECK_BAD if bad else CHECK) // int(case.more["connections"])
     told = {name: value for name, value in case.more.items() if name != "settle"}
     if case.verb == "in":
-        told["port"] = _CHECKED_PORT
+        told["port"] = CHECKED
     with subject.measuring():
         address = subject.addresses[case.family]
         answer = loader.run(subject.near, case.verb, address=address, octets=each, **told)

@@ -251,13 +251,10 @@ def _by_requests(
 
 
 def _in_lists(pair: Pair, sender: Any, meter: Meter, buffer: WSK_BUF) -> Callable[[], int]:
-
     send, to = sender.Dispatch.WskSendMessages, address(1, _PORT)
     head: Any = None
     for _ in range(_BATCH):
-        node = WSK_BUF_LIST(buffer)
-        node.Next = head
-        head = node
+        head = WSK_BUF_LIST(buffer, head)
 
     def call() -> int:
         before = meter.count

@@ -75,31 +75,46 @@ static int loaded_datagrams(int size, int segments)
     return fd;
 }
 
-/* Keeps `window` in flight; a lost one is replaced after a tenth of a second without any. */
+struct tally {
+    uint64_t count, lost;
+    int flying;
+};
+
+/* Counts what has come; after a tenth of a second without any, what is in flight is lost. */
+static void take_and_tally(int fd, int size, struct tally *tally)
+{
+    struct pollfd wait = {fd, POLLIN, 0};
+    int came = take_datagrams(fd, size);
+
+    if (!came && !poll(&wait, 1, 100)) {
+        tally->lost += tally->flying;
+        tally->flying = 0;
+    }
+    tally->count += came;
+    tally->flying -= came < tally->flying ? came : tally->flying;
+}
+
+static int print_tally(const struct tally *tally, double start)
+{
+    printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"lost\": %llu, \"wrong\": %u}\n",
+           (unsigned long long)tally->count, seconds_now() - start, cpu_used(),
+           (unsigned long long)tally->lost, wrong);
+    return wrong != 0;
+}
+
+/* Keeps `window` in flight; a lost one is replaced. */
 int verb_echo(void)
 {
     int size = (int)number("size", 64), segments = (int)number("segments", 1);
     int window = (int)number("window", 64) * segments, fd = loaded_datagrams(size, segments);
     double seconds = number("seconds", 1), start = seconds_now();
-    uint64_t count = 0, lost = 0;
-    int flying = 0;
+    struct tally tally = {0};
 
     do {
-        struct pollfd wait = {fd, POLLIN, 0};
-        int came;
-
-        flying += give_datagrams(fd, size, window - flying, segments);
-        came = take_datagrams(fd, size);
-        if (!came && !poll(&wait, 1, 100)) {
-            lost += flying;
-            flying = 0;
-        }
-        count += came;
-        flying -= came < flying ? came : flying;
-    } while (going_on(start, seconds, count));
-    printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"lost\": %llu, \"wrong\": %u}\n",
-           (unsigned long long)count, seconds_now() - start, cpu_used(), (unsigned long long)lost, wrong);
-    return wrong != 0;
+        tally.flying += give_datagrams(fd, size, window - tally.flying, segments);
+        take_and_tally(fd, size, &tally);
+    } while (going_on(start, seconds, tally.count));
+    return print_tally(&tally, start);
 }
 
 /* How many datagrams the subject's sink has seen. */
@@ -148,29 +163,17 @@ int verb_burst(void)
     int size = (int)number("size", 64), burst = (int)number("burst", 64), fd;
     double seconds = number("seconds", 1), start;
     uint16_t wish[2] = {htons(burst), htons(size)};
-    uint64_t count = 0, lost = 0;
-    int expected = 0;
+    struct tally tally = {0};
 
     fd = loaded_datagrams(size, 1);
     start = seconds_now();
     do {
-        struct pollfd wait = {fd, POLLIN, 0};
-        int came = 0;
-
-        while (expected <= burst) {
+        while (tally.flying <= burst) {
             if (send(fd, wish, sizeof wish, 0) < 0)
                 fail("send");
-            expected += burst;
+            tally.flying += burst;
         }
-        came = take_datagrams(fd, size);
-        if (!came && !poll(&wait, 1, 100)) {
-            lost += expected;
-            expected = 0;
-        }
-        count += came;
-        expected -= came < expected ? came : expected;
-    } while (going_on(start, seconds, count));
-    printf("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.6f, \"lost\": %llu, \"wrong\": %u}\n",
-           (unsigned long long)count, seconds_now() - start, cpu_used(), (unsigned long long)lost, wrong);
-    return wrong != 0;
+        take_and_tally(fd, size, &tally);
+    } while (going_on(start, seconds, tally.count));
+    return print_tally(&tally, start);
 }
