@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from stack.base.timers import NEVER
 from stack.base.units import View
 from stack.tcp import options
 from stack.tcp.names import ACK_NONE, HEADER, PROTO
@@ -103,7 +102,6 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         rcv.owed = 0
         if blocks or not reordered:
             tcb.ack = ACK_NONE
-            tcb.delack.deadline = NEVER
     path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 

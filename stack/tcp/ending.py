@@ -71,8 +71,9 @@ def silence(tcb: Tcb) -> None:
 def _retire(tcb: Tcb) -> None:
     """No timer of `tcb` fires any more."""
     tcb.rexmit.retire()
-    tcb.delack.retire()
     tcb.reorder.retire()
+    if tcb.delack is not None:
+        tcb.delack.retire()
     if tcb.persist is not None:
         tcb.persist.retire()
     if tcb.pacer is not None:

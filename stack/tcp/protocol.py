@@ -182,10 +182,10 @@ class TcpProtocol(TransportLayer, HostProvider):
         elif isinstance(found, Tcb):
             if found.estats is not None:
                 found.estats.arrived(found, seg)
-            if found.state == SYN_SENT:
-                handshake.syn_sent(found, seg)
-            else:
+            if found.state != SYN_SENT:
                 input.segment_arrives(found, seg)
+            else:
+                handshake.syn_sent(found, seg)
         elif isinstance(found, Silence):
             self.door.drop(pkt, fate.TCP_SILENT)
         elif self.time_wait.segment_arrives(found, seg):

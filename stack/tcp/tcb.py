@@ -18,7 +18,7 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.loss.scoreboard import Scoreboard
-from stack.tcp.names import ACK_NONE, CLOSED, DELACK, REORDER, REXMIT
+from stack.tcp.names import ACK_NONE, CLOSED, REORDER, REXMIT
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
@@ -312,7 +312,7 @@ class Tcb(Workable, TimerOwner):
         self._nothing_yet()
 
         self.rexmit = Timer(self, REXMIT)
-        self.delack = Timer(self, DELACK)
+        self.delack: Timer | None = None  # made when an ACK is delayed beyond a turn
         self.persist: Timer | None = None  # made when the peer's window closes
         self.reorder = Timer(self, REORDER)
 

@@ -111,8 +111,13 @@ def keep(tcb: Tcb) -> None:
     protocol, snd = tcb.protocol, tcb.snd
     timers = protocol.timers
     now = protocol.env.now
-    if tcb.ack == ACK_DELAYED and tcb.delack.deadline == NEVER:
-        timers.arm(tcb.delack, now + protocol.config.tcp_delayed_ack)
+    if tcb.ack == ACK_DELAYED:
+        if tcb.delack is None:
+            tcb.delack = Timer(tcb, DELACK)
+        if not tcb.delack.armed:
+            timers.arm(tcb.delack, now + protocol.config.tcp_delayed_ack)
+    elif tcb.delack is not None:
+        tcb.delack.disarm()
     if snd.nxt_at != snd.una_at:
         rexmit = tcb.rexmit
         if rexmit.deadline == NEVER:
