@@ -54,13 +54,14 @@ def output(tcb: Tcb) -> None:
         timeouts.keep(tcb)
         return
     if state in SENDING:
-        if tcb.board.rate is not None:
-            tcb.board.rate.supply(tcb)
+        board = tcb.board
+        if board.rate is not None:
+            board.rate.supply(tcb)
         if tcb.frto >= frto.PROBING:
             _send_two_new(tcb)
-        elif tcb.board.lost:
+        elif board.lost:
             _resend(tcb)
-        if not tcb.board.lost:
+        if not board.lost:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
@@ -216,7 +217,9 @@ def _send_new(tcb: Tcb) -> None:
             if tcb.board.rate is not None:
                 tcb.board.rate.drained = tcb.room > 0
             return
-        pacer = None if tcb.urge or tcb.probe else tcb.pacer
+        pacer = tcb.pacer
+        if pacer is not None and (tcb.urge or tcb.probe):
+            pacer = None
         size = _how_much(tcb, ready)
         if size <= 0:
             return
@@ -328,8 +331,9 @@ def _send_data(tcb: Tcb, size: int) -> None:
     if start == snd.una_at:
         tcb.progress_at = now
     flags = ACK
-    if tcb.ecn is not None and tcb.ecn.reduced:
-        tcb.ecn.reduced = False
+    ecn, ect = tcb.ecn, 0
+    if ecn is not None and ecn.reduced:
+        ecn.reduced = False
         size = min(size, snd.mss)  # one segment carries it
         flags |= CWR
     end = start + size
@@ -350,8 +354,9 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    capable = tcb.ecn is not None and tcb.ecn.capable and end <= snd.una_at + snd.wnd
-    emit(tcb, start, views, size, flags, ECT_0 if capable else 0)
+    if ecn is not None and ecn.capable and end <= snd.una_at + snd.wnd:
+        ect = ECT_0
+    emit(tcb, start, views, size, flags, ect)
     if tcb.pacer is not None:
         tcb.pacer.left(tcb, size)
 

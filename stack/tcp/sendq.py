@@ -51,7 +51,12 @@ class SendQueue:
 
     def take(self, offset: int, count: int) -> list[View]:
         """Views of `count` octets from `offset` on; they must be queued."""
-        index = bisect_right(self._starts, offset, self._first) - 1
+        first = self._first
+        if self._starts[first] == offset:
+            view = self._views[first]
+            if view is not None and len(view) == count:
+                return [view]  # the oldest piece as it is
+        index = bisect_right(self._starts, offset, first) - 1
         skip = offset - self._starts[index]
         views: list[View] = []
         while count:
@@ -69,8 +74,8 @@ class SendQueue:
 
     def release(self, offset: int) -> list[tuple[object, int]]:
         """Everything before `offset` was acknowledged: the requests that are complete by it."""
-        if offset > self.end:
-            offset = self.end  # it acknowledges our FIN too
+        if offset >= self.end:
+            return self._release_all()
         if offset > self.start:
             self.start = offset
         views, starts, first = self._views, self._starts, self._first
@@ -100,6 +105,19 @@ class SendQueue:
             del tokens[:answered]
             answered = 0
         self._answered = answered
+        return complete
+
+    def _release_all(self) -> list[tuple[object, int]]:
+        """Nothing is left: what was queued last, and perhaps our FIN, was acknowledged."""
+        self.start = self.end
+        self._views.clear()
+        self._starts.clear()
+        self._first = 0
+        complete: list[tuple[object, int]] = []
+        for _, token, size in self._tokens[self._answered :]:
+            complete.append((token, size))
+        self._tokens.clear()
+        self._answered = 0
         return complete
 
     def withdraw(self, token: object, sent: int) -> bool:
