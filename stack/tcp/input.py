@@ -79,12 +79,10 @@ def _otherwise(tcb: Tcb, seg: Segment) -> None:
 def _fast(tcb: Tcb, seg: Segment) -> bool:
     """Handle the next in-order segment of an undisturbed connection; False to take the steps."""
     snd, rcv = tcb.snd, tcb.rcv
-    if tcb.ts_ok:
-        if not seg.has_ts:
-            return False
-        if seg.ts_val != tcb.ts_recent and seq.lt(seg.ts_val, tcb.ts_recent):
-            return False
-    elif seg.has_ts:
+    if tcb.ts_ok != seg.has_ts:
+        return False
+    clock_moved = tcb.ts_ok and seg.ts_val != tcb.ts_recent
+    if clock_moved and seq.lt(seg.ts_val, tcb.ts_recent):
         return False
     length = seg.length
     if (
@@ -104,7 +102,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
     news = acked - tcb.held_octets
     if acked > snd.nxt_at - snd.una_at or news < 0 or (not news and not length):
         return False
-    if seg.ts_val != tcb.ts_recent and tcb.ts_ok:
+    if clock_moved:
         _note_timestamp(tcb, seg)
     if tcb.keepalive is not None:
         tcb.keepalive.heard(tcb.protocol.env.now)

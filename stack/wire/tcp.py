@@ -73,7 +73,7 @@ _USUAL: Final = Struct("!HHIIII")
 
 _unpack_fixed = _FIXED.unpack_from
 _from_bytes = int.from_bytes
-_unpack_ts = _TS.unpack_from
+_unpack_stamped = Struct("!4xIIHH2xHIII").unpack_from  # with timestamps in the usual layout
 
 NO_SACKS: Final[tuple[tuple[int, int], ...]] = ()
 
@@ -151,21 +151,24 @@ def parse(pkt: Packet) -> Segment | None:
     """
     frame = pkt.frame
     at = pkt.l4
-    seq, ack, bits, wnd, up = _unpack_fixed(frame, at)
-    start = at + (bits >> 12) * 4
-    size = start - at
-    if size < LENGTH or start > pkt.end:
+    end = pkt.end
+    if end - at >= 32:
+        seq, ack, bits, wnd, up, layout, val, ecr = _unpack_stamped(frame, at)
+    else:
+        seq, ack, bits, wnd, up = _unpack_fixed(frame, at)
+        layout = val = ecr = 0
+    size = (bits >> 12) * 4
+    start = at + size
+    if size < LENGTH or start > end:
         return None
-    segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, pkt.end)
+    segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, end)
+    if size == 32 and layout == _TS_LAYOUT:
+        segment.has_ts = True
+        segment.ts_val = val
+        segment.ts_ecr = ecr
+        return segment
     if size == LENGTH:
         return segment
-    if size == 32:
-        layout, val, ecr = _unpack_ts(frame, at + LENGTH)
-        if layout == _TS_LAYOUT:
-            segment.has_ts = True
-            segment.ts_val = val
-            segment.ts_ecr = ecr
-            return segment
     if size == 40 and _read_usual(segment, frame, at + LENGTH):
         return segment
     _parse_options(segment, frame, at + LENGTH, start)
