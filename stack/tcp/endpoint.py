@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SILENT: Final = StreamSink()
 """The sink of a stream nobody has claimed: takes nothing."""
+_UNTOLD: Final[dict[int, dict[int, int]]] = {4: {}, 16: {}}
+"""The options of a stream that was told none; never written to."""
 
 
 class TcpStream(Stream):
@@ -54,7 +56,7 @@ class TcpStream(Stream):
         self._families = families
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
-        self._options: dict[int, dict[int, int]] = {4: {}, 16: {}}  # by length of address
+        self._options = _UNTOLD  # by length of address
         self._congestion = ""  # the name chosen for this stream, if one was
         self._ticket = 0
 
@@ -150,6 +152,8 @@ class TcpStream(Stream):
         result = preferences.check(option, value)
         if result != status.OK:
             return result
+        if self._options is _UNTOLD:
+            self._options = {4: {}, 16: {}}
         for size, family in ((4, addr.V4), (16, addr.V6)):
             if families & family:
                 self._options[size][option] = value

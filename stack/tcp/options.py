@@ -119,7 +119,8 @@ def prepare(tcb: Tcb) -> None:
     rcv = tcb.rcv
     rcv.mss = announced_mss(tcb)
     rcv.most = tuning.most(config)
-    rcv.limit = min(rcv.limit, rcv.most)
+    if rcv.limit > rcv.most:
+        rcv.limit = rcv.most
     if tcb.wishes is not None and tcb.wishes.buffer:
         rcv.limit = rcv.most = tcb.wishes.buffer
     rcv.wscale = window_shift(rcv.most) if config.tcp_window_scaling else 0
@@ -133,15 +134,17 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     config = tcb.protocol.config
     snd, rcv = tcb.snd, tcb.rcv
     if seg.mss:
-        snd.peer_mss = max(seg.mss, _MIN_MSS)
+        snd.peer_mss = seg.mss if seg.mss > _MIN_MSS else _MIN_MSS
     if seg.wscale >= 0 and config.tcp_window_scaling:
         snd.wscale = seg.wscale
     else:
         snd.wscale = 0
         rcv.wscale = 0
     # What the window field cannot say need not be held ready.
-    rcv.most = min(rcv.most, _MAX_FIELD << rcv.wscale)
-    rcv.limit = min(rcv.limit, rcv.most)
+    if rcv.most > _MAX_FIELD << rcv.wscale:
+        rcv.most = _MAX_FIELD << rcv.wscale
+    if rcv.limit > rcv.most:
+        rcv.limit = rcv.most
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
     tcb.ecn = None

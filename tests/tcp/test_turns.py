@@ -12,12 +12,13 @@ from tests.tcp.users import User
 
 
 class Answering(User):
-    """Answers from inside of what tells him, with `reply`."""
+    """Answers from inside of what tells him: the first time with `reply`, later with nothing."""
 
     reply = b"answer"
 
     def received(self, views: list[memoryview], count: int, flags: int) -> int:
-        self.send(self.reply, token=self.reply)
+        reply, self.reply = self.reply, b""
+        self.send(reply, token=reply)
         return super().received(views, count, flags)
 
 
@@ -68,7 +69,6 @@ def test_no_timer_for_an_ack_that_leaves_with_data(world: World, family: int) ->
     kinds = [timer.kind for timer in scene.host.tcp_timers()]
     assert DELACK not in kinds
     assert PERSIST not in kinds
-    scene.user.reply = b""
     scene.sends(ACK | PSH, seq=7, ack=6, data=b"and more")
     assert DELACK in [timer.kind for timer in scene.host.tcp_timers()]
     world.run(0)
