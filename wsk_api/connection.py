@@ -391,7 +391,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self._tell_disconnect(WSK_FLAG_ABORTIVE)
 
     def _tell_disconnect(self, flags: int) -> None:
-        self.take_out_parameters()
+        if self.out_parameters is not None:
+            self.take_out_parameters()
         if self.enabled & WSK_EVENT_DISCONNECT and self.dispatch is not None:
             function = self.dispatch.WskDisconnectEvent
             if function is not None:

@@ -134,7 +134,7 @@ class TcpStream(Stream):
         tcb = self._tcb
         if tcb is not None:
             tcb.endpoint = None
-            if tcb.state not in (CLOSING, LAST_ACK) or tcb.sendq:
+            if tcb.state != CLOSED and (tcb.state not in (CLOSING, LAST_ACK) or tcb.sendq):
                 ending.abort(tcb)
             tcb.recvq.clear()
             tcb.done.clear()

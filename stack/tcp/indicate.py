@@ -54,14 +54,11 @@ def untold(tcb: Tcb) -> bool:
     """`indicate` has something to say again: the user caused it himself when it was called."""
     if tcb.endpoint is None:
         return False
-    return bool(
-        tcb.done
-        or tcb.opened
-        or tcb.trouble
-        or tcb.rcv.up_new
-        or (not tcb.paused if tcb.recvq.size else tcb.fin_taken and not tcb.fin_told)
-        or (tcb.final >= 0 and not tcb.told)
-    )
+    if tcb.done or tcb.opened or tcb.trouble or tcb.rcv.up_new:
+        return True
+    if tcb.recvq.size:
+        return not tcb.paused or (tcb.final >= 0 and not tcb.told)
+    return (tcb.fin_taken and not tcb.fin_told) or (tcb.final >= 0 and not tcb.told)
 
 
 def _sink(tcb: Tcb) -> StreamSink:

@@ -126,7 +126,7 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
 def sequence(tcb: Tcb, seg: Segment) -> bool:
     """PAWS, acceptability, and trimming to the window."""
     rcv = tcb.rcv
-    if tcb.ts_ok and not _timestamp_good(tcb, seg):
+    if tcb.ts_ok and not seg.flags & RST and not _timestamp_good(tcb, seg):
         return False
     next_one = seg.seq == rcv.nxt and rcv.wnd > 0
     if not (
@@ -202,9 +202,8 @@ def _excused(tcb: Tcb, seg: Segment) -> bool:
 
 
 def _timestamp_good(tcb: Tcb, seg: Segment) -> bool:
-    """RFC 7323 3.2 and 5.3: timestamps on every segment, and none older than the last."""
-    if seg.flags & RST:
-        return True
+    """RFC 7323 3.2 and 5.3: timestamps on every segment but resets, and none older than the
+    last."""
     if not seg.has_ts:
         if not tcb.protocol.config.tcp_strict_timestamps:
             return True
@@ -329,7 +328,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
     snd = tcb.snd
     acked = seq.diff(seg.ack, snd.una)
     if tcb.state == SYN_RECEIVED:
-        if not 0 < acked <= snd.flight:
+        if not 0 < acked <= snd.nxt_at - snd.una_at:
             tcb.protocol.refuse(seg)
             _drop(tcb, seg, fate.TCP_ACK_INVALID)
             return False

@@ -142,12 +142,11 @@ class ReceiveQueue:
         """Forget all data."""
         if self.size:
             self.take()
-        self.drop_ahead()
+        if self.ahead:
+            self.drop_ahead()
 
     def drop_ahead(self) -> None:
         """Forget what waits out of order: what is before it will not come any more."""
-        if not self.ahead:
-            return
         self._budget.used -= self.ahead
         self.ahead = 0
         self._ooo_starts.clear()
