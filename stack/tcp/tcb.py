@@ -398,11 +398,6 @@ class Tcb(Workable, TimerOwner):
         """Our FIN has left at least once."""
         return self.snd.nxt_at > self.sendq.end
 
-    @property
-    def fin_acked(self) -> bool:
-        """Our FIN has been acknowledged."""
-        return self.snd.una_at > self.sendq.end
-
     def stamp(self, when: int) -> int:
         """TSval at `when` (ns): a millisecond clock with an offset of its own (RFC 7323 5.4)."""
         return (when // 1_000_000 + self.ts_offset) & 0xFFFFFFFF
