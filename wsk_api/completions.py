@@ -47,9 +47,9 @@ class Completions:
         if self._running or self._deferred:
             self._waiting.append(irp)
             return status
+        irp.busy = ""
         self._running = True
         try:
-            irp.busy = ""
             complete_upwards(irp)
         finally:
             self._running = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from stack.base.status import ABORTED, OK
+from stack.base.status import ABORTED, OK, PENDING
 from stack.transport.options import BOTH
 from stack.transport.seam import (
     OPTION_KEEPALIVE,
@@ -61,6 +61,14 @@ _NOBODY: Final = object()
 """The token of data that travels with WskDisconnect: its request is the disconnect."""
 _FIRST_DATA: Final = 65_535
 """Octets that WskConnectEx takes."""
+_PUSH: Final = WSK_FLAG_AT_DISPATCH_LEVEL | WSK_FLAG_ENTIRE_MESSAGE
+_SHOWN: Final = {
+    0: WSK_FLAG_AT_DISPATCH_LEVEL,
+    RECEIVED_PUSH: _PUSH,
+    RECEIVED_CROWDED: WSK_FLAG_AT_DISPATCH_LEVEL | WSK_FLAG_RELEASE_ASAP,
+    RECEIVED_PUSH | RECEIVED_CROWDED: _PUSH | WSK_FLAG_RELEASE_ASAP,
+}
+"""Flags of WskReceiveEvent for those of `StreamSink.received`."""
 
 
 class ConnectionSocket(EndpointSocket[Stream], StreamSink):
@@ -85,6 +93,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.endpoint = None
         self._connected = False
         self._finished = False  # the peer's FIN was told
         self._ended = 0  # NTSTATUS of a connection that is gone
@@ -107,7 +116,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self.options.inherit(options, stream)
         ticket = stream.ticket()
         self.inspect_id = inspect_id_of(ticket) if ticket else None
-        self.watch_backlog()
+        if self.enabled & WSK_EVENT_SEND_BACKLOG:
+            self.watch_backlog()
 
     def take_out_parameters(self) -> None:
         """Context and table that WskAcceptEvent set (also when an event comes inside of it)."""
@@ -180,9 +190,9 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         how = SEND_NODELAY if flags & WSK_FLAG_NODELAY else 0
         if flags & WSK_FLAG_OOB:
             how |= SEND_URGENT
-        status = ntstatus(stream.send(pieces, buffer.Length, how, irp))
-        if status != STATUS_PENDING:
-            return status, 0
+        status = stream.send(pieces, buffer.Length, how, irp)
+        if status != PENDING:
+            return ntstatus(status), 0
         return self.hold(irp, stream.cancel)
 
     def disconnect(self, buffer: WSK_BUF | None, flags: int, irp: IRP) -> tuple[int, int]:
@@ -214,17 +224,16 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         return self.hold(irp, never if pieces else stream.cancel)
 
     def done(self, token: object, status: int, count: int) -> None:
-        result = ntstatus(status)
-        if isinstance(token, FirstData):
+        if isinstance(token, IRP):
+            if token.token is not None and self._opened(token, status):
+                return
+            if status == OK:
+                self.answer(token, STATUS_SUCCESS, count)
+            else:
+                self.answer(token, ntstatus(status))
+        elif isinstance(token, FirstData) and self._connected and token.irp is not None:
             # While not connected the answer is that of the connect, which is still to come.
-            if self._connected and token.irp is not None:
-                self.answer(token.irp, result)
-            return
-        if not isinstance(token, IRP):
-            return
-        if token.token is not None and self._opened(token, status):
-            return
-        self.answer(token, result, count if NT_SUCCESS(result) else 0)
+            self.answer(token.irp, ntstatus(status))
 
     def _opened(self, irp: IRP, status: int) -> bool:
         """The answer to a connect.  True if its request goes on, until its data is through."""
@@ -287,12 +296,18 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     def received(self, arrived: list[memoryview], count: int, flags: int) -> int:
         """Queued requests first, then the event; what nobody takes stays in the transport."""
-        taken, rest = self._fill(arrived, count)
-        if taken and self.endpoint is not None:
-            self.endpoint.grant(taken)
-        if taken == count or self._suspended or not self._listening():
+        taken = 0
+        if self._receives:
+            taken, arrived = self._fill(arrived, count)
+            if taken and self.endpoint is not None:
+                self.endpoint.grant(taken)
+        if taken == count or self._suspended or not self.enabled & WSK_EVENT_RECEIVE:
             return taken
-        return taken + self._indicate(rest, count - taken, flags)
+        if self.out_parameters is not None:
+            self.take_out_parameters()
+        if self.dispatch is None or self.dispatch.WskReceiveEvent is None:
+            return taken
+        return taken + self._indicate(arrived, count - taken, flags)
 
     def _fill(self, arrived: list[memoryview], count: int) -> tuple[int, list[memoryview]]:
         """Copy into queued WskReceives; (octets used, views that are left)."""
@@ -320,14 +335,6 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
 
     # Receiving by event.
 
-    def _listening(self) -> bool:
-        self.take_out_parameters()
-        return (
-            bool(self.enabled & WSK_EVENT_RECEIVE)
-            and self.dispatch is not None
-            and self.dispatch.WskReceiveEvent is not None
-        )
-
     def _indicate(self, rest: list[memoryview], count: int, flags: int) -> int:
         """WskReceiveEvent with its four answers (wsk.md 3.4)."""
         head = indication(rest)
@@ -339,7 +346,7 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.dispatch.WskReceiveEvent,
             STATUS_DATA_NOT_ACCEPTED,
             self.context,
-            _event_flags(flags),
+            _SHOWN[flags],
             head,
             count,
             accepted,
@@ -361,7 +368,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self.endpoint.grant(count)
 
     def release(self, head: WSK_DATA_INDICATION | None) -> int:
-        return self._retained.release(head, self._grant)
+        stream = self.endpoint
+        return self._retained.release(head, self._grant if stream is None else stream.grant)
 
     # The end.
 
@@ -383,7 +391,8 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
             self._tell_disconnect(WSK_FLAG_ABORTIVE)
 
     def _tell_disconnect(self, flags: int) -> None:
-        self.take_out_parameters()
+        if self.out_parameters is not None:
+            self.take_out_parameters()
         if self.enabled & WSK_EVENT_DISCONNECT and self.dispatch is not None:
             function = self.dispatch.WskDisconnectEvent
             if function is not None:
@@ -486,13 +495,3 @@ class ConnectionSocket(EndpointSocket[Stream], StreamSink):
         self._receives.clear()
         self._retained.closing()
         super().release_transport()
-
-
-def _event_flags(flags: int) -> int:
-    """Flags of WskReceiveEvent for those of `StreamSink.received`."""
-    shown = WSK_FLAG_AT_DISPATCH_LEVEL
-    if flags & RECEIVED_PUSH:
-        shown |= WSK_FLAG_ENTIRE_MESSAGE
-    if flags & RECEIVED_CROWDED:
-        shown |= WSK_FLAG_RELEASE_ASAP
-    return shown

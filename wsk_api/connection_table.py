@@ -46,7 +46,7 @@ def WskSend(Socket: ConnectionSocket, Buffer: WSK_BUF | None, Flags: int, Irp: I
     (not connected, or after a disconnect), STATUS_CONNECTION_RESET, STATUS_CONNECTION_ABORTED,
     STATUS_IO_TIMEOUT, STATUS_CANCELLED.
     """
-    return Socket.engine.issue(Irp, lambda irp: Socket.send(Buffer, Flags, irp))
+    return Socket.engine.transfer(Irp, Socket.send, Buffer, Flags)
 
 
 def WskReceive(
@@ -59,7 +59,7 @@ def WskReceive(
     everything until the connection ends.  An empty buffer without DRAIN completes at once,
     takes nothing, and resumes suspended WskReceiveEvent indications.
     """
-    return Socket.engine.issue(Irp, lambda irp: Socket.receive(Buffer, Flags, irp))
+    return Socket.engine.transfer(Irp, Socket.receive, Buffer, Flags)
 
 
 def WskDisconnect(
@@ -70,7 +70,7 @@ def WskDisconnect(
     A graceful one completes when the peer has acknowledged it, which may be never; an abortive
     one, or WskCloseSocket, makes it complete.
     """
-    return Socket.engine.issue(Irp, lambda irp: Socket.disconnect(Buffer, Flags, irp))
+    return Socket.engine.transfer(Irp, Socket.disconnect, Buffer, Flags)
 
 
 def WskRelease(Socket: ConnectionSocket, DataIndication: WSK_DATA_INDICATION | None) -> int:

@@ -187,6 +187,7 @@ class DatagramSocket(EndpointSocket[Datagram], DatagramSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.endpoint = None
         self._fixed: Target | None = None
         self._last: tuple[tuple[bytes, int, int], Target] | None = None
         self.options = StreamOptions()

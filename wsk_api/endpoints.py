@@ -66,11 +66,7 @@ class EndpointSocket(Socket, Generic[E]):
     __slots__ = ("endpoint",)
 
     endpoint: E | None
-    """None before bind and after close."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.endpoint = None
+    """None before bind, which a category says when it is made, and after close."""
 
     def bind(self, address: SOCKADDR, flags: int) -> tuple[int, int]:
         if self.bound or self not in self.client.sockets:

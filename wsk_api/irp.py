@@ -42,6 +42,8 @@ SL_INVOKE_ON_ERROR: Final = 0x80
 
 _INVOKE_ALWAYS: Final = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR
 
+_RAISED: Final = "a completion routine raised; the request stays complete"
+
 # Why an IRP may not be touched.
 QUEUED: Final = "still queued; wait for its completion"
 COMPLETING: Final = "complete, but its completion routine has not run yet"
@@ -173,7 +175,8 @@ class IRP(IO_STACK_LOCATION):
         """The request is kept, and `routine` withdraws it; None once that is not possible."""
         self._cancel = routine
         if routine is not None:
-            self.location(self.CurrentLocation).Control |= SL_PENDING_RETURNED
+            current = self if self.CurrentLocation == 1 else self.location(self.CurrentLocation)
+            current.Control |= SL_PENDING_RETURNED
 
     def run_cancel(self, serial: int = 0) -> None:
         """Withdraw, if the request (the one numbered `serial`) is still queued.  Stack thread."""
@@ -220,8 +223,12 @@ def complete_upwards(irp: IRP) -> None:
         irp.CompletionRoutine = irp.Context = None
         irp.Control = 0
         irp.PendingReturned = control & SL_PENDING_RETURNED != 0
-        if routine is not None and irp.wanted(control):
-            _call(routine, None, irp, context)
+        always = control & _INVOKE_ALWAYS == _INVOKE_ALWAYS
+        if routine is not None and (always or irp.wanted(control)):
+            try:
+                routine(None, irp, context)
+            except Exception:
+                log.exception(_RAISED)
         return
     serial, count = irp.serial, irp.StackCount
     while (number := irp.CurrentLocation) <= count:
@@ -250,7 +257,7 @@ def _call(routine: CompletionRoutine, device: Any, irp: IRP, context: Any) -> in
     try:
         return routine(device, irp, context)
     except Exception:
-        log.exception("a completion routine raised; the request stays complete")
+        log.exception(_RAISED)
         return STATUS_SUCCESS
 
 

@@ -25,6 +25,7 @@ from stack.transport.seam import (
     Stream,
     StreamSink,
 )
+from wsk_api.addresses import from_transport
 from wsk_api.basic import WSK_PROVIDER_BASIC_DISPATCH
 from wsk_api.connection import ConnectionSocket
 from wsk_api.constants import (
@@ -132,6 +133,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.endpoint = None
         self._accepts: deque[tuple[IRP, AcceptRequest]] = NOTHING_QUEUED
         self.conditional_accept = False
         self._inherited = 0
@@ -194,7 +196,7 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         other.discard()
         listener.attach(self)
         self.v6only, self.sharing, self.options = other.v6only, other.sharing, other.options
-        self.claim, self.settings = other.claim, other.settings
+        self._claim, self.settings = other.claim, other.settings
         self.endpoint = listener
         self.bound = True
         self.endpoint_bound(listener)
@@ -262,8 +264,9 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
         if function is None or local is None or remote is None:
             return None
         socket = self._socket(stream, None, None)
-        socket.enabled |= self._inherited
-        socket.watch_backlog()
+        if self._inherited:
+            socket.enabled |= self._inherited
+            socket.watch_backlog()
         context: Ref[Any] = Ref()
         dispatch: Ref[WSK_CLIENT_CONNECTION_DISPATCH] = Ref()
         socket.out_parameters = (context, dispatch)
@@ -273,8 +276,8 @@ class ListenSocket(EndpointSocket[Listener], ListenerSink):
             STATUS_REQUEST_NOT_ACCEPTED,
             self.context,
             WSK_FLAG_AT_DISPATCH_LEVEL,
-            self.shown(local.address, local.port, local.scope),
-            self.shown(remote.address, remote.port, remote.scope),
+            from_transport(local.address, local.port, local.scope, self.family),
+            from_transport(remote.address, remote.port, remote.scope, self.family),
             socket,
             context,
             dispatch,

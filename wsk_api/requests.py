@@ -33,10 +33,14 @@ _WRONG_TYPES: Final = (AttributeError, TypeError, ValueError)
 """What Python says where a C compiler would have refused.  The caller gets a status, the log the
 place; the stack's thread lives on."""
 
+_WRONG: Final = "a WSK function was given an argument of a wrong kind"
+
 T = TypeVar("T")
 
 Operation = Callable[[IRP], tuple[int, Any]]
 """Does the work for an IRP: (status, information); (STATUS_PENDING, _) if the IRP is kept."""
+Transfer = Callable[[Any, int, IRP], tuple[int, Any]]
+"""The same for a buffer and flags."""
 
 
 class Engine:
@@ -62,6 +66,26 @@ class Engine:
         self.outstanding.add(irp)
         irp.set_cancel(not_begun)
         executor.submit(lambda: self._begin(irp, operation, closing))
+        return STATUS_PENDING
+
+    def transfer(self, irp: IRP | None, operation: Transfer, buffer: Any, flags: int) -> int:
+        """`issue` for what every send and receive is, `operation(buffer, flags, irp)`: on the
+        stack's own thread without a function that is made for each."""
+        if irp is None or irp.busy or irp.CurrentLocation < 2:
+            return _unfit(irp)
+        executor = self.executor
+        if irp.Cancel or self.dead or not executor.inside():
+            return self.issue(irp, lambda request: operation(buffer, flags, request))
+        irp.take(executor)
+        try:
+            status, information = operation(buffer, flags, irp)
+        except _WRONG_TYPES:
+            log.exception(_WRONG)
+            status, information = STATUS_INVALID_PARAMETER, 0
+        if status != STATUS_PENDING:
+            return self.complete(irp, status, information)
+        if irp.queued:
+            self.outstanding.add(irp)
         return STATUS_PENDING
 
     def call(self, operation: Callable[[], int]) -> int:
@@ -104,7 +128,7 @@ class Engine:
             try:
                 status, information = operation(irp)
             except _WRONG_TYPES:
-                log.exception("a WSK function was given an argument of a wrong kind")
+                log.exception(_WRONG)
                 status, information = STATUS_INVALID_PARAMETER, 0
         elif self.dead:
             status = STATUS_FILE_FORCED_CLOSED
@@ -120,7 +144,7 @@ class Engine:
         try:
             return operation()
         except _WRONG_TYPES:
-            log.exception("a WSK function was given an argument of a wrong kind")
+            log.exception(_WRONG)
             return STATUS_INVALID_PARAMETER
 
 

@@ -61,7 +61,10 @@ class Retained:
             charge = None
         if charge is None:
             return STATUS_INVALID_PARAMETER
-        self._engine.later(lambda: grant(charge))
+        if self._engine.executor.inside():
+            grant(charge)
+        else:
+            self._engine.later(lambda: grant(charge))
         return STATUS_SUCCESS
 
     def closing(self) -> None:

@@ -58,8 +58,8 @@ class Socket(WSK_SOCKET):
 
     __slots__ = (
         "_at_close",
+        "_claim",
         "bound",
-        "claim",
         "client",
         "closing",
         "context",
@@ -115,11 +115,19 @@ class Socket(WSK_SOCKET):
         self.v6only: bool = family == AF_INET6
         self.sharing = SHARE_DEFAULT
         self.bound = False
-        self.claim = SocketClaim()
+        self._claim: SocketClaim | None = None
         self.settings: dict[tuple[int, int], Any] = {}  # options nobody below knows
         self.extensions = _NO_EXTENSIONS
         self._at_close: tuple[Callable[[], object], ...] = ()
         client.sockets.add(self)
+
+    @property
+    def claim(self) -> SocketClaim:
+        """What its name is bound with, made when somebody asks: an accepted socket has none to
+        bind."""
+        if self._claim is None:
+            self._claim = SocketClaim()
+        return self._claim
 
     # Requests.
 
@@ -228,11 +236,12 @@ class Socket(WSK_SOCKET):
             log.exception("%s raised; it counts as refused", _name(function))
             result = failure
         self.running.pop()
-        if event not in self.running:
+        if (self.disabling or self.closing is not None) and event not in self.running:
             self._callback_ended(event)
         return result
 
     def _callback_ended(self, event: int) -> None:
+        """Somebody waits for the end of a callback."""
         waiting, self.disabling = self.disabling, []
         for bit, irp in waiting:
             if bit == event:

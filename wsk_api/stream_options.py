@@ -47,8 +47,9 @@ class StreamOptions:
 
     def inherit(self, other: StreamOptions, stream: Settable) -> None:
         """Take what a listener was told."""
-        self._values.update(other._values)
-        self.hand_over(stream)
+        if other._values:
+            self._values.update(other._values)
+            self.hand_over(stream)
 
     def hand_over(self, endpoint: Settable) -> None:
         """The endpoint is there."""

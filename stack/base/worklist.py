@@ -48,6 +48,13 @@ class Worklist(Generic[W]):
                 self._executor.wanted()
             self.items.append(item)
 
+    def begin(self) -> list[W]:
+        """Everything marked so far, for who unmarks each when its turn has come: marking it until
+        then changes nothing."""
+        items = self.items
+        self.items = []
+        return items
+
     def take(self) -> list[W]:
         """Everything marked so far, unmarked again."""
         items = self.items

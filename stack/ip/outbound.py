@@ -94,9 +94,10 @@ class Outbound(Holding):
     def reply_path(self, pkt: Packet) -> Path | None:
         """The way back to whoever sent `pkt`, from the address it was sent to if we can."""
         src = pkt.dst if pkt.group == UNICAST and pkt.dst in self.local else b""
+        if pkt.group == UNICAST and (self.size == 4 or not addr.is_link_scope(pkt.src)):
+            return self.path(pkt.src, src)
         nic = pkt.nic
-        scoped = addr.is_link_scope(pkt.src) or pkt.group != UNICAST
-        return self.path(pkt.src, src, nic if scoped and isinstance(nic, Nic) else None)
+        return self.path(pkt.src, src, nic if isinstance(nic, Nic) else None)
 
     def _find_path(self, dst: bytes, src: bytes, nic: Nic | None) -> Path | None:
         if dst == self.any or (src and src not in self.local):

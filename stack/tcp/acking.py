@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stack.base import seq
 from stack.base.status import OK
+from stack.base.timers import NEVER
 from stack.base.units import MS
 from stack.tcp import mtu_probe, options, path_mtu
 from stack.tcp.loss import recovery, tlp, undo
@@ -36,7 +37,8 @@ def hold(tcb: Tcb, seg: Segment, acked: int) -> None:
         return
     if tcb.held is None:
         protocol.holding.append(tcb)
-        protocol.work.mark(tcb)
+        if not tcb.marked:
+            protocol.work.mark(tcb)
     tcb.held = seg
     tcb.held_octets = acked
     tcb.held_acks += 1
@@ -60,11 +62,12 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     protocol = tcb.protocol
     now = protocol.env.now
     flight = snd.nxt_at - snd.una_at
-    if snd.proven < snd.mss:
+    if snd.proven < snd.mss and snd.proven < acked:
         path_mtu.prove(tcb, acked)
     snd.acked(acked)
-    tcb.board.ack(snd.una_at, result)
-    rate = tcb.board.rate
+    board = tcb.board
+    board.ack(snd.una_at, result)
+    rate = board.rate
     if rate is not None:
         rate.arrived(result)
     rtt = _measure(tcb, seg, result)
@@ -88,11 +91,12 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     if tcb.estats is not None:
         tcb.estats.advanced()
     if snd.nxt_at == snd.una_at:
-        tcb.rexmit.disarm()
-    elif restart or not tcb.rexmit.armed:
+        tcb.rexmit.deadline = NEVER
+    elif restart or tcb.rexmit.deadline == NEVER:
         protocol.timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
     tcb.path.confirm()
-    protocol.work.mark(tcb)
+    if not tcb.marked:
+        protocol.work.mark(tcb)
 
 
 def selective(tcb: Tcb, seg: Segment, result: Acked) -> int:
@@ -181,7 +185,10 @@ def repeat(tcb: Tcb, seg: Segment, news: int, window_same: bool, result: Acked) 
 def update_window(tcb: Tcb, seg: Segment) -> None:
     """RFC 9293 3.10.7.4: SND.WND from a segment that is not older than the last that set it."""
     snd = tcb.snd
-    if not (seq.lt(snd.wl1, seg.seq) or (snd.wl1 == seg.seq and seq.le(snd.wl2, seg.ack))):
+    if snd.wl1 == seg.seq:
+        if seq.lt(seg.ack, snd.wl2):
+            return
+    elif not seq.lt(snd.wl1, seg.seq):
         return
     old = snd.wnd
     snd.wnd = seg.wnd << snd.wscale
@@ -196,7 +203,7 @@ def update_window(tcb: Tcb, seg: Segment) -> None:
         tcb.board.mark_all_lost()
         tcb.rtt.backoff = 0
         tcb.retries = 0
-    if snd.wnd > old:
+    if snd.wnd > old and tcb.persist is not None:
         tcb.persist.disarm()
     tcb.protocol.work.mark(tcb)
 
@@ -215,7 +222,7 @@ def _measure(tcb: Tcb, seg: Segment, result: Acked) -> int:
             return 0
     else:
         return 0
-    tcb.rtt.sample(max(rtt, 1), arrived)
+    tcb.rtt.sample(rtt if rtt > 0 else 1, arrived)
     if tcb.estats is not None:
         tcb.estats.measured(tcb, rtt)
     return rtt

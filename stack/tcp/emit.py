@@ -14,7 +14,7 @@ from typing import Final
 from stack.base.units import View
 from stack.tcp import options
 from stack.tcp.names import ACK_NONE, HEADER, PROTO
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import Receive, Tcb
 from stack.wire import tcp
 from stack.wire.tcp import ACK, SYN, URG
 
@@ -33,10 +33,9 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     """
     snd, rcv, protocol = tcb.snd, tcb.rcv, tcb.protocol
     head = protocol.head
-    head.reset()
     buf = head.buf
     end = head.end
-    field = _window_field(tcb, flags & SYN != 0)
+    field = _window_field(rcv, tcb.recvq.size, flags & SYN != 0)
     urgent = 0
     if snd.up_at > at and snd.up_at > snd.una_at:
         flags |= URG
@@ -46,10 +45,10 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     path = tcb.path
     number = (snd.iss + at) & 0xFFFFFFFF
     ack = rcv.nxt if flags & ACK else 0
-    reordered = tcb.sack_ok and (tcb.recvq.reordered or rcv.dsack is not None)
+    reordered = (tcb.recvq.ahead or rcv.dsack is not None) and tcb.sack_ok
     blocks = options.room_for_blocks(tcb, size) if reordered else 0
     if tcb.ts_ok and not flags & SYN and not blocks and not tcb.extras:
-        start = end - 32
+        start = head.begin(32, _CHECKSUM_AT)
         length = size + 32
         stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
         check = (path.address_sum + PROTO + length) % 0xFFFF
@@ -69,11 +68,14 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             tcb.ts_recent,
         )
     else:
-        extra = options.of_segment(tcb, flags, blocks, size)
-        head.push(extra)
+        head.reset()
+        if flags & SYN:
+            head.push(options.for_syn(tcb, answer=flags & ACK != 0))
+        else:
+            head.push(options.of_segment(tcb, blocks, size))
         start = head.start - HEADER
         length = size + end - start
-        check = path.pseudo(PROTO, length)
+        check = (path.address_sum + PROTO + length) % 0xFFFF
         _pack(
             buf,
             start,
@@ -86,8 +88,8 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
             check,
             urgent,
         )
-    head.start = head.l4 = start
-    head.csum = _CHECKSUM_AT
+        head.start = head.l4 = start
+        head.csum = _CHECKSUM_AT
     if size > snd.mss:
         head.gso_size = snd.mss
         protocol.counters.out_segs += -(-size // snd.mss)
@@ -100,24 +102,22 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
         rcv.owed = 0
         if blocks or not reordered:
             tcb.ack = ACK_NONE
-            tcb.delack.disarm()
     path.send(head, views, length, PROTO, tcb.tos | ect, tcb.hops, tcb.label)
 
 
-def _window_field(tcb: Tcb, syn: bool) -> int:
+def _window_field(rcv: Receive, queued: int, syn: bool) -> int:
     """The window field, and what it promises (RFC 9293 3.8.6.2.2; RFC 7323 2.3).
 
-    What was promised is never taken back (SHLD-14), which with scaling means rounding a
-    promise up; the promise grows only by worthwhile steps (MUST-39).
+    `queued` octets wait for the user.  What was promised is never taken back (SHLD-14), which with
+    scaling means rounding a promise up; the promise grows only by worthwhile steps (MUST-39).
     """
-    rcv = tcb.rcv
     shift = 0 if syn else rcv.wscale
-    free = rcv.limit - tcb.recvq.size - rcv.ungranted
     wnd = rcv.wnd
-    if free - wnd >= min(rcv.limit >> 1, rcv.mss):
-        field = max(free >> shift, -(-wnd >> shift))
-    else:
-        field = -(-wnd >> shift)
+    field = -(-wnd >> shift)
+    free = rcv.limit - queued - rcv.ungranted
+    growth = free - wnd
+    if (growth >= rcv.mss or growth >= rcv.limit >> 1) and free >> shift > field:
+        field = free >> shift
     if field > 0xFFFF:
         field = 0xFFFF
     rcv.wnd = field << shift

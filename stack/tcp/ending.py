@@ -71,9 +71,11 @@ def silence(tcb: Tcb) -> None:
 def _retire(tcb: Tcb) -> None:
     """No timer of `tcb` fires any more."""
     tcb.rexmit.retire()
-    tcb.delack.retire()
-    tcb.persist.retire()
     tcb.reorder.retire()
+    if tcb.delack is not None:
+        tcb.delack.retire()
+    if tcb.persist is not None:
+        tcb.persist.retire()
     if tcb.pacer is not None:
         tcb.pacer.stop()
         tcb.pacer = None
@@ -83,8 +85,9 @@ def _retire(tcb: Tcb) -> None:
 
 
 def _answer_all(tcb: Tcb, status: int) -> None:
-    for token in tcb.sendq.drain():
-        tcb.done.append((token, status, 0))
+    if tcb.sendq.end != tcb.sendq.start:
+        for token in tcb.sendq.drain():
+            tcb.done.append((token, status, 0))
     if tcb.connect_token is not None:
         tcb.done.append((tcb.connect_token, status, 0))
         tcb.connect_token = None

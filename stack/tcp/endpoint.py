@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SILENT: Final = StreamSink()
 """The sink of a stream nobody has claimed: takes nothing."""
+_UNTOLD: Final[dict[int, dict[int, int]]] = {4: {}, 16: {}}
+"""The options of a stream that was told none; never written to."""
 
 
 class TcpStream(Stream):
@@ -54,7 +56,7 @@ class TcpStream(Stream):
         self._families = families
         self._binding: Binding | None = None
         self._tcb: Tcb | None = None
-        self._options: dict[int, dict[int, int]] = {4: {}, 16: {}}  # by length of address
+        self._options = _UNTOLD  # by length of address
         self._congestion = ""  # the name chosen for this stream, if one was
         self._ticket = 0
 
@@ -66,7 +68,9 @@ class TcpStream(Stream):
         self._tcb = tcb
         self._ticket = ticket
         tcb.endpoint = self
-        preferences.apply_all(tcb, self._options[len(tcb.remote)])
+        options = self._options[len(tcb.remote)]
+        if options:
+            preferences.apply_all(tcb, options)
         if self._congestion:
             user.change_congestion(tcb, self._congestion)
 
@@ -130,7 +134,7 @@ class TcpStream(Stream):
         tcb = self._tcb
         if tcb is not None:
             tcb.endpoint = None
-            if tcb.state not in (CLOSING, LAST_ACK) or tcb.sendq:
+            if tcb.state != CLOSED and (tcb.state not in (CLOSING, LAST_ACK) or tcb.sendq):
                 ending.abort(tcb)
             tcb.recvq.clear()
             tcb.done.clear()
@@ -148,6 +152,8 @@ class TcpStream(Stream):
         result = preferences.check(option, value)
         if result != status.OK:
             return result
+        if self._options is _UNTOLD:
+            self._options = {4: {}, 16: {}}
         for size, family in ((4, addr.V4), (16, addr.V6)):
             if families & family:
                 self._options[size][option] = value
@@ -225,4 +231,4 @@ class TcpStream(Stream):
 
     @staticmethod
     def _scope(address: bytes, tcb: Tcb) -> int:
-        return tcb.path.nic.index if addr.is_link_scope(address) else 0
+        return tcb.path.nic.index if len(address) == 16 and addr.is_link_scope(address) else 0

@@ -124,7 +124,8 @@ def establish(tcb: Tcb, seg: Segment) -> None:
     if not seg.flags & SYN:
         # The window of a SYN is never scaled, that of the third segment is (RFC 7323 2.2).
         snd.wnd = seg.wnd << snd.wscale
-        snd.max_wnd = max(snd.max_wnd, snd.wnd)
+        if snd.wnd > snd.max_wnd:
+            snd.max_wnd = snd.wnd
     snd.wl1 = seg.seq
     snd.wl2 = seg.ack
     segments = tcb.initial_window

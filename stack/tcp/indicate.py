@@ -27,7 +27,9 @@ def indicate(tcb: Tcb) -> None:
         tcb.connect_token = None
     while tcb.done:
         token, status, count = tcb.done.pop(0)
-        _sink(tcb).done(token, status, count)
+        endpoint = tcb.endpoint
+        if endpoint is not None:
+            endpoint.sink.done(token, status, count)
     if tcb.backlog_told >= 0 and backlog.changed(tcb):
         _sink(tcb).backlog_changed(tcb.backlog_told)
     if tcb.trouble:
@@ -46,6 +48,17 @@ def indicate(tcb: Tcb) -> None:
         tcb.told = True
         if tcb.final != OK:
             _sink(tcb).aborted(tcb.final)
+
+
+def untold(tcb: Tcb) -> bool:
+    """`indicate` has something to say again: the user caused it himself when it was called."""
+    if tcb.endpoint is None:
+        return False
+    if tcb.done or tcb.opened or tcb.trouble or tcb.rcv.up_new:
+        return True
+    if tcb.recvq.size:
+        return not tcb.paused or (tcb.final >= 0 and not tcb.told)
+    return (tcb.fin_taken and not tcb.fin_told) or (tcb.final >= 0 and not tcb.told)
 
 
 def _sink(tcb: Tcb) -> StreamSink:
@@ -67,7 +80,8 @@ def _data(tcb: Tcb) -> None:
     if rcv.ungranted > rcv.limit >> 1:
         flags |= RECEIVED_CROWDED
     rcv.ungranted += count
-    taken = _sink(tcb).received(views, count, flags)
+    endpoint = tcb.endpoint
+    taken = 0 if endpoint is None else endpoint.sink.received(views, count, flags)
     if taken < count:
         rcv.ungranted -= count - taken
         if tcb.endpoint is not None and tcb.state >= SYN_RECEIVED:

@@ -59,9 +59,17 @@ def segment_arrives(tcb: Tcb, seg: Segment) -> None:
 
 
 def _otherwise(tcb: Tcb, seg: Segment) -> None:
-    if sequence(tcb, seg) and reset_bit(tcb, seg) and syn_bit(tcb, seg) and ack_field(tcb, seg):
+    if not sequence(tcb, seg):
+        return
+    if seg.flags & (RST | SYN) and not (reset_bit(tcb, seg) and syn_bit(tcb, seg)):
+        return
+    if not ack_field(tcb, seg):
+        return
+    if seg.flags & URG:
         urgent(tcb, seg)
+    if seg.length or seg.flags & FIN or tcb.ecn is not None:
         text(tcb, seg)
+    if tcb.rcv.has_fin:
         fin_bit(tcb)
 
 
@@ -71,12 +79,10 @@ def _otherwise(tcb: Tcb, seg: Segment) -> None:
 def _fast(tcb: Tcb, seg: Segment) -> bool:
     """Handle the next in-order segment of an undisturbed connection; False to take the steps."""
     snd, rcv = tcb.snd, tcb.rcv
-    if tcb.ts_ok:
-        if not seg.has_ts:
-            return False
-        if seg.ts_val != tcb.ts_recent and seq.lt(seg.ts_val, tcb.ts_recent):
-            return False
-    elif seg.has_ts:
+    if tcb.ts_ok != seg.has_ts:
+        return False
+    clock_moved = tcb.ts_ok and seg.ts_val != tcb.ts_recent
+    if clock_moved and seq.lt(seg.ts_val, tcb.ts_recent):
         return False
     length = seg.length
     if (
@@ -87,24 +93,24 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         or length > rcv.wnd
         or tcb.recover != NO_RECOVERY
         or tcb.dupacks
-        or tcb.recvq.reordered
+        or tcb.recvq.ahead
         or rcv.has_fin
         or (tcb.ecn is not None and seg.pkt.tos & 3 == CE)
     ):
         return False
-    acked = seq.sub(seg.ack, snd.una)
+    acked = (seg.ack - snd.una) & seq.MASK
     news = acked - tcb.held_octets
     if acked > snd.nxt_at - snd.una_at or news < 0 or (not news and not length):
         return False
-    if seg.ts_val != tcb.ts_recent and tcb.ts_ok:
+    if clock_moved:
         _note_timestamp(tcb, seg)
     if tcb.keepalive is not None:
         tcb.keepalive.heard(tcb.protocol.env.now)
     if news:
         acking.hold(tcb, seg, acked)
-    if seg.wnd << snd.wscale != snd.wnd:
+    if seg.wnd << snd.wscale != snd.wnd or seq.gt(snd.wl1, seg.seq):
         acking.update_window(tcb, seg)
-    elif not seq.gt(snd.wl1, seg.seq):
+    else:
         snd.wl1 = seg.seq
         snd.wl2 = seg.ack
     if length:
@@ -122,9 +128,12 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
 def sequence(tcb: Tcb, seg: Segment) -> bool:
     """PAWS, acceptability, and trimming to the window."""
     rcv = tcb.rcv
-    if tcb.ts_ok and not _timestamp_good(tcb, seg):
+    if tcb.ts_ok and not seg.flags & RST and not _timestamp_good(tcb, seg):
         return False
-    if not (acceptable(rcv.nxt, rcv.wnd, seg) or _crossing(tcb, seg) or _excused(tcb, seg)):
+    next_one = seg.seq == rcv.nxt and rcv.wnd > 0
+    if not (
+        next_one or acceptable(rcv.nxt, rcv.wnd, seg) or _crossing(tcb, seg) or _excused(tcb, seg)
+    ):
         if seg.flags & RST:
             _drop(tcb, seg, fate.TCP_RST_INVALID)
             return False
@@ -145,16 +154,16 @@ def sequence(tcb: Tcb, seg: Segment) -> bool:
             challenge(tcb)
         _drop(tcb, seg, fate.TCP_WINDOW)
         return False
-    if tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
+    if seg.ts_val != tcb.ts_recent and tcb.ts_ok and seg.has_ts and _ack_possible(tcb, seg):
         _note_timestamp(tcb, seg)
-    if not seg.flags & RST:
+    if not seg.flags & RST and not (next_one and seg.length < rcv.wnd):
         _trim(tcb, seg)
     return True
 
 
 def acceptable(nxt: int, wnd: int, seg: Segment) -> bool:
     """The four cases of RFC 9293 3.4, table 6."""
-    start = seq.sub(seg.seq, nxt)
+    start = (seg.seq - nxt) & seq.MASK
     space = seg.space
     if space == 0:
         return start < wnd or (wnd == 0 and start == 0)
@@ -195,9 +204,8 @@ def _excused(tcb: Tcb, seg: Segment) -> bool:
 
 
 def _timestamp_good(tcb: Tcb, seg: Segment) -> bool:
-    """RFC 7323 3.2 and 5.3: timestamps on every segment, and none older than the last."""
-    if seg.flags & RST:
-        return True
+    """RFC 7323 3.2 and 5.3: timestamps on every segment but resets, and none older than the
+    last."""
     if not seg.has_ts:
         if not tcb.protocol.config.tcp_strict_timestamps:
             return True
@@ -218,13 +226,16 @@ def _ack_possible(tcb: Tcb, seg: Segment) -> bool:
     one forged without knowing SND.UNA could otherwise make PAWS drop all that follows."""
     snd = tcb.snd
     acked = seq.diff(seg.ack, snd.una)
-    return seg.flags & ACK != 0 and -max(snd.max_wnd, 1) <= acked <= snd.flight
+    if acked > snd.nxt_at - snd.una_at or (acked < 0 and acked < -max(snd.max_wnd, 1)):
+        return False
+    return seg.flags & ACK != 0
 
 
 def _note_timestamp(tcb: Tcb, seg: Segment) -> None:
-    """TS.Recent follows what is at or before the last acknowledgment (RFC 7323 4.3)."""
-    if seg.ts_val == tcb.ts_recent:
-        return  # its clock has not moved, nor do we look at ours
+    """TS.Recent follows what is at or before the last acknowledgment (RFC 7323 4.3).
+
+    Called if the peer's clock has moved; otherwise we do not look at ours either.
+    """
     if seq.le(seg.seq, tcb.rcv.acked) and seq.ge(seg.ts_val, tcb.ts_recent):
         tcb.ts_recent = seg.ts_val
         tcb.ts_recent_at = seg.pkt.arrived
@@ -319,12 +330,12 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
     snd = tcb.snd
     acked = seq.diff(seg.ack, snd.una)
     if tcb.state == SYN_RECEIVED:
-        if not 0 < acked <= snd.flight:
+        if not 0 < acked <= snd.nxt_at - snd.una_at:
             tcb.protocol.refuse(seg)
             _drop(tcb, seg, fate.TCP_ACK_INVALID)
             return False
         handshake.establish(tcb, seg)
-    elif acked > snd.flight or acked < -max(snd.max_wnd, 1):
+    elif acked > snd.nxt_at - snd.una_at or (acked < 0 and acked < -max(snd.max_wnd, 1)):
         # RFC 5961 5.2: beyond what we sent, or older than any window could explain.
         challenge(tcb)
         _drop(tcb, seg, fate.TCP_ACK_INVALID)
@@ -347,7 +358,7 @@ def ack_field(tcb: Tcb, seg: Segment) -> bool:
         acking.update_window(tcb, seg)
         if tcb.ecn is not None:
             tcb.ecn.acknowledged(tcb, seg, acked)
-    return not tcb.fin_acked or _our_fin_acked(tcb)
+    return snd.una_at <= tcb.sendq.end or _our_fin_acked(tcb)
 
 
 def _our_fin_acked(tcb: Tcb) -> bool:
@@ -435,13 +446,12 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
     as the segments it was made of.
     """
     rcv = tcb.rcv
-    protocol = tcb.protocol
-    rcv.nxt = (rcv.nxt + advanced) & 0xFFFFFFFF
+    rcv.nxt = (rcv.nxt + advanced) & seq.MASK
     rcv.wnd -= advanced
     if seg.flags & PSH:
         rcv.pushed = True
     length = seg.length
-    size = seg.pkt.gso_size or min(length, rcv.mss)
+    size = seg.pkt.gso_size or (length if length < rcv.mss else rcv.mss)
     if size > rcv.seen:
         rcv.seen = size
     if length >= rcv.seen:
@@ -449,11 +459,9 @@ def _received(tcb: Tcb, seg: Segment, advanced: int, disorder: bool) -> None:
     if disorder or rcv.owed >= rcv.every:
         tcb.ack = ACK_NOW
     elif tcb.ack == ACK_NONE:
-        tcb.ack = ACK_DELAYED
-        delay = protocol.config.tcp_delayed_ack
-        protocol.timers.arm(tcb.delack, protocol.env.now + delay)
+        tcb.ack = ACK_DELAYED  # unless the turn ends with a segment, `timeouts.keep` says how long
     if not tcb.marked:
-        protocol.work.mark(tcb)
+        tcb.protocol.work.mark(tcb)
 
 
 # Eighth: check the FIN bit.

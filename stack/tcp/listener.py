@@ -10,7 +10,8 @@ before it is established.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from struct import Struct
+from typing import TYPE_CHECKING, Final
 
 from stack.base import fate, seq, status
 from stack.base.packet import Packet
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from stack.tcp.protocol import TcpProtocol
 
 _SILENT = ListenerSink()
+_unpack_ports: Final = Struct("!HH").unpack_from
 
 
 def ports_of(pkt: Packet) -> tuple[int, int]:
     """(local, remote) port of a segment that arrived."""
-    frame, l4 = pkt.frame, pkt.l4
-    return frame[l4 + 2] << 8 | frame[l4 + 3], frame[l4] << 8 | frame[l4 + 1]
+    rport, lport = _unpack_ports(pkt.frame, pkt.l4)
+    return lport, rport
 
 
 class TcpListener(Workable, Listener):
@@ -228,7 +230,8 @@ class TcpListener(Workable, Listener):
 
     def _new_tcb(self, path: Path, pkt: Packet, keep: bool) -> Tcb:
         """A connection with the window its user will have: what is promised is never taken back."""
-        tcb = self._protocol.new_tcb(path, *ports_of(pkt), keep=keep)
+        lport, rport = ports_of(pkt)
+        tcb = self._protocol.new_tcb(path, lport, rport, keep)
         tcb.hops = self._hops
         if self._buffer:
             tcb.wishes = Wishes()

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.units import MS
 from stack.tcp import negotiation, tuning, usertimeout
 from stack.tcp.accecn import AccEcn
 from stack.tcp.names import HEADER
 from stack.tcp.tcb import Tcb
 from stack.wire import tcp
-from stack.wire.tcp import ACK, SYN, Segment
+from stack.wire.tcp import AE, CWR, ECE, Segment
 
 _MAX_FIELD: Final = 0xFFFF
 _MIN_MSS: Final = 48
@@ -31,38 +32,37 @@ TIMESTAMPS: Final = 12
 
 def announced_mss(tcb: Tcb) -> int:
     """The MSS option's value: what we can receive in one segment."""
-    path = tcb.path
-    return min(path.nic.mtu - path.overhead - HEADER, tcb.protocol.config.tcp_mss_clamp)
+    path, clamp = tcb.path, tcb.protocol.config.tcp_mss_clamp
+    size = path.nic.mtu - path.overhead - HEADER
+    return size if size < clamp else clamp
 
 
 def window_shift(limit: int) -> int:
     """The smallest shift with which `limit` fits the window field (RFC 7323 2.3)."""
-    shift = 0
-    while limit >> shift > _MAX_FIELD and shift < 14:
-        shift += 1
-    return shift
+    return min(max(limit.bit_length() - 16, 0), 14)
 
 
 def for_syn(tcb: Tcb, answer: bool) -> bytes:
     """The options of our SYN; in an `answer` only what the peer offered is accepted."""
-    config = tcb.protocol.config
-    parts = [tcp.mss_option(tcb.rcv.mss)]
+    config, rcv = tcb.protocol.config, tcb.rcv
     sack = tcb.sack_ok if answer else config.tcp_sack
     stamps = tcb.ts_ok if answer else tcb.may_stamp
-    if sack:
-        parts.append(tcp.SACK_PERMITTED)
-    if stamps:
-        parts.append(tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)[2:])
-        if not sack:
+    scale = rcv.wscale or (not answer and config.tcp_window_scaling)
+    if sack and stamps and scale:
+        extra = tcp.usual_options(rcv.mss, timestamp(tcb), tcb.ts_recent, rcv.wscale)
+    else:
+        parts = [tcp.mss_option(rcv.mss)]
+        if sack:
+            parts.append(tcp.SACK_PERMITTED)
+        if stamps:
+            parts.append(tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)[2:])
+        if sack != stamps:
             parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
-    elif sack:
-        parts.append(bytes((tcp.OPT_NOP, tcp.OPT_NOP)))
-    if tcb.rcv.wscale or (not answer and config.tcp_window_scaling):
-        parts.append(tcp.wscale_option(tcb.rcv.wscale))
-    offer = tcb.fast_open
-    if offer is not None:
-        parts.append(offer.option)
-    extra = b"".join(parts)
+        if scale:
+            parts.append(tcp.wscale_option(rcv.wscale))
+        extra = b"".join(parts)
+    if tcb.fast_open is not None:
+        extra += tcb.fast_open.option
     return extra + _extras(tcb, len(extra), True) if tcb.extras else extra
 
 
@@ -88,10 +88,8 @@ def room_for_blocks(tcb: Tcb, size: int) -> int:
     return min(most, max(tcb.snd.mss - size - _SACK_FRAME, 0) // _SACK_BLOCK)
 
 
-def of_segment(tcb: Tcb, flags: int, blocks: int, size: int) -> bytes:
-    """The options of a segment that is not of the everyday shape."""
-    if flags & SYN:
-        return for_syn(tcb, answer=flags & ACK != 0)
+def of_segment(tcb: Tcb, blocks: int, size: int) -> bytes:
+    """The options of a segment that is not of the everyday shape, and no SYN."""
     extra = b""
     if tcb.ts_ok:
         extra = tcp.timestamps_option(timestamp(tcb), tcb.ts_recent)
@@ -121,14 +119,14 @@ def prepare(tcb: Tcb) -> None:
     rcv = tcb.rcv
     rcv.mss = announced_mss(tcb)
     rcv.most = tuning.most(config)
-    rcv.limit = min(rcv.limit, rcv.most)
+    if rcv.limit > rcv.most:
+        rcv.limit = rcv.most
     if tcb.wishes is not None and tcb.wishes.buffer:
         rcv.limit = rcv.most = tcb.wishes.buffer
     rcv.wscale = window_shift(rcv.most) if config.tcp_window_scaling else 0
     tcb.snd.peer_mss = tcb.protocol.layer_of(tcb).default_mss
     if config.tcp_user_timeout_option:
         usertimeout.enable(tcb, True)
-    update_mss(tcb)
 
 
 def learn(tcb: Tcb, seg: Segment) -> None:
@@ -136,18 +134,22 @@ def learn(tcb: Tcb, seg: Segment) -> None:
     config = tcb.protocol.config
     snd, rcv = tcb.snd, tcb.rcv
     if seg.mss:
-        snd.peer_mss = max(seg.mss, _MIN_MSS)
+        snd.peer_mss = seg.mss if seg.mss > _MIN_MSS else _MIN_MSS
     if seg.wscale >= 0 and config.tcp_window_scaling:
         snd.wscale = seg.wscale
     else:
         snd.wscale = 0
         rcv.wscale = 0
     # What the window field cannot say need not be held ready.
-    rcv.most = min(rcv.most, _MAX_FIELD << rcv.wscale)
-    rcv.limit = min(rcv.limit, rcv.most)
+    if rcv.most > _MAX_FIELD << rcv.wscale:
+        rcv.most = _MAX_FIELD << rcv.wscale
+    if rcv.limit > rcv.most:
+        rcv.limit = rcv.most
     tcb.sack_ok = seg.sack_permitted and config.tcp_sack
     tcb.rack_on = tcb.sack_ok and config.tcp_rack
-    negotiation.settle(tcb, seg)
+    tcb.ecn = None
+    if seg.flags & (AE | CWR | ECE):
+        negotiation.settle(tcb, seg)
     if seg.uto and tcb.uto is not None:
         usertimeout.heard(tcb, tcb.uto, seg.uto)
     tcb.ts_ok = seg.has_ts and tcb.may_stamp
@@ -160,7 +162,11 @@ def learn(tcb: Tcb, seg: Segment) -> None:
 def update_mss(tcb: Tcb) -> None:
     """SND.MSS from the peer's MSS and the path's room (MUST-16), or what is proven of it."""
     snd, path = tcb.snd, tcb.path
-    size = min(snd.peer_mss, path.room - HEADER, tcb.protocol.config.tcp_mss_clamp)
+    size = path.room - HEADER
+    if size > snd.peer_mss:
+        size = snd.peer_mss
+    if size > tcb.protocol.config.tcp_mss_clamp:
+        size = tcb.protocol.config.tcp_mss_clamp
     if tcb.search is not None:
         headers = path.overhead + HEADER
         size = tcb.search.settle(size + headers) - headers
@@ -176,4 +182,4 @@ def update_mss(tcb: Tcb) -> None:
 
 def timestamp(tcb: Tcb) -> int:
     """TSval now: a millisecond clock with this connection's own offset (RFC 7323 5.4)."""
-    return tcb.stamp(tcb.protocol.env.now)
+    return (tcb.protocol.env.now // MS + tcb.ts_offset) & 0xFFFFFFFF

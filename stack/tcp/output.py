@@ -54,13 +54,14 @@ def output(tcb: Tcb) -> None:
         timeouts.keep(tcb)
         return
     if state in SENDING:
-        if tcb.board.rate is not None:
-            tcb.board.rate.supply(tcb)
+        board = tcb.board
+        if board.rate is not None:
+            board.rate.supply(tcb)
         if tcb.frto >= frto.PROBING:
             _send_two_new(tcb)
-        elif tcb.board.lost:
+        elif board.lost:
             _resend(tcb)
-        if not tcb.board.lost:
+        if not board.lost:
             _send_new(tcb)
     elif state in (SYN_SENT, SYN_RECEIVED):
         _send_syn(tcb)
@@ -93,7 +94,7 @@ def _find_path(tcb: Tcb) -> bool:
 def _send_syn(tcb: Tcb) -> None:
     """Our SYN, or SYN-ACK, if it has not left yet or is to be sent again."""
     snd = tcb.snd
-    span = tcb.board.next_lost()
+    span = tcb.board.next_lost() if tcb.board.lost else None
     if snd.nxt_at and (span is None or span.start):
         return
     now = tcb.protocol.env.now
@@ -201,8 +202,10 @@ def _send_span(tcb: Tcb, start: int, end: int) -> None:
 def _send_new(tcb: Tcb) -> None:
     """New data and the FIN, until something says stop."""
     snd, sendq = tcb.snd, tcb.sendq
-    if snd.nxt_at == snd.una_at:
-        _after_idle(tcb)
+    if snd.nxt_at == snd.una_at and sendq.end > snd.nxt_at:
+        idle = tcb.protocol.env.now - tcb.last_sent
+        if idle > tcb.rtt.rto or tcb.board.rate is not None:
+            _after_idle(tcb, idle)
     if tcb.search is not None and not _send_probe(tcb, tcb.search):
         return
     while True:
@@ -214,7 +217,9 @@ def _send_new(tcb: Tcb) -> None:
             if tcb.board.rate is not None:
                 tcb.board.rate.drained = tcb.room > 0
             return
-        pacer = None if tcb.urge or tcb.probe else tcb.pacer
+        pacer = tcb.pacer
+        if pacer is not None and (tcb.urge or tcb.probe):
+            pacer = None
         size = _how_much(tcb, ready)
         if size <= 0:
             return
@@ -253,14 +258,14 @@ def _send_two_new(tcb: Tcb) -> None:
             _send_data(tcb, size)
 
 
-def _after_idle(tcb: Tcb) -> None:
-    """Nothing was out for longer than a time-out: the old window proves nothing any more."""
-    now = tcb.protocol.env.now
-    if tcb.last_sent and now - tcb.last_sent > tcb.rtt.timeout():
+def _after_idle(tcb: Tcb, idle: int) -> None:
+    """Data is to be sent, and for `idle` ns nothing was.  If that is longer than a time-out the
+    old window proves nothing any more."""
+    if tcb.last_sent and idle > tcb.rtt.timeout():
         tcb.cc.after_idle()
     rate = tcb.board.rate
-    if rate is not None and rate.limited_until and tcb.sendq.end > tcb.snd.nxt_at:
-        tcb.cc.on_restart(now)
+    if rate is not None and rate.limited_until:
+        tcb.cc.on_restart(tcb.protocol.env.now)
 
 
 def _how_much(tcb: Tcb, ready: int) -> int:
@@ -272,29 +277,31 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     snd = tcb.snd
     mss = snd.mss
     usable = snd.una_at + snd.wnd - snd.nxt_at
-    room = tcb.room
     if tcb.probe:
         tcb.probe = False
         return min(ready, max(usable, 1), mss)
     if tcb.urge:
         tcb.urge = False
         return max(min(ready, usable, mss), 0)
-    tcb.cwnd_limited = room < min(ready, mss)
-    if tcb.cwnd_limited and tcb.board.rate is not None:
-        tcb.board.rate.full()
+    board = tcb.board
+    pipe = snd.nxt_at - snd.una_at - board.sacked - board.lost - board.credit
+    room = tcb.cc.window - pipe if tcb.prr is None else tcb.prr.allowance
+    tcb.cwnd_limited = room < ready and room < mss
+    if tcb.cwnd_limited and board.rate is not None:
+        board.rate.full()
     if room <= 0 or usable <= 0:
         return 0
+    if ready < mss and ready <= usable and ready <= room:
+        return ready if _small_may_go(tcb, ready) else 0
     size = min(ready, usable, room, _largest(tcb, snd.nxt_at))
     if size >= mss:
         whole = size - size % mss
         if size == ready and _small_may_go(tcb, ready):
             return size
         return whole
-    if size == ready:
-        return size if _small_may_go(tcb, ready) else 0
     if usable <= room and usable >= snd.max_wnd >> 1:
         return size  # the receiver's whole buffer is that small
-    if room < usable and tcb.pipe == 0:
+    if room < usable and pipe == 0:
         return size  # never stall on a window below one segment
     return 0
 
@@ -324,8 +331,9 @@ def _send_data(tcb: Tcb, size: int) -> None:
     if start == snd.una_at:
         tcb.progress_at = now
     flags = ACK
-    if tcb.ecn is not None and tcb.ecn.reduced:
-        tcb.ecn.reduced = False
+    ecn, ect = tcb.ecn, 0
+    if ecn is not None and ecn.reduced:
+        ecn.reduced = False
         size = min(size, snd.mss)  # one segment carries it
         flags |= CWR
     end = start + size
@@ -346,8 +354,9 @@ def _send_data(tcb: Tcb, size: int) -> None:
         tcb.board.add(start, end, now)
         snd.sent(size)
     tcb.last_sent = now
-    capable = tcb.ecn is not None and tcb.ecn.capable and end <= snd.una_at + snd.wnd
-    emit(tcb, start, views, size, flags, ECT_0 if capable else 0)
+    if ecn is not None and ecn.capable and end <= snd.una_at + snd.wnd:
+        ect = ECT_0
+    emit(tcb, start, views, size, flags, ect)
     if tcb.pacer is not None:
         tcb.pacer.left(tcb, size)
 

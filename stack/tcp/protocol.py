@@ -25,7 +25,7 @@ from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.estats import Estats
 from stack.tcp.fastopen import FastOpen, Offer
-from stack.tcp.indicate import indicate
+from stack.tcp.indicate import indicate, untold
 from stack.tcp.info import TcpInfo
 from stack.tcp.isn import IsnGenerator
 from stack.tcp.listener import TcpListener
@@ -182,10 +182,10 @@ class TcpProtocol(TransportLayer, HostProvider):
         elif isinstance(found, Tcb):
             if found.estats is not None:
                 found.estats.arrived(found, seg)
-            if found.state == SYN_SENT:
-                handshake.syn_sent(found, seg)
-            else:
+            if found.state != SYN_SENT:
                 input.segment_arrives(found, seg)
+            else:
+                handshake.syn_sent(found, seg)
         elif isinstance(found, Silence):
             self.door.drop(pkt, fate.TCP_SILENT)
         elif self.time_wait.segment_arrives(found, seg):
@@ -279,15 +279,24 @@ class TcpProtocol(TransportLayer, HostProvider):
                 acking.release(tcb)
 
     def settle(self) -> None:
-        """Indicate, then let everybody who was marked send; each once."""
-        self.catch_up()
-        for listener in self.accepting.take():
-            listener.indicate()
-        batch = self.work.take()
+        """Indicate, then let everybody who was marked send; each once.
+
+        What users ask for while they are told leaves with the rest.  Only who is then still to be
+        told something waits for the next turn.
+        """
+        if self.holding:
+            self.catch_up()
+        if self.accepting.items:
+            for listener in self.accepting.take():
+                listener.indicate()
+        batch = self.work.begin()
         for tcb in batch:
             indicate(tcb)
         for tcb in batch:
+            tcb.marked = False
             output(tcb)
+            if untold(tcb):
+                self.work.mark(tcb)
 
     # Connections.
 
@@ -318,13 +327,12 @@ class TcpProtocol(TransportLayer, HostProvider):
 
     def new_tcb(self, path: Path, lport: int, rport: int, keep: bool = True) -> Tcb:
         """A Tcb in CLOSED, entered into the table if it is to be kept."""
-        ports = rport.to_bytes(2, "big") + lport.to_bytes(2, "big")
-        secrets = self.isn.secrets(path.dst + path.src + ports)
-        tcb = Tcb(self, path, lport, rport, self.congestion(), secrets)
+        key = path.dst + path.src + (rport << 16 | lport).to_bytes(4, "big")
+        tcb = Tcb(self, path, key, lport, rport, self.congestion(), self.isn.secrets(key))
         if self.config.tcp_estats:
             tcb.estats = Estats(self.env.now)
         if keep:
-            self._table[tcb.key] = tcb
+            self._table[key] = tcb
         return tcb
 
     def occupied(self, key: bytes) -> bool:
@@ -383,7 +391,8 @@ class TcpProtocol(TransportLayer, HostProvider):
 
     def full(self) -> bool:
         """The table holds as many connections as the configuration allows."""
-        return len(self._table) - len(self.time_wait) >= self.config.tcp_connection_limit
+        limit = self.config.tcp_connection_limit
+        return len(self._table) >= limit and len(self._table) - len(self.time_wait) >= limit
 
     # Addresses and paths.
 

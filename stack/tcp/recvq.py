@@ -35,7 +35,6 @@ class ReceiveQueue:
     """Received data that the user has not taken."""
 
     __slots__ = (
-        "_ahead",
         "_budget",
         "_limit",
         "_ooo_starts",
@@ -43,6 +42,7 @@ class ReceiveQueue:
         "_ranges",
         "_recent",
         "_small",
+        "ahead",
         "next",
         "ready",
         "size",
@@ -52,9 +52,9 @@ class ReceiveQueue:
         self.next = 0  # offset of the next octet in order
         self.ready: list[memoryview] = []  # in order, for the user
         self.size = 0  # octets in `ready`
+        self.ahead = 0  # octets that wait out of order
         self._limit = limit
         self._budget = budget
-        self._ahead = 0  # octets held out of order
         self._small = 0
         # Made on first use: most connections never see reordering.
         self._ranges: RangeSet | None = None
@@ -65,12 +65,7 @@ class ReceiveQueue:
     @property
     def reordered(self) -> bool:
         """Something waits out of order."""
-        return bool(self._ooo_starts)
-
-    @property
-    def ahead(self) -> int:
-        """Octets that wait out of order."""
-        return self._ahead
+        return self.ahead > 0
 
     def append(self, view: memoryview) -> None:
         """The next octets in order."""
@@ -80,7 +75,9 @@ class ReceiveQueue:
         self.ready.append(view)
         if count >= _SMALL:
             self._small = 0
-        else:
+            return
+        self._small += 1
+        if self._small >= _JOIN:
             self._join()
 
     def extend(self, views: list[memoryview], count: int) -> None:
@@ -154,26 +151,26 @@ class ReceiveQueue:
 
     def clear(self) -> None:
         """Forget all data."""
-        self.take()
-        self.drop_ahead()
+        if self.size:
+            self.take()
+        if self.ahead:
+            self.drop_ahead()
 
     def drop_ahead(self) -> None:
         """Forget what waits out of order: what is before it will not come any more."""
-        self._budget.used -= self._ahead
-        self._ahead = 0
+        self._budget.used -= self.ahead
+        self.ahead = 0
         self._ooo_starts.clear()
         self._ooo_views.clear()
         self._recent.clear()
         self._ranges = None
 
     def _join(self) -> None:
-        """One more small piece: a run of them becomes one."""
-        self._small += 1
-        if self._small >= _JOIN:
-            ready = self.ready
-            tail = ready[-_JOIN:]
-            ready[-_JOIN:] = [memoryview(b"".join(tail))]
-            self._small = 0
+        """A run of small pieces becomes one."""
+        ready = self.ready
+        tail = ready[-_JOIN:]
+        ready[-_JOIN:] = [memoryview(b"".join(tail))]
+        self._small = 0
 
     def _drain(self) -> None:
         """Pieces that have become in order move over."""
@@ -185,7 +182,7 @@ class ReceiveQueue:
             self.append(view)
         if count:
             moved = sum(map(len, self._ooo_views[:count]))
-            self._ahead -= moved
+            self.ahead -= moved
             self._budget.used -= moved
             del self._ooo_starts[:count]
             del self._ooo_views[:count]
@@ -213,7 +210,7 @@ class ReceiveQueue:
             self._ooo_starts.insert(index, start)
             self._ooo_views.insert(index, piece)
             ranges.add(start, stop)
-            self._ahead += size
+            self.ahead += size
             budget.used += size
             at = start
         if at in self._recent:

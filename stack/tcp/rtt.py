@@ -39,14 +39,20 @@ class RttEstimator:
             self.srtt = rtt
             self.var = rtt >> 1
         else:
-            self.var += (abs(self.srtt - rtt) - self.var) >> 2
-            self.srtt += (rtt - self.srtt) >> 3
-        self.rto = min(max(self.srtt + max(_GRANULARITY, 4 * self.var), self._min), self._max)
+            error = rtt - self.srtt
+            self.var += ((error if error > 0 else -error) - self.var) >> 2
+            self.srtt += error >> 3
+        margin = 4 * self.var
+        rto = self.srtt + (margin if margin > _GRANULARITY else _GRANULARITY)
+        if rto < self._min:
+            rto = self._min
+        self.rto = rto if rto < self._max else self._max
         self.backoff = 0
 
     def timeout(self) -> int:
         """How long to wait for an acknowledgment now."""
-        return min(self.rto << self.backoff, self._max)
+        rto = self.rto << self.backoff
+        return rto if rto < self._max else self._max
 
     def back_off(self) -> None:
         """The time-out expired (5.5)."""

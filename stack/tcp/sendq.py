@@ -43,7 +43,7 @@ class SendQueue:
         for view in views:
             if view:
                 self._starts.append(end)
-                self._views.append(memoryview(view))
+                self._views.append(view if type(view) is memoryview else memoryview(view))
                 end += len(view)
         assert end - self.end == count
         self.end = end
@@ -51,7 +51,12 @@ class SendQueue:
 
     def take(self, offset: int, count: int) -> list[View]:
         """Views of `count` octets from `offset` on; they must be queued."""
-        index = bisect_right(self._starts, offset, self._first) - 1
+        first = self._first
+        if self._starts[first] == offset:
+            view = self._views[first]
+            if view is not None and len(view) == count:
+                return [view]  # the oldest piece as it is
+        index = bisect_right(self._starts, offset, first) - 1
         skip = offset - self._starts[index]
         views: list[View] = []
         while count:
@@ -69,31 +74,50 @@ class SendQueue:
 
     def release(self, offset: int) -> list[tuple[object, int]]:
         """Everything before `offset` was acknowledged: the requests that are complete by it."""
-        self.start = max(self.start, min(offset, self.end))
+        if offset >= self.end:
+            return self._release_all()
+        if offset > self.start:
+            self.start = offset
         views, starts, first = self._views, self._starts, self._first
-        while first < len(views):
+        count = len(views)
+        while first < count:
             view = views[first]
             assert view is not None
             if starts[first] + len(view) > offset:
                 break
             views[first] = None
             first += 1
-        if first > _COMPACT and first * 2 > len(views):
+        if first > _COMPACT and first * 2 > count:
             del views[:first]
             del starts[:first]
             first = 0
         self._first = first
-        return self._complete(offset)
-
-    def _complete(self, offset: int) -> list[tuple[object, int]]:
         tokens, answered = self._tokens, self._answered
-        while answered < len(tokens) and tokens[answered][0] <= offset:
+        complete: list[tuple[object, int]] = []
+        count = len(tokens)
+        while answered < count:
+            end, token, size = tokens[answered]
+            if end > offset:
+                break
+            complete.append((token, size))
             answered += 1
-        complete = [(token, count) for _, token, count in tokens[self._answered : answered]]
-        if answered == len(tokens) or answered > _COMPACT:
+        if answered == count or answered > _COMPACT:
             del tokens[:answered]
             answered = 0
         self._answered = answered
+        return complete
+
+    def _release_all(self) -> list[tuple[object, int]]:
+        """Nothing is left: what was queued last, and perhaps our FIN, was acknowledged."""
+        self.start = self.end
+        self._views.clear()
+        self._starts.clear()
+        self._first = 0
+        complete: list[tuple[object, int]] = []
+        for _, token, size in self._tokens[self._answered :]:
+            complete.append((token, size))
+        self._tokens.clear()
+        self._answered = 0
         return complete
 
     def withdraw(self, token: object, sent: int) -> bool:

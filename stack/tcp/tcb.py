@@ -18,7 +18,7 @@ from stack.base.worklist import Workable
 from stack.ip.path import Path
 from stack.tcp.congestion.seam import CongestionControl
 from stack.tcp.loss.scoreboard import Scoreboard
-from stack.tcp.names import ACK_NONE, CLOSED, DELACK, PERSIST, REORDER, REXMIT
+from stack.tcp.names import ACK_NONE, CLOSED, REORDER, REXMIT
 from stack.tcp.recvq import ReceiveQueue
 from stack.tcp.rtt import RttEstimator
 from stack.tcp.sendq import SendQueue
@@ -93,12 +93,12 @@ class Send:
 
     def acked(self, count: int) -> None:
         """SND.UNA advances."""
-        self.una = seq.add(self.una, count)
+        self.una = (self.una + count) & seq.MASK
         self.una_at += count
 
     def sent(self, count: int) -> None:
         """SND.NXT advances."""
-        self.nxt = seq.add(self.nxt, count)
+        self.nxt = (self.nxt + count) & seq.MASK
         self.nxt_at += count
 
     @property
@@ -265,13 +265,15 @@ class Tcb(Workable, TimerOwner):
         self,
         protocol: TcpProtocol,
         path: Path,
+        key: bytes,
         lport: int,
         rport: int,
         cc: CongestionControl,
         secrets: tuple[int, int, int],
     ) -> None:
-        """`secrets` is (ISS, timestamp offset, flow label) from `isn`."""
-        super().__init__()
+        """`key` is what frames of the peer have as addresses and ports; `secrets` is (ISS,
+        timestamp offset, flow label) from `isn`."""
+        self.marked = False
         iss, self.ts_offset, self.label = secrets
         config = protocol.config
         self.protocol = protocol
@@ -280,8 +282,7 @@ class Tcb(Workable, TimerOwner):
         self.remote = path.dst
         self.lport = lport
         self.rport = rport
-        ports = lport.to_bytes(2, "big")
-        self.key = path.dst + path.src + rport.to_bytes(2, "big") + ports
+        self.key = key
         self.state = CLOSED
         self.snd = Send(iss)
         self.rcv = Receive(config.tcp_receive_buffer)
@@ -311,8 +312,8 @@ class Tcb(Workable, TimerOwner):
         self._nothing_yet()
 
         self.rexmit = Timer(self, REXMIT)
-        self.delack = Timer(self, DELACK)
-        self.persist = Timer(self, PERSIST)
+        self.delack: Timer | None = None  # made when an ACK is delayed beyond a turn
+        self.persist: Timer | None = None  # made when the peer's window closes
         self.reorder = Timer(self, REORDER)
 
     def _nothing_yet(self) -> None:
@@ -396,11 +397,6 @@ class Tcb(Workable, TimerOwner):
     def fin_sent(self) -> bool:
         """Our FIN has left at least once."""
         return self.snd.nxt_at > self.sendq.end
-
-    @property
-    def fin_acked(self) -> bool:
-        """Our FIN has been acknowledged."""
-        return self.snd.una_at > self.sendq.end
 
     def stamp(self, when: int) -> int:
         """TSval at `when` (ns): a millisecond clock with an offset of its own (RFC 7323 5.4)."""

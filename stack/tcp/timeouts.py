@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
+from stack.base.timers import NEVER, Timer
 from stack.base.units import SECOND
 from stack.tcp import ending, episodes, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
@@ -105,22 +106,40 @@ def _out_of_patience(tcb: Tcb) -> bool:
 
 def keep(tcb: Tcb) -> None:
     """The retransmission timer runs while something is out (RFC 6298 5.1), the persist timer
-    while nothing is and the peer's window is in the way (RFC 9293 3.8.6.1)."""
-    protocol = tcb.protocol
+    while nothing is and the peer's window is in the way (RFC 9293 3.8.6.1), that of the delayed
+    ACK while one is owed (3.8.6.3)."""
+    protocol, snd = tcb.protocol, tcb.snd
     timers = protocol.timers
     now = protocol.env.now
-    if tcb.snd.nxt_at != tcb.snd.una_at:
-        if not tcb.rexmit.armed:
-            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
-        tcb.persist.disarm()
+    if tcb.ack == ACK_DELAYED:
+        if tcb.delack is None:
+            tcb.delack = Timer(tcb, DELACK)
+        if not tcb.delack.armed:
+            timers.arm(tcb.delack, now + protocol.config.tcp_delayed_ack)
+    elif tcb.delack is not None:
+        tcb.delack.disarm()
+    if snd.nxt_at != snd.una_at:
+        rexmit = tcb.rexmit
+        if rexmit.deadline == NEVER:
+            rexmit.deadline = due = now + tcb.rtt.timeout()
+            if due < rexmit.entry:
+                timers.arm(rexmit, due)
+        if tcb.persist is not None:
+            tcb.persist.disarm()
         if tcb.rack_on:
             tlp.arm(tcb)
         return
-    tcb.reorder.disarm()
-    if tcb.snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:
+    tcb.reorder.deadline = NEVER
+    if tcb.sendq.end <= snd.nxt_at:
         return
-    if tcb.sendq.end > tcb.snd.nxt_at and tcb.state in SENDING and not tcb.persist.armed:
+    if snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:
+        return
+    if tcb.state not in SENDING:
+        return
+    if tcb.persist is None:
+        tcb.persist = Timer(tcb, PERSIST)
+    if not tcb.persist.armed:
         wait = tcb.rtt.timeout()
-        if tcb.snd.wnd:
+        if snd.wnd:
             wait = min(wait, _OVERRIDE)
         timers.arm(tcb.persist, now + wait)

@@ -29,15 +29,13 @@ def most(config: Config) -> int:
 
 
 def taken(tcb: Tcb, count: int) -> None:
-    """The user took `count` octets and gave their memory back."""
+    """The user took `count` octets and gave their memory back, and the window may still grow."""
     rcv = tcb.rcv
-    if rcv.limit >= rcv.most:
-        return
     rcv.taken += count
     now = tcb.protocol.env.now
     rtt = tcb.rtt.srtt
     elapsed = now - rcv.taken_at
-    if elapsed < max(rtt, _SHORTEST):
+    if elapsed < rtt or elapsed < _SHORTEST:
         return
     if rcv.taken * rtt // elapsed * 2 > rcv.limit:
         rcv.limit = min(rcv.limit * 2, rcv.most)

@@ -77,9 +77,10 @@ def grant(tcb: Tcb, count: int) -> None:
     rcv.ungranted -= count
     if tcb.state not in RECEIVING:
         return
-    tuning.taken(tcb, count)
+    if rcv.limit < rcv.most:
+        tuning.taken(tcb, count)
     growth = rcv.limit - tcb.recvq.size - rcv.ungranted - rcv.wnd
-    if growth >= min(rcv.limit >> 1, max(2 * rcv.mss, rcv.wnd)):
+    if growth >= rcv.limit >> 1 or (growth >= 2 * rcv.mss and growth >= rcv.wnd):
         tcb.ack = ACK_NOW
         tcb.protocol.work.mark(tcb)
 

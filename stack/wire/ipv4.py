@@ -80,7 +80,7 @@ def read(pkt: Packet) -> int:
             return fate.IP_HEADER_LENGTH
     else:
         length = LENGTH
-    if not length <= total <= room:
+    if total < length or total > room:
         return fate.IP_TRUNCATED if total > room else fate.IP_TOTAL_LENGTH
     if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
         return fate.IP_CHECKSUM

@@ -61,15 +61,19 @@ OPT_EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = b"\xf9\x89"  # RFC 7413 A: the option before it had a number
 
 _TS_LAYOUT: Final = 0x0101080A  # NOP NOP TS 10: how everybody sends timestamps
+_MSS_LAYOUT: Final = 0x0204
+_SACK_TS_LAYOUT: Final = 0x0402080A
+_WSCALE_LAYOUT: Final = 0x01030300  # NOP WS 3
 _MAX_WSCALE: Final = 14  # RFC 7323 2.3: a larger shift is treated as 14
 
 _FIXED: Final = Struct("!4xIIHH2xH")
 _TS: Final = Struct("!III")
 _PAIR: Final = Struct("!II")
+_USUAL: Final = Struct("!HHIIII")
 
 _unpack_fixed = _FIXED.unpack_from
 _from_bytes = int.from_bytes
-_unpack_ts = _TS.unpack_from
+_unpack_stamped = Struct("!4xIIHH2xHIII").unpack_from  # with timestamps in the usual layout
 
 NO_SACKS: Final[tuple[tuple[int, int], ...]] = ()
 
@@ -147,22 +151,42 @@ def parse(pkt: Packet) -> Segment | None:
     """
     frame = pkt.frame
     at = pkt.l4
-    seq, ack, bits, wnd, up = _unpack_fixed(frame, at)
-    start = at + (bits >> 12) * 4
-    size = start - at
-    if size < LENGTH or start > pkt.end:
+    end = pkt.end
+    if end - at >= 32:
+        seq, ack, bits, wnd, up, layout, val, ecr = _unpack_stamped(frame, at)
+    else:
+        seq, ack, bits, wnd, up = _unpack_fixed(frame, at)
+        layout = val = ecr = 0
+    size = (bits >> 12) * 4
+    start = at + size
+    if size < LENGTH or start > end:
         return None
-    segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, pkt.end)
-    if size == 32:
-        layout, val, ecr = _unpack_ts(frame, at + LENGTH)
-        if layout == _TS_LAYOUT:
-            segment.has_ts = True
-            segment.ts_val = val
-            segment.ts_ecr = ecr
-            return segment
-    if size > LENGTH:
-        _parse_options(segment, frame, at + LENGTH, start)
+    segment = Segment(pkt, seq, ack, bits & 0x1FF, wnd, up, start, end)
+    if size == 32 and layout == _TS_LAYOUT:
+        segment.has_ts = True
+        segment.ts_val = val
+        segment.ts_ecr = ecr
+        return segment
+    if size == LENGTH:
+        return segment
+    if size == 40 and _read_usual(segment, frame, at + LENGTH):
+        return segment
+    _parse_options(segment, frame, at + LENGTH, start)
     return segment
+
+
+def _read_usual(segment: Segment, frame: bytes, at: int) -> bool:
+    """The layout of `usual_options`, as most SYNs have it."""
+    first, mss, second, val, ecr, third = _USUAL.unpack_from(frame, at)
+    if first != _MSS_LAYOUT or second != _SACK_TS_LAYOUT or third & ~0xFF != _WSCALE_LAYOUT:
+        return False
+    segment.mss = mss
+    segment.sack_permitted = segment.has_ts = True
+    segment.ts_val = val
+    segment.ts_ecr = ecr
+    shift = third & 0xFF
+    segment.wscale = shift if shift < _MAX_WSCALE else _MAX_WSCALE
+    return True
 
 
 def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
@@ -186,7 +210,8 @@ def _parse_options(segment: Segment, frame: bytes, at: int, end: int) -> None:
         elif kind == OPT_MSS and size == 4:
             segment.mss = frame[at + 2] << 8 | frame[at + 3]
         elif kind == OPT_WSCALE and size == 3:
-            segment.wscale = min(frame[at + 2], _MAX_WSCALE)
+            shift = frame[at + 2]
+            segment.wscale = shift if shift < _MAX_WSCALE else _MAX_WSCALE
         elif kind == OPT_SACK_PERMITTED and size == 2:
             segment.sack_permitted = True
         elif kind == OPT_USER_TIMEOUT and size == 4:
@@ -229,6 +254,11 @@ def wscale_option(shift: int) -> bytes:
 
 SACK_PERMITTED: Final = bytes((OPT_SACK_PERMITTED, 2))
 """SACK-permitted, two octets."""
+
+
+def usual_options(mss: int, val: int, ecr: int, shift: int) -> bytes:
+    """What a SYN carries of today's hosts: MSS, SACK-permitted, timestamps, NOP, window scale."""
+    return _USUAL.pack(_MSS_LAYOUT, mss, _SACK_TS_LAYOUT, val, ecr, _WSCALE_LAYOUT | shift)
 
 
 def timestamps_option(val: int, ecr: int) -> bytes:

@@ -14,6 +14,7 @@ from wsk_api import (
     IRP,
     NT_SUCCESS,
     SOCKADDR,
+    STATUS_MORE_PROCESSING_REQUIRED,
     STATUS_SUCCESS,
     WSK_BUF,
     WSK_CLIENT_CONNECTION_DISPATCH,
@@ -24,6 +25,8 @@ from wsk_api import (
     WSK_EVENT_RECEIVE,
     WSK_FLAG_ABORTIVE,
     WSK_SOCKET,
+    IoAllocateIrp,
+    IoSetCompletionRoutine,
     Ref,
     Subsystem,
 )
@@ -59,17 +62,19 @@ class Connection:
     def send(self, buffer: WSK_BUF, release: Any = None) -> None:
         """Send, and give `release` (an indication) back when it is done."""
         self._outstanding += 1
+        irp = IoAllocateIrp(1, False)
+        IoSetCompletionRoutine(irp, self._acknowledged, release, True, True, True)
+        self.socket.Dispatch.WskSend(self.socket, buffer, 0, irp)
 
-        def done(irp: IRP) -> None:
-            self._outstanding -= 1
-            if release is not None and not self.closing:
-                self.socket.Dispatch.WskRelease(self.socket, release)
-            if NT_SUCCESS(irp.IoStatus.Status):
-                self.sent()
-            else:
-                self.close()
-
-        self.socket.Dispatch.WskSend(self.socket, buffer, 0, then(done))
+    def _acknowledged(self, _: Any, irp: IRP, release: Any) -> int:
+        self._outstanding -= 1
+        if release is not None and not self.closing:
+            self.socket.Dispatch.WskRelease(self.socket, release)
+        if NT_SUCCESS(irp.IoStatus.Status):
+            self.sent()
+        else:
+            self.close()
+        return STATUS_MORE_PROCESSING_REQUIRED
 
     @property
     def outstanding(self) -> int:
@@ -93,7 +98,9 @@ class Connection:
         """Close the socket; aborts what is not finished."""
         if not self.closing:
             self.closing = True
-            self.socket.Dispatch.WskCloseSocket(self.socket, then(self._closed))
+            irp = IoAllocateIrp(1, False)
+            IoSetCompletionRoutine(irp, self._closed, None, True, True, True)
+            self.socket.Dispatch.WskCloseSocket(self.socket, irp)
 
     # Events.
 
@@ -104,8 +111,9 @@ class Connection:
         else:
             self.peer_finished()
 
-    def _closed(self, _: IRP) -> None:
+    def _closed(self, _: Any, irp: IRP, context: Any) -> int:
         self.service.connections.discard(self)
+        return STATUS_MORE_PROCESSING_REQUIRED
 
 
 class TcpService:

@@ -44,10 +44,13 @@ class Validation:
         Two periods are kept, the last and the current one, which makes a maximum over one to
         two sampling periods.
         """
-        if now - self._since > max(3 * rtt, _SHORTEST):
+        elapsed = now - self._since
+        if elapsed > _SHORTEST and elapsed > 3 * rtt:
             self.pipe_ack, self._best, self._since = self._best, UNDEFINED, now
-        self._best = max(self._best, volume)
-        self.pipe_ack = max(self.pipe_ack, self._best)
+        if volume > self._best:
+            self._best = volume
+        if self._best > self.pipe_ack:
+            self.pipe_ack = self._best
 
     def valid(self, window: int) -> bool:
         """At least half of the window is in use, or nothing is known."""
@@ -65,7 +68,7 @@ class Validation:
 
     def expired(self, window: int, now: int) -> bool:
         """The window has gone unused for too long; the next five minutes begin."""
-        if self.valid(window):
+        if self.pipe_ack * 2 >= window or self.pipe_ack == UNDEFINED:  # `valid`
             self._unused_since = 0
         elif not self._unused_since:
             self._unused_since = now

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from stack.tcp.congestion.hystart import HyStart
+from stack.tcp.congestion.hystart import N_RTT_SAMPLE, HyStart
 from stack.tcp.congestion.rounds import Rounds
 from stack.tcp.congestion.seam import AckSample, CongestionControl
 from stack.tcp.congestion.validation import Validation
@@ -92,31 +92,30 @@ class WindowBased(CongestionControl):
             self.avoid(sample, ended)
         if ended:
             rounds.next(sample)
-            self._validate(sample.now)
+            now, validation = sample.now, self.validation
+            validation.measured(rounds.volume, rounds.srtt, now)
+            if validation.expired(self.window, now):
+                self._keep_threshold()
+                self.window = max(self.window // 2, min(self._initial, self.window))
 
     def slow_start(self, sample: AckSample, round_ended: bool) -> None:
         """RFC 5681 3.1: a segment for each that was acknowledged, or HyStart++'s share."""
         # As long as half of the window is used it is valid, and doubling it no leap into the dark
         # (RFC 7661 4.3).
         rounds = self.rounds
-        limited = sample.limited or self.window < 2 * max(rounds.peak, rounds.before)
+        window = self.window
+        limited = sample.limited or 2 * rounds.peak > window or 2 * rounds.before > window
         hystart = self._hystart
         if hystart is None or self.ssthresh != UNKNOWN:
             if limited:
                 self.window += min(sample.acked, _APPROPRIATE * self.mss * sample.count)
             return
-        hystart.watch(rounds)
+        if rounds.samples >= N_RTT_SAMPLE:
+            hystart.watch(rounds)
         if limited:
             self.window += hystart.growth(sample.acked, self.mss * sample.count)
-        if round_ended and hystart.round_ended():
+        if round_ended and hystart.css and hystart.round_ended():
             self.ssthresh = self.window
-
-    def _validate(self, now: int) -> None:
-        rounds, validation = self.rounds, self.validation
-        validation.measured(rounds.volume, rounds.srtt, now)
-        if validation.expired(self.window, now):
-            self._keep_threshold()
-            self.window = max(self.window // 2, min(self._initial, self.window))
 
     def on_loss(self, flight: int, now: int) -> None:
         self._remember()

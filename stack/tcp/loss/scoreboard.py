@@ -81,6 +81,10 @@ class Acked:
 
     def note(self, span: Span, size: int, end: int) -> None:
         """`size` octets of `span`, up to `end`, are delivered."""
+        if not self.delivered and not span.resent and span.sent is None:
+            self.delivered, self.sent_at = size, span.sent_at
+            self.highest = self.lowest = self.end = end
+            return
         self.delivered += size
         if end > self.highest:
             self.highest = end
@@ -148,7 +152,13 @@ class Scoreboard:
         span = Span(start, end, now)
         self._spans.append(span)
         self._starts.append(start)
-        self._link(span)
+        newest = self._newest  # as `_link` does, for what is sent once
+        if newest is None:
+            self._oldest = span
+        else:
+            span.older = newest
+            newest.newer = span
+        self._newest = span
         if self.rate is not None:
             span.sent = self.rate.sent(self.flight, end - start, end, now)
 
@@ -169,28 +179,33 @@ class Scoreboard:
     def ack(self, upto: int, result: Acked) -> None:
         """Everything before `upto` was acknowledged."""
         spans, first = self._spans, self._first
-        while first < len(spans):
+        count = len(spans)
+        while first < count:
             span = spans[first]
-            if span.start >= upto:
+            start, end = span.start, span.end
+            if start >= upto:
                 break
-            end = min(span.end, upto)
-            size = end - span.start
+            if end > upto:
+                end = upto
             if span.sacked:
-                self.sacked -= size
+                self.sacked -= end - start
             else:
                 if span.lost:
-                    self.lost -= size
-                result.note(span, size, end)
+                    self.lost -= end - start
+                result.note(span, end - start, end)
             if span.resent:
                 result.resent = True
             if span.end > upto:
                 span.start = self._starts[first] = upto
                 break
             if not span.sacked and not span.lost:
-                self._unlink(span)
+                if span.older is None and span.newer is None:
+                    self._oldest = self._newest = None  # it was all there is
+                else:
+                    self._unlink(span)
             first += 1
         self._first = first
-        if first > _COMPACT and first * 2 > len(spans):
+        if first > _COMPACT and first * 2 > count:
             del spans[:first]
             del self._starts[:first]
             self._first = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stack.base.timers import NEVER
 from stack.base.units import MS, SECOND
 from stack.tcp import episodes
 from stack.tcp.names import SENDING
@@ -23,20 +24,26 @@ _SLACK: Final = 2 * MS  # on a fast link two round trips are shorter than a peer
 
 
 def arm(tcb: Tcb) -> None:
-    """Schedule the probe, if one would tell something (RFC 8985 7.2)."""
+    """Something is in flight that SACKs can tell of: schedule the probe, if one would tell more
+    (RFC 8985 7.2)."""
     snd = tcb.snd
     if tcb.board.sacked or tcb.recover != NO_RECOVERY:
         return  # the timer is RACK's now
-    if not may_probe(tcb):
-        tcb.reorder.disarm()
+    if tcb.tlp_end != NO_PROBE or not snd.wnd or tcb.state not in SENDING:
+        tcb.reorder.deadline = NEVER
         return
     srtt = tcb.rtt.srtt
-    wait = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
+    due = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
     if snd.nxt_at - snd.una_at <= snd.mss:
-        wait += _MAX_ACK_DELAY
-    # No later than the time-out: a probe in its place costs nothing, and may spare it.
-    due = min(max(tcb.last_sent, tcb.progress_at) + wait, tcb.rexmit.deadline - 1)
-    tcb.protocol.timers.arm(tcb.reorder, due)
+        due += _MAX_ACK_DELAY
+    due += tcb.last_sent if tcb.last_sent > tcb.progress_at else tcb.progress_at
+    if due >= tcb.rexmit.deadline:
+        # No later than the time-out: a probe in its place costs nothing, and may spare it.
+        due = tcb.rexmit.deadline - 1
+    reorder = tcb.reorder
+    reorder.deadline = due
+    if due < reorder.entry:
+        tcb.protocol.timers.arm(reorder, due)
 
 
 def may_probe(tcb: Tcb) -> bool:
