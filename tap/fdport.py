@@ -11,8 +11,10 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from stack.base import checksum
 from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
+from stack.link.seam import CSUM
 from stack.wire import vnet
 from tap.port import Port
 
@@ -29,6 +31,8 @@ class FdPort(Port):
         self.mtu = mtu
         self.header = header
         self.features = features
+        if not features & CSUM:
+            checksum.use_numpy()
         self.errors = 0
         """Frames the kernel refused."""
         self._fd = fd

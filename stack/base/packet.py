@@ -42,6 +42,11 @@ class Packet:
     fragment        None; (identification, offset, more) of a fragment; a packet that was put
                     together from fragments keeps an offset of 0 here
     arrived         ns; the clock of every measurement this packet causes
+    train           frames that continue this one, or None (`link/train`): the same headers, up to
+                    lengths and identification, PSH and checksum, and sequence numbers in a row;
+                    or datagrams of the same flow.
+                    Who takes some with this packet removes them from the front; he looks at their
+                    checksums, which nobody has, unless `csum_ok`
     """
 
     __slots__ = (
@@ -60,6 +65,7 @@ class Packet:
         "proto",
         "src",
         "tos",
+        "train",
         "ttl",
     )
 
@@ -73,6 +79,7 @@ class Packet:
         gso_size: int,
         cast: int,
         arrived: int,
+        train: list[bytes] | None = None,
     ) -> None:
         self.frame = frame
         self.nic = nic
@@ -90,3 +97,4 @@ class Packet:
         self.group = UNICAST
         self.fragment: tuple[int, int, bool] | None = None
         self.arrived = arrived
+        self.train = train

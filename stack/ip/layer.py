@@ -125,7 +125,14 @@ class IpLayer(Outbound):
         counters.in_delivers += 1
         handler.receive(pkt)
 
+    def taken(self, nic: Nic, packets: int, octets: int) -> None:
+        counters = self.stats[nic.index]
+        counters.in_receives += packets
+        counters.in_octets += octets
+        counters.in_delivers += packets
+
     def _deliver(self, pkt: Packet, counters: IpCounters) -> None:
+        pkt.train = None  # raw endpoints hear packets one by one
         heard = self.raw is not None and self.raw.copy(pkt)
         handler = self.protocols.get(pkt.proto)
         if handler is not None:

@@ -23,7 +23,7 @@ from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Interface, Packet
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.base.units import View
-from stack.link import offload
+from stack.link import offload, train
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.neighbor_cache import NeighborCache
 from stack.link.seam import EVERYTHING, USO, Device, NetworkLayer
@@ -108,8 +108,21 @@ class Nic(Interface):
         self.mac = mac
         self.neighbors.mac_changed()
 
-    def receive(self, frame: bytes) -> None:
-        """One frame from the device.  Never raises, whatever the octets."""
+    def receive_all(self, frames: list[bytes]) -> None:
+        """The frames that the device had in this turn.  Never raises, whatever the octets."""
+        if len(frames) == 1:
+            self.receive(frames[0])
+        else:
+            train.assemble(
+                frames, self._header + ethernet.LENGTH, self.mtu, self.receive, self._receive_train
+            )
+
+    def receive(self, frame: bytes, behind: list[bytes] | None = None) -> None:
+        """One frame from the device.  Never raises, whatever the octets.
+
+        `behind` are frames that continue it; those that were taken with it are gone from there
+        afterwards.
+        """
         start = self._header
         size = len(frame)
         counters = self.counters
@@ -148,7 +161,26 @@ class Nic(Interface):
                 frame, fate.FRAME_LENGTH_FIELD if short else fate.ETHERTYPE_UNKNOWN
             )
             return
-        layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, self._env.now))
+        now = self._env.now
+        layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, now, behind))
+
+    def _receive_train(self, frames: list[bytes]) -> None:
+        """Each of `frames` goes up, those together that somebody takes together."""
+        at = 0
+        while at < len(frames):
+            first = frames[at]
+            at += 1
+            behind = frames[at:]
+            self.receive(first, behind)
+            taken = len(frames) - at - len(behind)
+            if taken:
+                net = self._header + ethernet.LENGTH
+                octets = sum(map(len, frames[at : at + taken]))
+                at += taken
+                self.counters.in_packets += taken
+                self.counters.in_octets += octets - self._header * taken
+                layer = self._protocols[first[net - 2 : net]]
+                layer.taken(self, taken, octets - net * taken)
 
     def send(self, neighbor: Neighbor, head: Head, views: Sequence[View], total: int) -> bool:
         """Send the IP packet of `total` octets to `neighbor`, or queue it until the neighbour is

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final
 
-from stack.base.checksum import data_sum, finish, views_sum
+from stack.base.checksum import finish, segment_sums, views_sum
 from stack.base.head import NO_CHECKSUM, Head
 from stack.base.units import View
 from stack.base.views import cut
@@ -100,6 +100,7 @@ def _segments(
         buf[l4 + 13] = 0
         _U16(buf, l4 + 16, 0)
         upper += _from_bytes(buf[l4 : out.end], "big")
+    sums = iter(segment_sums(views, size) if finish_here else ())
     marks = flags & ~_LAST_ONLY
     for part in cut(views, size):
         count = size if left > size else left
@@ -117,8 +118,7 @@ def _segments(
         _U32(buf, l4 + 4, seq)
         buf[l4 + 13] = marks
         if finish_here:
-            data = data_sum(part[0]) if len(part) == 1 else views_sum(part)
-            _U16(buf, l4 + 16, -(upper + length + seq + marks + data) % 0xFFFF)
+            _U16(buf, l4 + 16, -(upper + length + seq + marks + next(sums)) % 0xFFFF)
         else:
             _U16(buf, l4 + 16, (upper + length) % 0xFFFF)
         seq = (seq + count) & 0xFFFFFFFF

@@ -65,6 +65,10 @@ class NetworkLayer:
         """A packet whose network header starts at `pkt.net`.  Drops go through the door."""
         raise NotImplementedError
 
+    def taken(self, nic: Nic, packets: int, octets: int) -> None:
+        """So many packets came on `nic` and were delivered with the one before them."""
+        raise NotImplementedError
+
     def answers_for(self, nic: Nic, address: bytes) -> bool:
         """We may tell the link that `address` is at `nic` (it is ours and not tentative)."""
         raise NotImplementedError

@@ -19,7 +19,7 @@ from typing import Final
 from stack.base import fate, seq
 from stack.base.status import OK, REFUSED, RESET
 from stack.base.units import SECOND
-from stack.tcp import acking, chart, ending, episodes, handshake, usertimeout
+from stack.tcp import acking, chart, ending, episodes, handshake, train, usertimeout
 from stack.tcp.challenge import challenge
 from stack.tcp.ecn import CE
 from stack.tcp.loss.scoreboard import Acked
@@ -117,6 +117,8 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         view = memoryview(seg.pkt.frame)[seg.start : seg.end]
         tcb.recvq.append(view)
         _received(tcb, seg, length, False)
+        if seg.pkt.train:
+            train.take(tcb, seg, seg.pkt.train)
     return True
 
 

@@ -80,6 +80,17 @@ class ReceiveQueue:
         if self._small >= _JOIN:
             self._join()
 
+    def extend(self, views: list[memoryview], count: int) -> None:
+        """The next `count` octets in order, in several pieces."""
+        if min(map(len, views)) < _SMALL:
+            for view in views:
+                self.append(view)
+            return
+        self.next += count
+        self.size += count
+        self.ready += views
+        self._small = 0
+
     def insert(self, offset: int, view: memoryview) -> int:
         """Take data at `offset`, at or ahead of `next`.
 

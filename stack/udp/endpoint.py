@@ -9,10 +9,10 @@ the user (RFC 1122 4.1.3.3).  The half that sends is `sending`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stack.base import addr, fate, status
-from stack.base.packet import Packet
+from stack.base.packet import UNICAST, Packet
 from stack.ip.path import Path
 from stack.transport.datagram_seam import Received
 from stack.transport.options import (
@@ -27,12 +27,15 @@ from stack.transport.options import (
     Name,
 )
 from stack.transport.seam import OPTION_BROADCAST
+from stack.transport.train import intact
 from stack.udp.membership import Memberships
 from stack.udp.sending import Sending
 from stack.udp.way import MOST, PLAIN4, PLAIN6, fresh
 
 if TYPE_CHECKING:
     from stack.udp.protocol import UdpProtocol
+
+_NO_CHECKSUM: Final = b"\0\0"
 
 
 class UdpEndpoint(Sending):
@@ -180,6 +183,33 @@ class UdpEndpoint(Sending):
             received.options = frame[pkt.net + 20 : pkt.l4]
         self._protocol.counters.in_datagrams += count
         self._arrived(received)
+
+    def deliver_train(self, pkt: Packet, port: int, frames: list[bytes]) -> None:
+        """Take what can be taken of `frames`, datagrams of one flow behind `pkt` from `port`, and
+        remove it from there."""
+        if self._only is not None and self._only != (pkt.src, port):
+            return
+        vouched, check = pkt.csum_ok, pkt.l4 + 6
+        if not vouched and frames[0][check : check + 2] == _NO_CHECKSUM:
+            return  # the others will be without one too: there is nothing to sum
+        start, src, dst, index = pkt.l4 + 8, pkt.src, pkt.dst, pkt.nic.index
+        tos, ttl = pkt.tos, pkt.ttl
+        room = self._room - self._charged
+        found = []
+        for frame in frames if vouched else frames[: intact(pkt, frames)]:
+            charge = len(frame)
+            if charge > room or (not vouched and frame[check : check + 2] == _NO_CHECKSUM):
+                break
+            room -= charge
+            view = memoryview(frame)[start:]
+            found.append(Received(view, src, port, dst, index, UNICAST, charge, tos, ttl))
+        if found:
+            self._charged = self._room - room
+            self._protocol.counters.in_datagrams += len(found)
+            self._queue += found
+            if not self._paused and not self.marked:
+                self._protocol.work.mark(self)
+            del frames[: len(found)]
 
     def _that_fit(self, pkt: Packet, count: int, charge: int) -> tuple[int, int]:
         """Drop what the buffer has no room for: how many of `count` datagrams, all of which would

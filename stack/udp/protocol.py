@@ -120,6 +120,8 @@ class UdpProtocol(TransportLayer, HostProvider):
             self.door.drop(pkt, fate.UDP_NO_PORT)
             return
         endpoint.deliver(pkt, sport)
+        if pkt.train:
+            endpoint.deliver_train(pkt, sport, pkt.train)
 
     def _deliver_to_group(self, pkt: Packet, sport: int) -> None:
         endpoints = self.bound.find_all(pkt.dst, pkt.frame[pkt.l4 + 2 : pkt.l4 + 4])

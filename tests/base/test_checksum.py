@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stack.base import checksum
@@ -37,6 +37,24 @@ def test_every_size_class_agrees(size: int, salt: int) -> None:
     assert same(checksum.finish(checksum.data_sum(data)), naive(data))
 
 
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=80), st.binary(min_size=1400, max_size=1700)), max_size=9
+    ),
+    st.booleans(),
+)
+@example([b"", b""], True)
+def test_sums_of_many_are_those_of_each(pieces: list[bytes], numpy: bool) -> None:
+    """Odd and even sizes, empty ones, and those that are folded in chunks, with numpy and
+    without: it is the same number with its octets swapped."""
+    checksum.use_numpy(numpy)
+    found = checksum.swapped_sums(pieces)
+    checksum.use_numpy(False)
+    assert len(found) == len(pieces)
+    for piece, total in zip(pieces, found, strict=True):
+        assert same(total, checksum.data_sum(piece) << 8)
+
+
 @given(st.lists(st.binary(max_size=50), max_size=6))
 def test_views_count_as_their_concatenation(parts: list[bytes]) -> None:
     assert checksum.views_sum(parts) == checksum.data_sum(b"".join(parts))
@@ -62,3 +80,15 @@ def test_update_is_recomputing(data: bytes, new: int) -> None:
 def test_zero_has_one_spelling() -> None:
     assert checksum.finish(0) == 0
     assert checksum.finish(0xFFFF) == 0
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6), st.integers(1, 90), st.booleans())
+def test_segments_have_the_sums_of_their_octets(parts: list[bytes], size: int, numpy: bool) -> None:
+    data = b"".join(parts)
+    checksum.use_numpy(numpy)
+    try:
+        found = checksum.segment_sums(parts, size)
+    finally:
+        checksum.use_numpy(False)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert [total % 0xFFFF for total in found] == [checksum.data_sum(one) for one in pieces]

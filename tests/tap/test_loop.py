@@ -3,26 +3,30 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stack.base.head import Head
 from stack.base.units import MS
 from stack.wire import ethernet
-from tap.loop import BATCH
+from tap.loop import BATCH, PLAIN_BATCH
 from tests.harness import World
 
 
-def test_a_turn_reads_a_bounded_batch(world: World) -> None:
-    """One busy port starves neither calls nor timers."""
-    host, peer = world.host()
+@pytest.mark.parametrize("offload", [False, True])
+def test_a_turn_reads_a_bounded_batch(world: World, offload: bool) -> None:
+    """One busy port starves neither calls nor timers; plain frames are smaller."""
+    host, peer = world.host(offload=offload)
+    batch = BATCH if offload else PLAIN_BATCH
     world.run()
-    for _ in range(BATCH * 3):
+    for _ in range(batch * 3):
         peer.port.transmit(frame(host.port.mac, peer.port.mac), ())
     seen: list[int] = []
     world.loop.call(lambda: seen.append(host.nic.counters.in_packets))
     before = host.nic.counters.in_packets
     assert world.loop.turn()
-    assert seen == [before + BATCH]
+    assert seen == [before + batch]
     world.run()
-    assert host.nic.counters.in_packets == before + 3 * BATCH
+    assert host.nic.counters.in_packets == before + 3 * batch
 
 
 def test_calls_made_in_a_call_wait_for_the_next_turn(world: World) -> None:

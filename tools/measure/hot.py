@@ -107,8 +107,7 @@ class Scene:
         self.env.now += later
         self.device.sent = []
         start = time.thread_time()
-        for frame in frames:
-            self.nic.receive(frame)
+        self.nic.receive_all(frames)
         Loop.turn(self.loop)
         self.loop.deadline()
         self.spent += time.thread_time() - start
