@@ -144,6 +144,7 @@ def test_an_acknowledged_syn_opens_no_window(world: World, family: int) -> None:
     syn = peer.sees(SYN)
     peer.sends(SYN | ACK, seq=500, ack=syn.seq + 1, mss=1000)
     peer.sees(ACK)
+    assert host.stack.tcp.info()[0].cwnd == 10_000
     user.send(bytes(50_000))
     world.run(0)
     assert sum(seen.seg.length for seen in peer.received() if seen.seg) == 10_000

@@ -139,6 +139,8 @@ def acknowledged(tcb: Tcb, result: Acked, acked: int, flight: int, rtt: int, cou
             _leave(tcb)
         if not tcb.sack_ok:
             tcb.board.credit = 0
+        if tcb.snd.una_at == acked:
+            return True  # the ACK of our SYN opens no window (RFC 5681 3.1)
         now = tcb.protocol.env.now
         cc = tcb.cc
         window = cc.window
