@@ -61,20 +61,8 @@ class Loop:
         more = False
         for nic, port, batch in self._inputs:
             port.poll(now)
-            read = port.read
-            frame = read()
-            if frame is None:
-                continue
-            self.heard = now
-            frames = [frame]
-            for _ in range(batch - 1):
-                frame = read()
-                if frame is None:
-                    break
-                frames.append(frame)
-            else:
+            if self._feed(nic, port.read, batch):
                 more = True
-            nic.receive_all(frames)
         if self._calls:
             self.heard = now
             for _ in range(len(self._calls)):
@@ -83,6 +71,29 @@ class Loop:
             if stack.step():
                 more = True
         return more or bool(self._calls)
+
+    def _feed(self, nic: Nic, read: Callable[[], bytes | None], most: int) -> bool:
+        """Give `nic` what has come, no more than `most` frames.  True if it was as many.
+
+        What is there goes up together.  More of a stream arrives while that is worked on, and
+        belongs to the same turn; one frame alone is no stream, and nobody looks for a second.
+        """
+        left = most
+        while left:
+            frames = []
+            for _ in range(left):
+                frame = read()
+                if frame is None:
+                    break
+                frames.append(frame)
+            if not frames:
+                return False
+            self.heard = self.env.now
+            nic.receive_all(frames)
+            left -= len(frames)
+            if len(frames) == 1:
+                break
+        return not left
 
     def deadline(self) -> int:
         """When the next turn is due if nothing arrives before."""
