@@ -141,6 +141,10 @@ KINDS = st.sampled_from(
 )
 
 
+OTHER_FLOWS = ("other port", "group")
+"""Delivered too.  The order of flows may change, and with it who finds a full queue."""
+
+
 def made(here: Hearer, kind: str, size: int, number: int) -> bytes:
     """A datagram of this kind."""
     data = bytes([number & 0xFF]) * size
@@ -186,8 +190,11 @@ def test_together_or_one_by_one(
     """Same datagrams, same counters, same drops, same answers."""
     checksum.use_numpy(numpy)
     together, apart = Hearer(family, **settings), Hearer(family, **settings)
+    left_out = OTHER_FLOWS if "room" in settings else ()
     for turn in turns:
-        frames = [made(together, *one) for one in turn]
+        frames = [made(together, *one) for one in turn if one[0] not in left_out]
+        if not frames:
+            continue
         together.turn(frames)
         apart.turn(frames, together=False)
         flows = [
