@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stack.base import addr, checksum
 from stack.base.units import MS
-from stack.wire import udp
+from stack.wire import ethernet, udp
 from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
 from tests.tcp.receiver import Receiver
 
@@ -159,9 +159,19 @@ class Script:
         return None
 
 
+def flow(frame: bytes) -> bytes:
+    """What it is an answer to: the order of answers to different flows is free."""
+    if frame[12:14] == ethernet.TYPE_ARP:
+        return b""
+    four = frame[12:14] == ethernet.TYPE_IPV4
+    proto, l4 = (frame[23], 34) if four else (frame[20], 54)
+    return bytes((proto,)) + (frame[l4 : l4 + 4] if proto == 6 else b"")
+
+
 def outcome(here: Receiver) -> dict[str, object]:
     """All that can be seen of it."""
-    sent = list(here.port.frames)
+    skip = here.host.port.header
+    sent = sorted(here.port.frames, key=lambda frame: flow(frame[skip:]))
     here.port.frames.clear()
     shot = here.host.stack.snapshot()
     return {
