@@ -125,7 +125,7 @@ def settings(options: argparse.Namespace) -> Settings:
     if options.quick:
         rounds, seconds, patience = 3, 0.15, 8.0
     elif options.record:
-        rounds, seconds, patience = 7, 0.4, 900.0
+        rounds, seconds, patience = 7, 0.4, 360.0
     return Settings(
         rounds=options.rounds or rounds,
         seconds=options.seconds or seconds,
