@@ -82,11 +82,7 @@ class Engine:
         except _WRONG_TYPES:
             log.exception(_WRONG)
             status, information = STATUS_INVALID_PARAMETER, 0
-        if status != STATUS_PENDING:
-            return self.complete(irp, status, information)
-        if irp.queued:
-            self.outstanding.add(irp)
-        return STATUS_PENDING
+        return self._ended(irp, status, information)
 
     def call(self, operation: Callable[[], int]) -> int:
         """Run an operation that has no IRP and answers at once."""
@@ -132,11 +128,15 @@ class Engine:
                 status, information = STATUS_INVALID_PARAMETER, 0
         elif self.dead:
             status = STATUS_FILE_FORCED_CLOSED
-        if status == STATUS_PENDING:
-            if irp.queued:
-                self.outstanding.add(irp)
-            return STATUS_PENDING
-        return self.complete(irp, status, information)
+        return self._ended(irp, status, information)
+
+    def _ended(self, irp: IRP, status: int, information: Any) -> int:
+        """An operation has come back: its request is kept, or complete."""
+        if status != STATUS_PENDING:
+            return self.complete(irp, status, information)
+        if irp.queued:
+            self.outstanding.add(irp)
+        return STATUS_PENDING
 
     def _guarded(self, operation: Callable[[], int]) -> int:
         if self.dead:

@@ -57,8 +57,7 @@ class Worklist(Generic[W]):
 
     def take(self) -> list[W]:
         """Everything marked so far, unmarked again."""
-        items = self.items
-        self.items = []
+        items = self.begin()
         for item in items:
             item.marked = False
         return items

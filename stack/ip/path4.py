@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stack.base.head import NO_CHECKSUM, Head
-from stack.base.status import NO_MEMORY, OK, TOO_BIG
+from stack.base.status import OK, TOO_BIG
 from stack.base.units import View
 from stack.ip.hop import Hop
 from stack.ip.path import Path, ToMany
@@ -74,13 +74,8 @@ class Path4(Path):
         head.net = head.start = start
         if gso:
             head.gso_type = vnet.GSO_UDP_L4 if proto == ipv4.PROTO_UDP else vnet.GSO_TCPV4
-        counters = self.counters
-        counters.out_requests += 1
-        if self.nic.send(self.neighbor, head, views, total):  # as `put` does
-            counters.out_octets += total
-            return OK
-        counters.out_discards += 1
-        return NO_MEMORY
+        self.counters.out_requests += 1
+        return self.put(head, views, total)
 
     def _send_unusual(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from stack.base import seq
 from stack.base.status import OK
-from stack.base.timers import NEVER
 from stack.base.units import MS
 from stack.tcp import mtu_probe, options, path_mtu
 from stack.tcp.loss import recovery, tlp, undo
@@ -91,8 +90,8 @@ def advance(tcb: Tcb, seg: Segment, acked: int, result: Acked, count: int = 1) -
     if tcb.estats is not None:
         tcb.estats.advanced()
     if snd.nxt_at == snd.una_at:
-        tcb.rexmit.deadline = NEVER
-    elif restart or tcb.rexmit.deadline == NEVER:
+        tcb.rexmit.disarm()
+    elif restart or not tcb.rexmit.armed:
         protocol.timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
     tcb.path.confirm()
     if not tcb.marked:

@@ -50,7 +50,7 @@ def emit(tcb: Tcb, at: int, views: Sequence[View], size: int, flags: int, ect: i
     if tcb.ts_ok and not flags & SYN and not blocks and not tcb.extras:
         start = head.begin(32, _CHECKSUM_AT)
         length = size + 32
-        stamp = (protocol.env.now // 1_000_000 + tcb.ts_offset) & 0xFFFFFFFF
+        stamp = tcb.stamp(protocol.env.now)
         check = (path.address_sum + PROTO + length) % 0xFFFF
         _pack_ts(
             buf,

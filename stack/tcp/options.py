@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base.units import MS
 from stack.tcp import negotiation, tuning, usertimeout
 from stack.tcp.accecn import AccEcn
 from stack.tcp.names import HEADER
@@ -182,4 +181,4 @@ def update_mss(tcb: Tcb) -> None:
 
 def timestamp(tcb: Tcb) -> int:
     """TSval now: a millisecond clock with this connection's own offset (RFC 7323 5.4)."""
-    return (tcb.protocol.env.now // MS + tcb.ts_offset) & 0xFFFFFFFF
+    return tcb.stamp(tcb.protocol.env.now)

@@ -283,12 +283,10 @@ def _how_much(tcb: Tcb, ready: int) -> int:
     if tcb.urge:
         tcb.urge = False
         return max(min(ready, usable, mss), 0)
-    board = tcb.board
-    pipe = snd.nxt_at - snd.una_at - board.sacked - board.lost - board.credit
-    room = tcb.cc.window - pipe if tcb.prr is None else tcb.prr.allowance
+    room = tcb.room
     tcb.cwnd_limited = room < ready and room < mss
-    if tcb.cwnd_limited and board.rate is not None:
-        board.rate.full()
+    if tcb.cwnd_limited and tcb.board.rate is not None:
+        tcb.board.rate.full()
     if room <= 0 or usable <= 0:
         return 0
     if ready < mss and ready <= usable and ready <= room:
@@ -301,7 +299,7 @@ def _how_much(tcb: Tcb, ready: int) -> int:
         return whole
     if usable <= room and usable >= snd.max_wnd >> 1:
         return size  # the receiver's whole buffer is that small
-    if room < usable and pipe == 0:
+    if room < usable and tcb.pipe == 0:
         return size  # never stall on a window below one segment
     return 0
 

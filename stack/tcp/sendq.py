@@ -92,16 +92,14 @@ class SendQueue:
             del starts[:first]
             first = 0
         self._first = first
+        return self._complete(offset)
+
+    def _complete(self, offset: int) -> list[tuple[object, int]]:
         tokens, answered = self._tokens, self._answered
-        complete: list[tuple[object, int]] = []
-        count = len(tokens)
-        while answered < count:
-            end, token, size = tokens[answered]
-            if end > offset:
-                break
-            complete.append((token, size))
+        while answered < len(tokens) and tokens[answered][0] <= offset:
             answered += 1
-        if answered == count or answered > _COMPACT:
+        complete = [(token, count) for _, token, count in tokens[self._answered : answered]]
+        if answered == len(tokens) or answered > _COMPACT:
             del tokens[:answered]
             answered = 0
         self._answered = answered
@@ -113,12 +111,7 @@ class SendQueue:
         self._views.clear()
         self._starts.clear()
         self._first = 0
-        complete: list[tuple[object, int]] = []
-        for _, token, size in self._tokens[self._answered :]:
-            complete.append((token, size))
-        self._tokens.clear()
-        self._answered = 0
-        return complete
+        return self._complete(self.end)
 
     def withdraw(self, token: object, sent: int) -> bool:
         """Take a request back if none of its octets lies before `sent`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from stack.base.status import TIMED_OUT
-from stack.base.timers import NEVER, Timer
+from stack.base.timers import Timer
 from stack.base.units import SECOND
 from stack.tcp import ending, episodes, keepalive, path_mtu
 from stack.tcp.loss import recovery, tlp
@@ -119,17 +119,14 @@ def keep(tcb: Tcb) -> None:
     elif tcb.delack is not None:
         tcb.delack.disarm()
     if snd.nxt_at != snd.una_at:
-        rexmit = tcb.rexmit
-        if rexmit.deadline == NEVER:
-            rexmit.deadline = due = now + tcb.rtt.timeout()
-            if due < rexmit.entry:
-                timers.arm(rexmit, due)
+        if not tcb.rexmit.armed:
+            timers.arm(tcb.rexmit, now + tcb.rtt.timeout())
         if tcb.persist is not None:
             tcb.persist.disarm()
         if tcb.rack_on:
             tlp.arm(tcb)
         return
-    tcb.reorder.deadline = NEVER
+    tcb.reorder.disarm()
     if tcb.sendq.end <= snd.nxt_at:
         return
     if snd.wnd and tcb.pacer is not None and tcb.pacer.waiting:

@@ -93,7 +93,7 @@ class Sending(Inbox):
         length = count + 8
         if self._turn != protocol.env.now:
             self._turn = protocol.env.now  # the first of a turn waits for no other
-        elif usual and self._follows(path, port, views, count):
+        elif usual and not way.bare and self._follows(path, port, views, count):
             protocol.counters.out_datagrams += 1
             return status.OK
         head = protocol.head
@@ -177,7 +177,7 @@ class Sending(Inbox):
         """A datagram that is not this turn's first may wait for others to the same place (`runs`).
         If it may not, those that wait go before it."""
         runs = self._protocol.runs
-        fits = path.nic.takes_runs and 0 < count <= path.room - 8 and not self._way_to(path).bare
+        fits = path.nic.takes_runs and 0 < count <= path.room - 8
         if fits and runs.add(self, path, port, views, count):
             return True
         runs.flush()

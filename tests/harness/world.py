@@ -76,6 +76,14 @@ class Host:
         """This host's address of a family."""
         return self.v4 if family == addr.V4 else self.v6
 
+    def hears_frames(self, frames: Sequence[bytes], together: bool = True) -> None:
+        """`frames` arrive in one turn, at once or one by one."""
+        if together:
+            self.nic.receive_all(list(frames))
+        else:
+            for frame in frames:
+                self.nic.receive(frame)
+
     def drops(self) -> dict[str, int]:
         """What was dropped, by reason."""
         return self.stack.door.snapshot()

@@ -92,11 +92,7 @@ class Receiver:
 
     def turn(self, frames: list[bytes], together: bool = True) -> None:
         """One turn with `frames`."""
-        if together:
-            self.host.nic.receive_all(frames)
-        else:
-            for frame in frames:
-                self.host.nic.receive(frame)
+        self.host.hears_frames(frames, together)
         self.world.run(0)
 
 

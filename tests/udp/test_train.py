@@ -84,11 +84,7 @@ class Hearer:
         return self.host.port.mac + peer.port.mac + kind + whole
 
     def turn(self, frames: list[bytes], together: bool = True) -> None:
-        if together:
-            self.host.nic.receive_all(frames)
-        else:
-            for frame in frames:
-                self.host.nic.receive(frame)
+        self.host.hears_frames(frames, together)
         self.world.run(0)
 
 

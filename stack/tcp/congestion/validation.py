@@ -68,7 +68,7 @@ class Validation:
 
     def expired(self, window: int, now: int) -> bool:
         """The window has gone unused for too long; the next five minutes begin."""
-        if self.pipe_ack * 2 >= window or self.pipe_ack == UNDEFINED:  # `valid`
+        if self.valid(window):
             self._unused_since = 0
         elif not self._unused_since:
             self._unused_since = now

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from stack.tcp.congestion.hystart import N_RTT_SAMPLE, HyStart
+from stack.tcp.congestion.hystart import HyStart
 from stack.tcp.congestion.rounds import Rounds
 from stack.tcp.congestion.seam import AckSample, CongestionControl
 from stack.tcp.congestion.validation import Validation
@@ -110,11 +110,10 @@ class WindowBased(CongestionControl):
             if limited:
                 self.window += min(sample.acked, _APPROPRIATE * self.mss * sample.count)
             return
-        if rounds.samples >= N_RTT_SAMPLE:
-            hystart.watch(rounds)
+        hystart.watch(rounds)
         if limited:
             self.window += hystart.growth(sample.acked, self.mss * sample.count)
-        if round_ended and hystart.css and hystart.round_ended():
+        if round_ended and hystart.round_ended():
             self.ssthresh = self.window
 
     def on_loss(self, flight: int, now: int) -> None:

@@ -152,13 +152,7 @@ class Scoreboard:
         span = Span(start, end, now)
         self._spans.append(span)
         self._starts.append(start)
-        newest = self._newest  # as `_link` does, for what is sent once
-        if newest is None:
-            self._oldest = span
-        else:
-            span.older = newest
-            newest.newer = span
-        self._newest = span
+        self._link(span)
         if self.rate is not None:
             span.sent = self.rate.sent(self.flight, end - start, end, now)
 
@@ -199,10 +193,7 @@ class Scoreboard:
                 span.start = self._starts[first] = upto
                 break
             if not span.sacked and not span.lost:
-                if span.older is None and span.newer is None:
-                    self._oldest = self._newest = None  # it was all there is
-                else:
-                    self._unlink(span)
+                self._unlink(span)
             first += 1
         self._first = first
         if first > _COMPACT and first * 2 > count:

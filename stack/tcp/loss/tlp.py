@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from stack.base.timers import NEVER
 from stack.base.units import MS, SECOND
 from stack.tcp import episodes
 from stack.tcp.names import SENDING
@@ -24,13 +23,12 @@ _SLACK: Final = 2 * MS  # on a fast link two round trips are shorter than a peer
 
 
 def arm(tcb: Tcb) -> None:
-    """Something is in flight that SACKs can tell of: schedule the probe, if one would tell more
-    (RFC 8985 7.2)."""
+    """Schedule the probe, if one would tell something (RFC 8985 7.2)."""
     snd = tcb.snd
     if tcb.board.sacked or tcb.recover != NO_RECOVERY:
         return  # the timer is RACK's now
-    if tcb.tlp_end != NO_PROBE or not snd.wnd or tcb.state not in SENDING:
-        tcb.reorder.deadline = NEVER
+    if not may_probe(tcb):
+        tcb.reorder.disarm()
         return
     srtt = tcb.rtt.srtt
     due = 2 * srtt + _SLACK if srtt else _NOT_MEASURED_YET
@@ -40,10 +38,7 @@ def arm(tcb: Tcb) -> None:
     if due >= tcb.rexmit.deadline:
         # No later than the time-out: a probe in its place costs nothing, and may spare it.
         due = tcb.rexmit.deadline - 1
-    reorder = tcb.reorder
-    reorder.deadline = due
-    if due < reorder.entry:
-        tcb.protocol.timers.arm(reorder, due)
+    tcb.protocol.timers.arm(tcb.reorder, due)
 
 
 def may_probe(tcb: Tcb) -> bool:
