@@ -96,6 +96,8 @@ class Sending(Inbox):
         elif usual and not way.bare and self._follows(path, port, views, count):
             protocol.counters.out_datagrams += 1
             return status.OK
+        else:
+            protocol.runs.flush()  # in the order of the calls
         head = protocol.head
         if way.bare:
             start = head.begin(8, NO_CHECKSUM)
@@ -174,14 +176,10 @@ class Sending(Inbox):
         return path.send(head, views, length, _PROTO, tos, hops, self._flow, df)
 
     def _follows(self, path: Path, port: int, views: Sequence[View], count: int) -> bool:
-        """A datagram that is not this turn's first may wait for others to the same place (`runs`).
-        If it may not, those that wait go before it."""
-        runs = self._protocol.runs
+        """A datagram that is not this turn's first may wait for others to the same place (`runs`):
+        True if it does."""
         fits = path.nic.takes_runs and 0 < count <= path.room - 8
-        if fits and runs.add(self, path, port, views, count):
-            return True
-        runs.flush()
-        return False
+        return fits and self._protocol.runs.add(self, path, port, views, count)
 
     def _way_out(
         self, address: bytes, port: int, scope: int, how: Outgoing | None, way: Way

@@ -11,7 +11,7 @@ from stack.base import addr
 from stack.base.head import Head
 from stack.base.status import OK
 from stack.base.units import View
-from stack.transport.options import OPTION_NO_CHECKSUM
+from stack.transport.options import OPTION_NO_CHECKSUM, Outgoing
 from stack.transport.seam import OPTION_HOP_LIMIT
 from tap.port import Port, Wrapper
 from tests.harness import World
@@ -112,6 +112,17 @@ def test_what_cannot_wait_goes_behind_what_waits(sender: OneByOne) -> None:
     datagrams: list[bytes] = [b"first", b"held", b"", b"held again", pattern(4000), b"last"]
     sender.each(*datagrams)
     assert sender.settle() == datagrams
+
+
+def test_what_is_asked_for_alone_goes_behind_what_waits(sender: OneByOne) -> None:
+    """A datagram with ancillary data of its own, for the same place."""
+    sender.each(b"first", b"held", b"held again")
+    data = b"with a traffic class"
+    how = Outgoing()
+    how.tos = 8
+    assert sender.endpoint.send((data,), len(data), sender.to, 7, 0, how) == OK
+    sender.each(b"last")
+    assert sender.settle() == [b"first", b"held", b"held again", data, b"last"]
 
 
 def test_without_a_checksum_each_goes_for_itself(world: World) -> None:
