@@ -26,11 +26,14 @@ _HEADER: Final = vnet.LENGTH
 class FdPort(Port):
     """Frames through `fd`, which this port owns and closes."""
 
-    def __init__(self, fd: int, mac: bytes, mtu: int, header: int, features: int) -> None:
+    def __init__(
+        self, fd: int, mac: bytes, mtu: int, header: int, features: int, big_peer: bytes = b""
+    ) -> None:
         self.mac = mac
         self.mtu = mtu
         self.header = header
         self.features = features
+        self.big_peer = big_peer
         if not features & CSUM:
             checksum.use_numpy()
         self.errors = 0

@@ -144,6 +144,7 @@ class ImpairedPort(Wrapper):
         super().__init__(inner)
         if not offload:
             self.features = 0
+            self.big_peer = b""
         self._now = now
         self.out = Direction(outbound, seed * 2, inner.header)
         self.into = Direction(inbound, seed * 2 + 1, inner.header)

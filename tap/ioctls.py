@@ -42,6 +42,7 @@ _ANY_KERNEL: Final = _F_CSUM | _F_TSO4 | _F_TSO6 | _F_TSO_ECN
 _SINCE_6_2: Final = _ANY_KERNEL | _F_USO4 | _F_USO6
 
 _SIOCGIFMTU: Final = 0x8921
+_SIOCGIFHWADDR: Final = 0x8927
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_SRXCSUM: Final = 0x15
 _ETHTOOL_STXCSUM: Final = 0x17
@@ -142,9 +143,25 @@ def adopt_tap(fd: int) -> OpenTap:
 def finished_by_kernel(release: str = "") -> int:
     """What a kernel does to frames with a virtio-net header that are written to it (`link/seam`
     bits): UDP's super-frames it takes since 6.2.  `release` is this machine's if it is empty."""
-    version = re.match(r"(\d+)\.(\d+)", release or os.uname().release)
-    recent = version is not None and (int(version[1]), int(version[2])) >= (6, 2)
-    return CSUM | TSO4 | TSO6 | (USO if recent else 0)
+    return CSUM | TSO4 | TSO6 | (USO if _version(release) >= (6, 2) else 0)
+
+
+def big_peer(tap: OpenTap, release: str = "") -> bytes:
+    """The MAC address of the kernel behind a TAP if it takes TCP super-frames beyond 64 KiB, as it
+    does since 6.3; empty otherwise, and for a packet socket, whose frames leave by an interface
+    that has them cut."""
+    if not tap.features & TSO4 or _version(release) < (6, 3):
+        return b""
+    try:
+        raw = fcntl.ioctl(tap.fd, _SIOCGIFHWADDR, bytes(40))
+    except OSError:
+        return b""
+    return raw[18:24]
+
+
+def _version(release: str) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", release or os.uname().release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def interface_mtu(name: str) -> int:

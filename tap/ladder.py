@@ -23,7 +23,7 @@ from typing import Final
 
 from tap import kernel, netns
 from tap.fdport import FdPort
-from tap.ioctls import NODE, OpenTap, adopt_tap, interface_mtu, open_queues
+from tap.ioctls import NODE, OpenTap, adopt_tap, big_peer, interface_mtu, open_queues
 from tap.memory import MemoryPort, wire
 from tap.netns import Holder, Plan, StepError
 
@@ -335,7 +335,7 @@ def _count(queues: list[OpenTap]) -> str:
 
 
 def _port(tap: OpenTap, mtu: int, mac: bytes) -> FdPort:
-    return FdPort(tap.fd, mac or STACK_MAC, mtu, tap.header, tap.features)
+    return FdPort(tap.fd, mac or STACK_MAC, mtu, tap.header, tap.features, big_peer(tap))
 
 
 _BUILDERS: Final[dict[str, Callable[[Wish], Attachment]]] = {

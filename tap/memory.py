@@ -2,7 +2,8 @@
 """A wire in memory: two ports, each reading what the other sent.
 
 With `offload` (the default) super-frames and unfinished checksums cross as they are, with their
-virtio-net header, exactly as on a TAP; without, frames are what a plain Ethernet carries.
+virtio-net header, exactly as on a TAP; without, frames are what a plain Ethernet carries.  With
+`big` the other end takes those beyond 64 KiB, as Linux does behind a TAP.
 """
 
 from __future__ import annotations
@@ -61,11 +62,13 @@ class MemoryPort(Port):
 
 
 def wire(
-    mac_a: bytes, mac_b: bytes, mtu: int = 1500, offload: bool = True
+    mac_a: bytes, mac_b: bytes, mtu: int = 1500, offload: bool = True, big: bool = False
 ) -> tuple[MemoryPort, MemoryPort]:
     """Two joined ports."""
     a = MemoryPort(mac_a, mtu, offload)
     b = MemoryPort(mac_b, mtu, offload)
     a.join(b)
     b.join(a)
+    if big and offload:
+        a.big_peer, b.big_peer = mac_b, mac_a
     return a, b

@@ -49,6 +49,7 @@ class Wrapper(Port):
         self.mtu = inner.mtu
         self.header = inner.header
         self.features = inner.features
+        self.big_peer = inner.big_peer
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
         return self.inner.transmit(head, views)

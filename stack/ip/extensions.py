@@ -5,8 +5,9 @@ Done: strictly in order of appearance, with bounds on their number, on their len
 options (RFC 8504 5.3) that are told to whoever went beyond (RFC 8883); option actions (4.2);
 routing headers of every type (RFC 5095); fragments including atomic ones (RFC 6946), and first
 fragments that must hold the whole chain (RFC 7112).
-Not done: jumbograms (RFC 2675), whose option is unknown here and refused as that; mobility,
-authentication and encryption, which are protocols that nobody speaks.
+Of jumbograms (RFC 2675) those that a device made of many packets are taken; the option of any other
+is unknown here and refused as that.  Not done: mobility, authentication and encryption, which are
+protocols that nobody speaks.
 
 `V6Layer` is the rest of the family.
 """
@@ -51,8 +52,11 @@ class Extensions(IpLayer):
         proto = pkt.proto
         count = 0
         if proto == ext6.HOP_BY_HOP and pkt.end == at:
-            self._refuse_jumbo(pkt, at)
-            return False
+            if not self._is_big(pkt, at):
+                self._refuse_jumbo(pkt, at)
+                return False
+            at += ext6.JUMBO_LENGTH
+            proto = frame[start]
         while proto in ext6.KNOWN:
             if proto == ext6.NO_NEXT:
                 self.stats[pkt.nic.index].in_discards += 1
@@ -96,6 +100,17 @@ class Extensions(IpLayer):
         pointer = field - pkt.net
         self.icmp.send_error(pkt, icmp6.PARAMETER_PROBLEM, icmp6.BAD_NEXT_HEADER, pointer)
         self.door.drop(pkt, fate.IP_PROTOCOL_UNKNOWN)
+
+    @staticmethod
+    def _is_big(pkt: Packet, at: int) -> bool:
+        """A super-frame of TCP's, longer than a payload length can say; `pkt.end` is set then."""
+        end = len(pkt.frame)
+        if not pkt.gso_size or end - at <= MAX_DATAGRAM or pkt.frame[at] != ipv4.PROTO_TCP:
+            return False
+        if ext6.jumbo_length(pkt.frame, at, end) != end - at:
+            return False
+        pkt.end = end
+        return True
 
     def _refuse_jumbo(self, pkt: Packet, at: int) -> None:
         """A payload length of zero and options behind it: the length is in one of these, or

@@ -4,11 +4,11 @@
 Done: the checks on addresses (RFC 1812 5.3.4-7, RFC 4291 2.5.2-6, RFC 3927 2.6.2, RFC 2644), hop
 limit, next hop by the routes, fragmentation of IPv4 without DF (RFC 791 3.2), the errors that a
 router owes: time exceeded, no route, too big, beyond scope, and unreachable when the next hop does
-not answer.  Super-frames and unfinished checksums pass as they came; where datagrams of one are to
-be fragmented, each is.  IPv4 options that record are filled in (RFC 1812 5.3.13.5-6), source routes
-were refused before; extension headers are not looked at (RFC 8200 4 lets routers ignore hop-by-hop
-options).  Not done: redirects to senders, multicast and directed broadcast forwarding, reverse path
-checks (RFC 3704).
+not answer.  Super-frames up to 64 KiB and unfinished checksums pass as they came; where datagrams
+of one are to be fragmented, each is.  IPv4 options that record are filled in (RFC 1812
+5.3.13.5-6), source routes were refused before; extension headers are not looked at (RFC 8200 4 lets
+routers ignore hop-by-hop options).  Not done: longer super-frames, redirects to senders, multicast
+and directed broadcast forwarding, reverse path checks (RFC 3704).
 
 Called by `layer` with a packet that is not for this host, where `IpInterface.forwarding` is on.
 """
@@ -27,6 +27,7 @@ from stack.ip.hop import Hop, Hops
 from stack.ip.path4 import put_pieces
 from stack.link.nic import Nic
 from stack.link.offload import datagrams, finish_checksum
+from stack.link.seam import LARGEST
 from stack.wire import ext6, icmp4, icmp6, ipv4, ipv6, tcp, udp, vnet
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class Forwarder:
             l4, field = unfinished
             stop = l4 + _transport_header(frame, l4, field, pkt.end)
             plain = l4 - net == self._plain_length
-            if stop - net > _ROOM or stop > pkt.end or (pkt.gso_size and not plain):
+            cuttable = plain and pkt.end - net <= LARGEST
+            if stop - net > _ROOM or stop > pkt.end or (pkt.gso_size and not cuttable):
                 return None
             head.csum = field
             head.gso_size = pkt.gso_size

@@ -19,6 +19,7 @@ from stack.base.units import View
 from stack.ip.hop import Hop
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.nic import Nic
+from stack.link.seam import LARGEST, LARGEST_BIG
 
 if TYPE_CHECKING:
     from stack.ip.outbound import Outbound
@@ -56,6 +57,14 @@ class Path(Hop):
         """The path MTU changed."""
         self.mtu = mtu
         self.room = mtu - self.overhead
+
+    @property
+    def largest(self) -> int:
+        """Octets of the largest packet in a super-frame of TCP's.  Beyond 64 KiB only to a
+        neighbour: what a router or a bridge passes on it would have to cut itself."""
+        peer, neighbor = self.nic.big_peer, self.neighbor
+        near = peer and peer == neighbor.lladdr and neighbor.address == self.dst
+        return LARGEST_BIG if near else LARGEST
 
     def flow(self) -> int:
         """A flow label for what has no better one: the same for all of it (RFC 6437 3)."""

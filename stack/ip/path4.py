@@ -53,10 +53,13 @@ class Path4(Path):
         label: int = 0,
         df: bool = True,
     ) -> int:
-        total = length + 20
+        field = total = length + 20
         gso = head.gso_size
-        if head.options or (total > self.mtu and not gso):
-            return self._send_unusual(head, views, length, proto, tos, ttl, df)
+        if total > self.mtu or head.options:
+            if not gso or head.options:
+                return self._send_unusual(head, views, length, proto, tos, ttl, df)
+            if total > ipv4.MAX_LENGTH:
+                field = ipv4.BIG
         if df:
             # An atomic datagram: its identification means nothing (RFC 6864 4.1).
             ident = 0
@@ -66,10 +69,10 @@ class Path4(Path):
             ident = self._ident.take((length - 9) // gso + 1 if gso else 1)
             frag = 0
         ttl = ttl or self._hops
-        check = -(self._base + tos + total + ident + frag + (ttl << 8 | proto)) % 0xFFFF
+        check = -(self._base + tos + field + ident + frag + (ttl << 8 | proto)) % 0xFFFF
         start = head.start - 20
         _pack_header(
-            head.buf, start, 0x45, tos, total, ident, frag, ttl, proto, check, self.src, self.dst
+            head.buf, start, 0x45, tos, field, ident, frag, ttl, proto, check, self.src, self.dst
         )
         head.net = head.start = start
         if gso:

@@ -59,23 +59,29 @@ class Path6(Path):
         label: int = 0,
         df: bool = True,
     ) -> int:
+        field = length
         gso = head.gso_size
-        if length > self.room and not gso:
-            return self._send_large(head, views, length, proto, tos, ttl, label, df)
+        if gso:
+            head.gso_type = vnet.GSO_UDP_L4 if proto == ipv4.PROTO_UDP else vnet.GSO_TCPV6
+        if length > self.room:
+            if not gso:
+                return self._send_large(head, views, length, proto, tos, ttl, label, df)
+            if length > MAX_DATAGRAM:
+                length += ext6.JUMBO_LENGTH
+                head.push(ext6.build_jumbo(proto, length))
+                field, proto = 0, ext6.HOP_BY_HOP
         start = head.start - 40
         _pack_header(
             head.buf,
             start,
             0x60000000 | tos << 20 | label,
-            length,
+            field,
             proto,
             ttl or self._hops,
             self.src,
             self.dst,
         )
         head.net = head.start = start
-        if gso:
-            head.gso_type = vnet.GSO_UDP_L4 if proto == ipv4.PROTO_UDP else vnet.GSO_TCPV6
         self.counters.out_requests += 1
         return self.put(head, views, length + 40)
 

@@ -26,7 +26,7 @@ from stack.base.units import View
 from stack.link import offload, train
 from stack.link.neighbor import REACHABLE, Neighbor
 from stack.link.neighbor_cache import NeighborCache
-from stack.link.seam import EVERYTHING, USO, Device, NetworkLayer
+from stack.link.seam import EVERYTHING, LARGEST, USO, Device, NetworkLayer
 from stack.wire import ethernet, vnet
 
 _read_ethernet = Struct("6sB5x2s").unpack_from  # destination, first octet of source, ethertype
@@ -49,6 +49,7 @@ class Nic(Interface):
     """An interface: a device, a MAC address, the layers above and the neighbours beyond.
 
     takes_runs   its device cuts super-frames of datagrams
+    big_peer     the station that takes super-frames beyond 64 KiB (`Device`)
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Nic(Interface):
         "_finish",
         "_header",
         "_protocols",
+        "big_peer",
         "counters",
         "device",
         "is_loopback",
@@ -93,6 +95,7 @@ class Nic(Interface):
         # What leaves unfinished goes through here, unless the device finishes everything.
         capable = device.features & EVERYTHING == EVERYTHING
         self.takes_runs = device.features & USO != 0
+        self.big_peer = device.big_peer
         self._finish = None if capable else offload.Offloader(device).transmit
 
     def attach(self, ethertype: bytes, layer: NetworkLayer) -> None:
@@ -200,7 +203,7 @@ class Nic(Interface):
             sent = self.device.transmit(head, views)
         else:
             sent = self._finish(head, views)
-        return sent or self._lost(head)
+        return sent or self._refused(head, total)
 
     def send_raw(self, dst: bytes, ethertype: bytes, payload: bytes) -> None:
         """Send a frame that is no IP packet: ARP."""
@@ -210,6 +213,16 @@ class Nic(Interface):
         self.counters.out_octets += len(payload) + 14
         if not self.device.transmit(head, (payload,)):
             self._lost(head)
+
+    def _refused(self, head: Head, total: int) -> bool:
+        """The device did not take an IP packet of `total` octets.
+
+        For one beyond 64 KiB the kernel needs memory in large pieces, which it may run out of: from
+        now on there are none here, and what was lost is sent again in smaller ones.
+        """
+        if total > LARGEST:
+            self.big_peer = b""
+        return self._lost(head)
 
     def _lost(self, head: Head) -> bool:
         self.counters.out_discards += 1

@@ -29,6 +29,11 @@ USO: Final = 8
 EVERYTHING: Final = CSUM | TSO4 | TSO6 | USO
 """A device with these features gets every frame as the transport made it."""
 
+LARGEST: Final = 65535
+"""Octets of the largest IP packet in a super-frame."""
+LARGEST_BIG: Final = 1 << 18
+"""The same for a `Device.big_peer`: larger ones gained nothing, and need more memory in a piece."""
+
 
 class Device:
     """Something that carries Ethernet frames.
@@ -38,6 +43,9 @@ class Device:
     header     octets before the Ethernet header of every frame it delivers: 0, or 10 when
                frames carry a virtio-net header
     features   what it does on sending: CSUM, TSO4, TSO6, USO
+    big_peer   the MAC address of a station that takes TCP super-frames longer than an IP packet, as
+               Linux behind a TAP does (BIG TCP); empty if none does.  Their IPv4 total length is
+               0, which stands for the frame's; those of IPv6 are jumbograms (RFC 2675)
 
     Received frames are fresh immutable `bytes`, handed to `Stack.receive` by whoever runs
     the device; a device never calls into the stack.
@@ -47,6 +55,7 @@ class Device:
     mtu: int
     header: int = 0
     features: int = 0
+    big_peer: bytes = b""
 
     def transmit(self, head: Head, views: Sequence[View]) -> bool:
         """Send one frame: `head.written()` followed by `views`.

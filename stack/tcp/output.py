@@ -17,6 +17,7 @@ from struct import Struct
 from typing import Final
 
 from stack.base.units import View
+from stack.link.seam import LARGEST
 from stack.tcp import chart, mtu_probe, negotiation, options, pacing, timeouts
 from stack.tcp.ecn import ECT_0
 from stack.tcp.emit import emit
@@ -40,8 +41,9 @@ from stack.wire import tcp
 from stack.wire.tcp import ACK, CWR, FIN, PSH, SYN
 
 _pack_number: Final = Struct("!I").pack_into
-_LARGEST: Final = 65535 - 60 - 60
-"""Payload of the largest super-segment: an IP packet less both headers at their longest."""
+_HEADERS: Final = 60 + 60
+"""IP's and TCP's at their longest, which a super-frame's payload leaves room for."""
+_LARGEST: Final = LARGEST - _HEADERS
 
 
 def output(tcb: Tcb) -> None:
@@ -309,9 +311,14 @@ def _largest(tcb: Tcb, at: int) -> int:
 
     The urgent pointer counts from its own segment: a device that cuts would repeat it wrongly.
     """
-    if tcb.snd.up_at > at:
-        return tcb.snd.mss
-    return _LARGEST if tcb.pacer is None else pacing.quantum(tcb, _LARGEST)
+    snd = tcb.snd
+    if snd.up_at > at:
+        return snd.mss
+    largest = tcb.path.largest - _HEADERS
+    if largest > _LARGEST:
+        # The peer acknowledges each as a whole: four to a window keep the acknowledgments coming.
+        largest = min(largest, max(min(tcb.cc.window, snd.wnd) >> 2, _LARGEST))
+    return largest if tcb.pacer is None else pacing.quantum(tcb, largest)
 
 
 def _small_may_go(tcb: Tcb, ready: int) -> bool:

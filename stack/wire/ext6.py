@@ -40,6 +40,24 @@ ROUTER_ALERT_MLD: Final = bytes((OPT_ROUTER_ALERT, 2, 0, 0))
 """Routers look at the packet, for it is MLD's (RFC 2711 2.1)."""
 
 
+JUMBO: Final = Struct("!BBBBI")
+JUMBO_LENGTH: Final = JUMBO.size  # 8
+
+
+def build_jumbo(proto: int, length: int) -> bytes:
+    """A hop-by-hop header with the jumbo payload option and nothing else, in front of `proto`:
+    `length` octets behind the IPv6 header, these eight included (RFC 2675 2)."""
+    return JUMBO.pack(proto, 0, OPT_JUMBO, 4, length)
+
+
+def jumbo_length(frame: bytes, at: int, end: int) -> int:
+    """What such a header at `at` says, 0 if there is none."""
+    if end - at < JUMBO_LENGTH:
+        return 0
+    _, size, kind, octets, length = JUMBO.unpack_from(frame, at)
+    return int(length) if (size, kind, octets) == (0, OPT_JUMBO, 4) else 0
+
+
 def length(frame: bytes, at: int, end: int) -> int:
     """The length in octets of the extension header at `at`, or 0 if it does not fit.
 

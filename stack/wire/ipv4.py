@@ -28,6 +28,8 @@ from stack.base.packet import Packet
 HEADER: Final = Struct("!BBHHHBBH4s4s")
 LENGTH: Final = HEADER.size  # 20
 MAX_LENGTH: Final = 65535
+BIG: Final = 0
+"""The total length of a super-frame that is longer: the frame's own is meant (Linux, BIG TCP)."""
 
 DF: Final = 0x4000
 MF: Final = 0x2000
@@ -81,7 +83,9 @@ def read(pkt: Packet) -> int:
     else:
         length = LENGTH
     if total < length or total > room:
-        return fate.IP_TRUNCATED if total > room else fate.IP_TOTAL_LENGTH
+        if total != BIG or room <= MAX_LENGTH or not pkt.gso_size or proto != PROTO_TCP:
+            return fate.IP_TRUNCATED if total > room else fate.IP_TOTAL_LENGTH
+        total = room
     if _from_bytes(frame[net : net + length], "big") % 0xFFFF:
         return fate.IP_CHECKSUM
     pkt.end = net + total

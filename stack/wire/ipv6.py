@@ -12,7 +12,7 @@
     |                  destination address (16)                     |
     +---------------------------------------------------------------+
 
-Read straight into the `Packet`.  Extension headers: `ext6`.  Not done: jumbograms (RFC 2675).
+Read straight into the `Packet`.  Extension headers: `ext6`, which a jumbogram's length is in.
 """
 
 from __future__ import annotations

@@ -148,10 +148,12 @@ class World:
         there: Impairment | None = None,
         back: Impairment | None = None,
         wrap: Callable[[Port], Port] | None = None,
+        big: bool = False,
     ) -> tuple[Host, Host]:
-        """Two stacks on one wire; `there` impairs a to b, `back` b to a; `wrap` wraps both ends."""
+        """Two stacks on one wire; `there` impairs a to b, `back` b to a; `wrap` wraps both ends;
+        `big` lets super-frames be longer than an IP packet."""
         config = config or QUIET
-        port_a, port_b = self._wire(mtu, offload, there, back)
+        port_a, port_b = self._wire(mtu, offload, there, back, big)
         if wrap is not None:
             port_a, port_b = wrap(port_a), wrap(port_b)
         a = self._host(port_a, config, 1)
@@ -185,13 +187,19 @@ class World:
         ]
 
     def _wire(
-        self, mtu: int, offload: bool, there: Impairment | None, back: Impairment | None
+        self,
+        mtu: int,
+        offload: bool,
+        there: Impairment | None,
+        back: Impairment | None,
+        big: bool = False,
     ) -> tuple[Port, Port]:
         self._hosts += 2
         base = bytes((2, 0, 0, 0, 0))
         a: Port
         b: Port
-        a, b = wire(base + bytes((self._hosts - 1,)), base + bytes((self._hosts,)), mtu, offload)
+        macs = (base + bytes((self._hosts - 1,)), base + bytes((self._hosts,)))
+        a, b = wire(*macs, mtu, offload, big)
         if there or back:
             a = ImpairedPort(a, lambda: self.env.now, there or PERFECT, back or PERFECT, self.seed)
         return a, b

@@ -6,13 +6,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from stack import Config
-from stack.base.units import MS, SECOND
+from stack.base.head import Head
+from stack.base.units import MS, SECOND, View
+from stack.link.seam import LARGEST
+from stack.wire import ethernet
 from tap.impair import Impairment
+from tap.ioctls import OpenTap, big_peer
 from tap.port import Port, Wrapper
 from tests.kernel.conftest import KernelWorld, attached, bring_up, impossible
 from tools.services.echo import CHARACTERS
@@ -120,9 +124,14 @@ def test_a_peer_that_vanishes_is_given_up(wire: str) -> None:
 
 
 class Longest(Wrapper):
-    """Remembers the longest frame that came in."""
+    """Remembers the longest frame that came in, and the longest that left."""
 
     longest = 0
+    sent = 0
+
+    def transmit(self, head: Head, views: Sequence[View]) -> bool:
+        self.sent = max(self.sent, head.end - head.start + sum(map(len, views)))
+        return self.inner.transmit(head, views)
 
     def read(self) -> bytes | None:
         frame = self.inner.read()
@@ -130,15 +139,35 @@ class Longest(Wrapper):
         return frame
 
 
+class Watched(KernelWorld):
+    """A world whose frames are looked at."""
+
+    def wrap(self, port: Port, now: Callable[[], int]) -> Port:
+        self.seen = Longest(port)
+        return self.seen
+
+
+@pytest.mark.parametrize(("wire", "beyond"), [("userns", True), ("veth", False)])
+def test_what_a_tap_takes_is_longer_than_a_packet(wire: str, beyond: bool) -> None:
+    """BIG TCP, both families, where the kernel is new enough; not where it leaves by a device."""
+    attachment = attached(wire)
+    recent = big_peer(OpenTap(attachment.port.fileno(), "", 10, attachment.port.features))
+    world = Watched(attachment)
+    world.start()
+    try:
+        for address in world.addresses():
+            world.seen.sent = 0
+            result = world.run("check", name="download", address=address, port=80, size=64 << 20)
+            assert result["ok"], result["text"]
+            assert (world.seen.sent > LARGEST + ethernet.LENGTH) == (beyond and bool(recent))
+    finally:
+        world.stop()
+
+
 @pytest.mark.parametrize("wire", ["userns", "veth"])
 def test_without_offload_the_kernel_sends_no_super_frames(wire: str) -> None:
-    class World(KernelWorld):
-        def wrap(self, port: Port, now: Callable[[], int]) -> Port:
-            self.seen = Longest(port)
-            return self.seen
-
     attachment = attached(wire, offload=False)
-    world = World(attachment)
+    world = Watched(attachment)
     world.start()
     try:
         for address in world.addresses():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import socket
 
 import pytest
 from scapy.layers.inet import UDP
@@ -14,7 +15,7 @@ from stack.transport.datagram_seam import Datagram
 from stack.wire import vnet
 from tap.frames import Unjoin, finished, join
 from tap.impair import ImpairedPort, Impairment
-from tap.ioctls import ask_for_offload, finished_by_kernel
+from tap.ioctls import OpenTap, ask_for_offload, big_peer, finished_by_kernel
 from tap.pcapng import Capture, CapturingPort
 from tap.port import Port
 from tests.harness import Host, World
@@ -52,6 +53,14 @@ def test_a_kernel_is_asked_for_less_until_it_agrees(
 def test_kernels_that_take_datagrams_in_one_frame(release: str, takes: bool) -> None:
     assert bool(finished_by_kernel(release) & USO) == takes
     assert finished_by_kernel("what is this") == CSUM | TSO4 | TSO6
+
+
+def test_no_frames_beyond_64_kib_but_to_a_tap_of_a_new_kernel() -> None:
+    """Nothing is asked of a descriptor that is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        assert big_peer(OpenTap(other.fileno(), "", 10, CSUM | TSO4), "6.18") == b""
+        assert big_peer(OpenTap(-1, "", 10, CSUM), "6.18") == b""
+    assert big_peer(OpenTap(-1, "", 10, CSUM | TSO4), "6.2.9") == b""
 
 
 def send(world: World, a: Host, b: Host, family: int) -> Joiner:
