@@ -113,11 +113,12 @@ class Nic(Interface):
 
     def receive_all(self, frames: list[bytes]) -> None:
         """The frames that the device had in this turn.  Never raises, whatever the octets."""
-        if len(frames) == 1:
-            self.receive(frames[0])
+        if len(frames) < train.WORTHWHILE:
+            for frame in frames:
+                self.receive(frame)
         else:
             train.assemble(
-                frames, self._header + ethernet.LENGTH, self.mtu, self.receive, self._receive_train
+                frames, self._header + ethernet.LENGTH, self.receive, self._receive_train
             )
 
     def receive(self, frame: bytes, behind: list[bytes] | None = None) -> None:

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Floor 3: receive coalescing: TCP segments in a row, and datagrams of one flow, go up together.
 
-A device that does not coalesce delivers a bulk transfer as a row of frames that differ in little
-but sequence number, checksum and payload; datagrams of one flow differ in no more.  Of the frames
-that are read in one turn those that continue each other are put into a train.  Its first frame
-goes up as the ordinary packet that it is, with the others beside it (`Packet.train`).  Whoever
-understands that takes as many as he can use with the first (`tcp/train`, `udp/endpoint`); what is
-left goes up as if it had never been in a train, in order.  So nothing is dropped here and nothing
-is decided here: a frame joins if its link and IP headers say what the first one's say and are
-sound if those are, and its transport header differs in nothing but
+A bulk transfer comes as a row of frames, super-frames where the device makes them, that differ in
+little but sequence number, checksum and payload; datagrams of one flow differ in no more.  Of the
+frames that are read in one turn those that continue each other are put into a train.  Its first
+frame goes up as the ordinary packet that it is, with the others beside it (`Packet.train`).
+Whoever understands that takes as many as he can use with the first (`tcp/train`, `udp/endpoint`);
+what is left goes up as if it had never been in a train, in order.  So nothing is dropped here and
+nothing is decided here: a frame joins if its link and IP headers say what the first one's say and
+are sound if those are, and its transport header differs in nothing but
 
     TCP   the sequence number, which is the next, PSH and the checksum
     UDP   the length, which is that of the packet, and the checksum
 
-The checksum is the transport's to verify.  IPv4 without options (RFC 791), IPv6 without extension
-headers (RFC 8200); TCP segments with payload and no flags but ACK and PSH (RFC 9293), UDP
-datagrams with payload (RFC 768).  Frames of one flow are never reordered; those of different flows
-may be.  No frame waits beyond the call it came with.
+Super-frames of TCP's join those with the same segment size; those of datagrams, of which each is a
+row already, go up alone.  The checksum is the transport's to verify.  IPv4 without options
+(RFC 791), IPv6 without extension headers (RFC 8200); TCP segments with payload and no flags but ACK
+and PSH (RFC 9293), UDP datagrams with payload (RFC 768).  Frames of one flow are never reordered;
+those of different flows may be.  No frame waits beyond the call it came with.
 
 Called by `nic`.
 """
@@ -40,6 +41,8 @@ _UDP: Final = ipv4.PROTO_UDP
 _COUPLED: Final = (ipv4.PROTO_TCP, ipv4.PROTO_UDP)
 _LEAST: Final = ipv4.LENGTH + udp.LENGTH
 _LEAST6: Final = ipv6.LENGTH + udp.LENGTH
+WORTHWHILE: Final = 4
+"""Frames; fewer are given up faster than they are looked at."""
 _NOBODY: Final = 1 << 20  # longer than any frame
 
 # Total length, identification, checksum; payload length.  Then the second word of what follows:
@@ -53,30 +56,30 @@ _from_bytes = int.from_bytes
 class Train:
     """A segment or datagram and those that continue it.
 
-    first   a frame of a flow, its network header at `net`; it is looked at when the second comes
+    first   a frame of a flow, its network header at `net`
     """
 
     __slots__ = (
         "_common",
         "_end",
-        "_frames",
         "_is_udp",
         "_is_v4",
         "_mask",
         "_net",
         "_next",
         "_sum",
+        "frames",
     )
 
     def __init__(self, first: bytes, net: int) -> None:
-        self._frames = [first]
+        self.frames = [first]
         self._net = net
-        self._end = 0  # of the headers, once they have been looked at
         self._next = 0
+        self._end = self._begin(first)
 
     def joins(self, frame: bytes) -> bool:
         """Append `frame` if it continues what is here."""
-        end = self._end or self._begin()
+        end = self._end
         size = len(frame)
         if size <= end or _from_bytes(frame[:end], "little") & self._mask != self._common:
             return False
@@ -97,21 +100,12 @@ class Train:
             return False
         else:
             self._next = (word + size - end) & 0xFFFFFFFF
-        self._frames.append(frame)
+        self.frames.append(frame)
         return True
 
-    def leaves(
-        self, single: Callable[[bytes], None], several: Callable[[list[bytes]], None]
-    ) -> None:
-        """Give what is here to `several`, or to `single` if nobody has joined."""
-        if len(self._frames) > 1:
-            several(self._frames)
-        else:
-            single(self._frames[0])
-
-    def _begin(self) -> int:
+    def _begin(self, frame: bytes) -> int:
         """Read the first frame's headers.  Their end; more than any frame has if none may join."""
-        frame, net = self._frames[0], self._net
+        net = self._net
         self._is_v4 = frame[net] == _PLAIN4
         if self._is_v4:
             l4, proto = net + ipv4.LENGTH, frame[net + 9]
@@ -130,11 +124,8 @@ class Train:
             (bits,) = _bits(frame, l4)
             end = l4 + (bits >> 12) * 4
             plain = bits & _PLAIN == tcp.ACK and end >= l4 + tcp.LENGTH
-        super_frame = net > ethernet.LENGTH and frame[1] != vnet.GSO_NONE
-        if not plain or super_frame or end >= size or total != size - net:
-            self._end = _NOBODY
+        if not plain or end >= size or total != size - net:
             return _NOBODY
-        self._end = end
         self._mask = _mask(net, l4, end)
         self._common = _from_bytes(frame[:end], "little") & self._mask
         self._next = (word + size - end) & 0xFFFFFFFF
@@ -145,6 +136,8 @@ class Train:
 def _mask(net: int, l4: int, end: int) -> int:
     """What the headers of a train have in common, as the ones of a little-endian number."""
     kept = bytearray(b"\xff" * end)
+    if net > ethernet.LENGTH:
+        kept[2:4] = bytes(2)  # how much of it are headers is a hint
     if l4 - net == ipv4.LENGTH:
         kept[net + 2 : net + 6] = bytes(4)  # total length, identification
         kept[net + 10 : net + 12] = bytes(2)  # checksum
@@ -175,7 +168,6 @@ def _flow(frame: bytes, net: int) -> bytes:
 def assemble(
     frames: list[bytes],
     net: int,
-    longest: int,
     single: Callable[[bytes], None],
     several: Callable[[list[bytes]], None],
 ) -> None:
@@ -183,26 +175,30 @@ def assemble(
     those that continue it.
 
     net       offset of their network headers
-    longest   the longest packet that a device delivers which is not a super-frame
     """
-    least, below, above = net + _LEAST, net + _PURE, net + longest
+    least, below = net + _LEAST, net + _PURE
     proto4, proto6 = net + 9, net + 6
-    trains: dict[bytes, Train] = {}
-    train = None  # the last that somebody joined
+    plain = net == ethernet.LENGTH
+    trains: dict[bytes, bytes | Train] = {}  # by flow; one frame is none yet
+    train: Train | None = None  # the last that somebody joined
     for frame in frames:
         size = len(frame)
-        if least <= size <= above:
+        if size >= least and (plain or frame[1] != vnet.GSO_UDP_L4):
             if train is not None and train.joins(frame):
                 continue
             maybe = size > below or frame[proto4] == _UDP or frame[proto6] == _UDP
             flow = _flow(frame, net) if maybe else b""
             if flow:
-                train = trains.get(flow)
-                if train is None:
-                    trains[flow] = Train(frame, net)
-                elif not train.joins(frame):
-                    train.leaves(single, several)
-                    trains[flow] = Train(frame, net)
+                held = trains.get(flow)
+                if held is None:
+                    trains[flow] = frame
+                    continue
+                train = held if isinstance(held, Train) else Train(held, net)
+                if train.joins(frame):
+                    trains[flow] = train
+                else:
+                    _leave(held, single, several)
+                    trains[flow] = frame
                     train = None
                 continue
         train = None
@@ -212,7 +208,18 @@ def assemble(
             for key in (flow,) if flow else tuple(trains):
                 before = trains.pop(key, None)
                 if before is not None:
-                    before.leaves(single, several)
+                    _leave(before, single, several)
         single(frame)
     for rest in trains.values():
-        rest.leaves(single, several)
+        _leave(rest, single, several)
+
+
+def _leave(
+    held: bytes | Train,
+    single: Callable[[bytes], None],
+    several: Callable[[list[bytes]], None],
+) -> None:
+    if isinstance(held, Train):
+        several(held.frames)
+    else:
+        single(held)

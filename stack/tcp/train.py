@@ -25,7 +25,7 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
     pkt = seg.pkt
     if tcb.estats is not None or seg.wnd << snd.wscale != snd.wnd:
         return  # each counts for itself; the window of one further on may be news
-    start, flags_at = seg.start, pkt.l4 + 13
+    start, flags_at, gso = seg.start, pkt.l4 + 13, pkt.gso_size
     room, mss, full, owed = rcv.wnd, rcv.mss, rcv.seen, rcv.owed
     views = []
     for frame in frames if pkt.csum_ok else frames[: intact(pkt, frames)]:
@@ -34,9 +34,11 @@ def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
             break
         room -= size
         views.append(memoryview(frame)[start:])
+        unit = gso or (size if size < mss else mss)
+        if unit > full:
+            full = unit
         if size >= full:
-            owed += 1 if size <= mss else -(-size // mss)
-            full = max(full, min(size, mss))
+            owed += -(-size // unit)
         if frame[flags_at] & PSH:
             rcv.pushed = True
     if not views:

@@ -13,7 +13,6 @@ from stack.wire import ethernet, udp, vnet
 from stack.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 from tests.harness import Peer, World
 
-MTU = 1500
 SIZE = 1000
 
 
@@ -49,7 +48,7 @@ class Line:
     def gives(self, frames: list[bytes], header: int = 0) -> list[list[bytes]]:
         """What goes up together."""
         left: list[list[bytes]] = []
-        assemble(frames, header + ethernet.LENGTH, MTU, lambda f: left.append([f]), left.append)
+        assemble(frames, header + ethernet.LENGTH, lambda f: left.append([f]), left.append)
         assert sorted(frames) == sorted(frame for group in left for frame in group)
         return left
 
@@ -270,13 +269,27 @@ def test_behind_a_virtio_net_header(line: Line) -> None:
     assert line.gives(mixed, vnet.LENGTH) == [[frame] for frame in mixed]
 
 
-def test_super_frames_go_by_themselves(line: Line) -> None:
-    """They are trains already; a small one as well as one that is longer than the MTU."""
-    header = vnet.build(vnet.GSO_TCPV4, 66, 500, 34, 16)
-    frames = [header + line.frame(index) for index in range(2)]
+def cut(line: Line, index: int, segment: int, headers: int = 66, size: int = 30_000) -> bytes:
+    """Super-frame number `index`, to be cut at `segment` octets."""
+    header = vnet.build(vnet.GSO_TCPV4, headers, segment, 34, 16)
+    return header + line.frame(index, size=size, seq=100 + index * size)
+
+
+def test_super_frames_of_one_segment_size(line: Line) -> None:
+    """How much of one the device has in one piece says nothing of the segments."""
+    frames = [cut(line, index, 1400, headers=66 + index) for index in range(3)]
+    assert line.gives(frames, vnet.LENGTH) == [frames]
+    other = cut(line, 3, 1300)
+    assert line.gives([*frames, other], vnet.LENGTH) == [frames, [other]]
+    last = vnet.PLAIN + line.frame(seq=100 + 3 * 30_000)
+    assert line.gives([*frames, last], vnet.LENGTH) == [frames, [last]]
+
+
+def test_rows_of_datagrams_go_by_themselves(line: Line) -> None:
+    """They are trains already, whose users may be told so (USO)."""
+    header = vnet.build(vnet.GSO_UDP_L4, 42, 500, 34, 6)
+    frames = [header + datagram(line, n) for n in range(3)]
     assert line.gives(frames, vnet.LENGTH) == [[frame] for frame in frames]
-    long = [vnet.PLAIN + line.frame(index, size=3000, seq=100 + index * 3000) for index in range(2)]
-    assert line.gives(long, vnet.LENGTH) == [[frame] for frame in long]
 
 
 def test_two_hosts_with_the_same_ports(line: Line) -> None:

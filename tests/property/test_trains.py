@@ -19,7 +19,7 @@ from stack.wire import ethernet, udp
 from stack.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
 from tests.tcp.receiver import Receiver
 
-SIZES = st.sampled_from([1, 60, 200, 511, 600, 1000, 1400, 1401, 1448])
+SIZES = st.sampled_from([1, 60, 200, 511, 600, 1000, 1400, 1401, 1448, 3000, 20_000])
 
 # What the peer does next; the number is for those that need one.
 STEPS = st.one_of(
@@ -43,6 +43,7 @@ SETTINGS: Any = st.fixed_dictionaries(
         "ts": st.booleans(),
         "offload": st.booleans(),
         "vouched": st.booleans(),
+        "segment": st.sampled_from([0, 536, 1000, 1448]),
         "flags": st.sampled_from([SYN, SYN, SYN | ECE | CWR]),
     },
     optional={
@@ -170,8 +171,7 @@ def flow(frame: bytes) -> bytes:
 
 def outcome(here: Receiver) -> dict[str, object]:
     """All that can be seen of it."""
-    skip = here.host.port.header
-    sent = sorted(here.port.frames, key=lambda frame: flow(frame[skip:]))
+    sent = sorted(here.port.frames, key=flow)
     here.port.frames.clear()
     shot = here.host.stack.snapshot()
     return {

@@ -43,8 +43,10 @@ class Receiver:
         offload: bool = False,
         flags: int = SYN,
         vouched: bool = False,
+        segment: int = 0,
         **config: Any,
     ) -> None:
+        """`segment`: frames of more than so many octets are super-frames."""
         self.world = World(seed=1)
         ports: list[RecordingPort] = []
 
@@ -64,6 +66,7 @@ class Receiver:
         self.prefix = b""
         if offload:
             self.prefix = vnet.build(0, 66, 0, 34, 16) if vouched else vnet.PLAIN
+        self.segment = segment
         layer = self.host.stack.v4 if family == addr.V4 else self.host.stack.v6
         self.counted = Counted(layer)
         kind = ethernet.TYPE_IPV4 if family == addr.V4 else ethernet.TYPE_IPV6
@@ -81,11 +84,16 @@ class Receiver:
         peer = self.peer
         how = {"win": 1000, "ts": self.ts, "ack": peer.iss + 1, **how}
         segment = peer.segment(flags, 101 + at, data=data, **how)
-        return self.around(*peer.packet_bytes(6, segment, **(packet or {})))
+        prefix = self.prefix
+        if prefix and self.segment and len(data) > self.segment:
+            gso = vnet.GSO_TCPV4 if peer.family == addr.V4 else vnet.GSO_TCPV6
+            prefix = vnet.build(gso, 66, self.segment, 34, 16)
+        return self.around(*peer.packet_bytes(6, segment, **(packet or {})), prefix)
 
-    def around(self, kind: bytes, packet: bytes) -> bytes:
+    def around(self, kind: bytes, packet: bytes, prefix: bytes | None = None) -> bytes:
         """A frame with `packet`."""
-        return self.prefix + self.host.port.mac + self.peer.port.mac + kind + packet
+        front = self.prefix if prefix is None else prefix
+        return front + self.host.port.mac + self.peer.port.mac + kind + packet
 
     def row(self, count: int, size: int = SIZE) -> list[bytes]:
         return [self.frame(index * size, letters(index, size)) for index in range(count)]

@@ -104,10 +104,10 @@ def test_small_pieces_become_one(family: int) -> None:
 def test_with_vouched_checksums(family: int) -> None:
     """Behind a virtio-net header; what the device vouches for is not looked at."""
     here = Receiver(family, offload=True)
-    plain = here.row(3)
+    plain = here.row(4)
     wrong = [frame[:-1] + bytes((frame[-1] ^ 1,)) for frame in plain]
     here.turn(wrong)
-    assert here.host.drops() == {"tcp_checksum": 3}
+    assert here.host.drops() == {"tcp_checksum": 4}
     vouched = [vnet.build(0, 66, 0, 34, 16) + frame[vnet.LENGTH :] for frame in wrong]
     here.counted.came = 0
     here.turn(vouched)
@@ -115,9 +115,20 @@ def test_with_vouched_checksums(family: int) -> None:
     assert here.user.data == b"".join(frame[-SIZE:] for frame in vouched)
 
 
-def test_no_octet_is_copied(family: int) -> None:
+def test_super_frames(family: int) -> None:
+    """Each counts as its segments; they are acknowledged once."""
+    here = Receiver(family, offload=True, segment=SIZE)
+    here.port.frames.clear()
+    here.turn(here.row(6, 10 * SIZE))
+    assert here.counted.came == 1
+    assert here.user.data == stream(6, 10 * SIZE)
+    assert len(here.port.frames) == 1
+
+
+@pytest.mark.parametrize("segment", [0, SIZE])
+def test_no_octet_is_copied(family: int, segment: int) -> None:
     """Every view that the user is shown lies in the very frame."""
-    here = Receiver(family)
+    here = Receiver(family, offload=segment > 0, segment=segment)
     seen: list[memoryview] = []
 
     class Keeper(StreamSink):
@@ -126,7 +137,7 @@ def test_no_octet_is_copied(family: int) -> None:
             return count
 
     here.user.stream.attach(Keeper())
-    row = here.row(8)
+    row = here.row(8, SIZE + segment)
     here.turn(row)
     assert here.counted.came == 1
     assert [id(view.obj) for view in seen] == [id(frame) for frame in row]
