@@ -36,7 +36,9 @@ def packet4(data: bytes, net: int, end: int) -> str:
     if end - net < ipv4.LENGTH:
         return line
     l4 = net + (data[net] & 15) * 4
-    end = min(end, net + int.from_bytes(data[net + 2 : net + 4], "big"))
+    total = int.from_bytes(data[net + 2 : net + 4], "big")
+    if total != ipv4.BIG:
+        end = min(end, net + total)
     if int.from_bytes(data[net + 6 : net + 8], "big") & ipv4.OFFSET:
         return line
     return f"{line}: {_transport(data, data[net + 9], l4, end)}"
@@ -47,8 +49,10 @@ def packet6(data: bytes, net: int, end: int) -> str:
     line = ipv6.describe(data, net, end)
     if end - net < ipv6.LENGTH:
         return line
-    end = min(end, net + ipv6.LENGTH + int.from_bytes(data[net + 4 : net + 6], "big"))
+    length = int.from_bytes(data[net + 4 : net + 6], "big")
     proto, at = data[net + 6], net + ipv6.LENGTH
+    if length or proto != ext6.HOP_BY_HOP:  # which may have the length of a jumbogram
+        end = min(end, at + length)
     while proto in ext6.KNOWN and proto != ext6.NO_NEXT and end - at >= 8:
         if proto == ext6.FRAGMENT:
             bits = int.from_bytes(data[at + 2 : at + 4], "big")

@@ -215,7 +215,8 @@ def describe(frame: bytes, start: int, end: int) -> str:
     if end - start < LENGTH:
         return "ip4 short"
     _, _, total, ident, frag, ttl, proto, _, src, dst = _unpack(frame, start)
-    line = f"{addr.text(src)} > {addr.text(dst)} ttl {ttl} len {total} proto {proto}"
+    size = total if total != BIG else end - start
+    line = f"{addr.text(src)} > {addr.text(dst)} ttl {ttl} len {size} proto {proto}"
     if frag & 0x3FFF:
         more = "+" if frag & MF else ""
         line += f" frag {ident}@{(frag & OFFSET) * 8}{more}"

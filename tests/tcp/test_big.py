@@ -16,7 +16,7 @@ from stack.base.head import Head
 from stack.base.units import SECOND, View
 from stack.link.seam import LARGEST, LARGEST_BIG
 from stack.tcp.congestion import ALGORITHMS
-from stack.wire import ethernet, ext6, ipv4, ipv6, tcp, vnet
+from stack.wire import describe, ethernet, ext6, ipv4, ipv6, tcp, vnet
 from tap.frames import join
 from tap.port import Port, Wrapper
 from tests.harness import Host, World, quiet
@@ -106,6 +106,8 @@ def test_what_they_look_like(world: World, family: int) -> None:
             ends = packet[8:40]
         pseudo = int.from_bytes(ends, "big") + ipv4.PROTO_TCP + len(packet) - l4
         assert int.from_bytes(packet[l4 + 16 : l4 + 18], "big") == pseudo % 0xFFFF
+        octets = len(packet) - (header - ethernet.LENGTH)
+        assert f" len {octets} ack " in describe.frame(frame, vnet.LENGTH)
     assert b.drops() == {}
 
 
