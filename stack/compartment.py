@@ -178,6 +178,7 @@ class Compartment(OnDemand):
         if self._loopback.queue:
             for frame in self._loopback.drain():
                 self._loopback_nic.receive(frame)
+            self._loopback_nic.pause()
         if raw.work.items:
             raw.settle()
         if udp.work.items or udp.runs.held:

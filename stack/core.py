@@ -44,6 +44,7 @@ class Stack(Compartment):
     def receive(self, nic: Nic, frame: bytes) -> None:
         """One frame from `nic`'s device.  Never raises, whatever is in it."""
         nic.receive(frame)
+        nic.pause()
 
     def step(self) -> bool:
         """Fire what is due and settle once.  True if there is more to do at this instant."""

@@ -86,13 +86,15 @@ class Loop:
                 if frame is None:
                     break
                 frames.append(frame)
-            if not frames:
-                return False
+            count = len(frames)
+            if not count:
+                break
             self.heard = self.env.now
             nic.receive_all(frames)
-            left -= len(frames)
-            if len(frames) == 1:
+            left -= count
+            if count == 1:
                 break
+        nic.pause()
         return not left
 
     def deadline(self) -> int:

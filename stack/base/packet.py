@@ -8,21 +8,35 @@ it owns nothing but a reference to its frame.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 UNICAST: Final = 0
 BROADCAST: Final = 1
 MULTICAST: Final = 2
 
 
-class Interface:
-    """What a packet remembers of where it came in.  `link/nic` is the real thing."""
+class Taker:
+    """Somebody who has taken a packet, and takes frames that continue it as a train does."""
 
-    __slots__ = ("index", "name")
+    __slots__ = ()
+
+    def more(self, what: Any, frames: list[bytes]) -> None:
+        """Take what can be taken of `frames`, and remove it from there.  `what` is from him."""
+        raise NotImplementedError
+
+
+class Interface:
+    """What a packet remembers of where it came in.  `link/nic` is the real thing.
+
+    taker   who takes what continues the last packet, and what he wants to be told then; or None
+    """
+
+    __slots__ = ("index", "name", "taker")
 
     def __init__(self, index: int, name: str) -> None:
         self.index = index
         self.name = name
+        self.taker: tuple[Taker, Any] | None = None
 
 
 WHOLE: Final = (0, False)

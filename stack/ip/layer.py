@@ -138,6 +138,7 @@ class IpLayer(Outbound):
         if handler is not None:
             counters.in_delivers += 1
             handler.receive(pkt)
+            pkt.nic.taker = None
         elif heard:
             counters.in_delivers += 1
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
+from typing import Any
 
 from stack.base import fate
 from stack.base.addr import MAC_BROADCAST
@@ -19,7 +20,7 @@ from stack.base.config import Config
 from stack.base.counters import Counters
 from stack.base.fate import DropDoor
 from stack.base.head import NO_CHECKSUM, Head
-from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Interface, Packet
+from stack.base.packet import BROADCAST, MULTICAST, UNICAST, Interface, Packet, Taker
 from stack.base.seam import Env
 from stack.base.timers import TimerHeap
 from stack.base.units import View
@@ -57,6 +58,7 @@ class Nic(Interface):
         "_env",
         "_finish",
         "_header",
+        "_last",
         "_protocols",
         "big_peer",
         "counters",
@@ -91,6 +93,7 @@ class Nic(Interface):
         self._env = env
         self._door = door
         self._header = device.header
+        self._last: bytes | train.Train = b""  # what the next frame may continue
         self._protocols: dict[bytes, NetworkLayer] = {}
         # What leaves unfinished goes through here, unless the device finishes everything.
         capable = device.features & EVERYTHING == EVERYTHING
@@ -112,7 +115,9 @@ class Nic(Interface):
         self.neighbors.mac_changed()
 
     def receive_all(self, frames: list[bytes]) -> None:
-        """The frames that the device had in this turn.  Never raises, whatever the octets."""
+        """Frames that the device had at once, in order.  Never raises, whatever the octets."""
+        if self.taker is not None:
+            self._continue(*self.taker, frames)
         if len(frames) < train.WORTHWHILE:
             for frame in frames:
                 self.receive(frame)
@@ -120,6 +125,11 @@ class Nic(Interface):
             train.assemble(
                 frames, self._header + ethernet.LENGTH, self.receive, self._receive_train
             )
+
+    def pause(self) -> None:
+        """Nothing more comes in this turn."""
+        self.taker = None
+        self._last = b""
 
     def receive(self, frame: bytes, behind: list[bytes] | None = None) -> None:
         """One frame from the device.  Never raises, whatever the octets.
@@ -166,6 +176,8 @@ class Nic(Interface):
             )
             return
         now = self._env.now
+        self.taker = None
+        self._last = frame
         layer.receive(Packet(frame, self, net, size, csum_ok, gso_size, cast, now, behind))
 
     def _receive_train(self, frames: list[bytes]) -> None:
@@ -176,15 +188,41 @@ class Nic(Interface):
             at += 1
             behind = frames[at:]
             self.receive(first, behind)
-            taken = len(frames) - at - len(behind)
+            taken = frames[at : len(frames) - len(behind)]
             if taken:
-                net = self._header + ethernet.LENGTH
-                octets = sum(map(len, frames[at : at + taken]))
-                at += taken
-                self.counters.in_packets += taken
-                self.counters.in_octets += octets - self._header * taken
-                layer = self._protocols[first[net - 2 : net]]
-                layer.taken(self, taken, octets - net * taken)
+                at += len(taken)
+                self._taken(taken)
+
+    def _continue(self, taker: Taker, what: Any, frames: list[bytes]) -> None:
+        """Those of `frames` that continue the last packet go to `taker`, and from the list."""
+        row = self._last
+        if isinstance(row, bytes):
+            begun = train.begun(row, self._header + ethernet.LENGTH)
+            if begun is None:
+                return
+            row = begun
+        row.frames = []
+        for frame in frames:
+            if not row.joins(frame):
+                break
+        behind = row.frames
+        if behind:
+            rest = behind[:]
+            taker.more(what, rest)
+            taken = behind[: len(behind) - len(rest)]
+            del frames[: len(taken)]
+            if taken:
+                self._taken(taken)
+            self._last = row
+
+    def _taken(self, frames: list[bytes]) -> None:
+        """Count `frames`, which were taken with the one before them."""
+        count, octets = len(frames), sum(map(len, frames))
+        net = self._header + ethernet.LENGTH
+        self.counters.in_packets += count
+        self.counters.in_octets += octets - self._header * count
+        self._last = frames[-1]
+        self._protocols[self._last[net - 2 : net]].taken(self, count, octets - net * count)
 
     def send(self, neighbor: Neighbor, head: Head, views: Sequence[View], total: int) -> bool:
         """Send the IP packet of `total` octets to `neighbor`, or queue it until the neighbour is

@@ -17,7 +17,8 @@ Super-frames of TCP's join those with the same segment size; those of datagrams,
 row already, go up alone.  The checksum is the transport's to verify.  IPv4 without options
 (RFC 791), IPv6 without extension headers (RFC 8200); TCP segments with payload and no flags but ACK
 and PSH (RFC 9293), UDP datagrams with payload (RFC 768).  Frames of one flow are never reordered;
-those of different flows may be.  No frame waits beyond the call it came with.
+those of different flows may be.  No frame waits beyond the call it came with; one that continues
+what the call before has given up goes to who took that (`Nic.pause` ends it).
 
 Called by `nic`.
 """
@@ -163,6 +164,11 @@ def _flow(frame: bytes, net: int) -> bytes:
     elif first >> 4 == 6 and frame[net + 6] in _COUPLED and len(frame) >= net + _LEAST6:
         return frame[net + 8 : net + 44]
     return b""
+
+
+def begun(frame: bytes, net: int) -> Train | None:
+    """What could continue `frame`; None if nothing could."""
+    return Train(frame, net) if _flow(frame, net) else None
 
 
 def assemble(

@@ -117,8 +117,11 @@ def _fast(tcb: Tcb, seg: Segment) -> bool:
         view = memoryview(seg.pkt.frame)[seg.start : seg.end]
         tcb.recvq.append(view)
         _received(tcb, seg, length, False)
-        if seg.pkt.train:
-            train.take(tcb, seg, seg.pkt.train)
+        pkt = seg.pkt
+        if pkt.train:
+            train.take(tcb, seg, pkt.train)
+        if not pkt.train:
+            pkt.nic.taker = (tcb.protocol, (tcb, seg))
     return True
 
 

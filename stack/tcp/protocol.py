@@ -14,13 +14,24 @@ from stack.base import addr, fate, seq, status
 from stack.base.checksum import data_sum
 from stack.base.counters import Counters
 from stack.base.head import Head
-from stack.base.packet import UNICAST, Packet
+from stack.base.packet import UNICAST, Packet, Taker
 from stack.base.worklist import Worklist
 from stack.ip.host import IpHost
 from stack.ip.layer import IpLayer
 from stack.ip.path import Path
 from stack.ip.seam import TOO_BIG, UNRESOLVED, ErrorReport, TransportLayer
-from stack.tcp import acking, ending, estats, handshake, info, input, path_mtu, reset, timeouts
+from stack.tcp import (
+    acking,
+    ending,
+    estats,
+    handshake,
+    info,
+    input,
+    path_mtu,
+    reset,
+    timeouts,
+    train,
+)
 from stack.tcp.congestion import algorithm
 from stack.tcp.endpoint import TcpStream
 from stack.tcp.estats import Estats
@@ -101,7 +112,7 @@ class Silence:
 _SILENCE: Final = Silence()
 
 
-class TcpProtocol(TransportLayer, HostProvider):
+class TcpProtocol(TransportLayer, HostProvider, Taker):
     """TCP of one stack."""
 
     socket_type = SOCK_STREAM
@@ -190,6 +201,9 @@ class TcpProtocol(TransportLayer, HostProvider):
             self.door.drop(pkt, fate.TCP_SILENT)
         elif self.time_wait.segment_arrives(found, seg):
             self._no_connection(pkt, seg)
+
+    def more(self, what: tuple[Tcb, Segment], frames: list[bytes]) -> None:
+        train.more(*what, frames)
 
     def _no_connection(self, pkt: Packet, seg: Segment) -> None:
         """LISTEN, or CLOSED (RFC 9293 3.10.7.1)."""

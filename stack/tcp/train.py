@@ -7,16 +7,25 @@ its checksum (RFC 9293 3.1), whether it fits the window, and how it counts for t
 (RFC 9293 3.8.6.3).  Everything else is done once.  Those that are not taken come again, one by
 one.
 
-Called by `input`.
+Called by `input`, and again when more has come before the turn has gone on (`more`).
 """
 
 from __future__ import annotations
 
 from stack.base import seq
-from stack.tcp.names import ACK_NOW
+from stack.tcp.names import ACK_NOW, ESTABLISHED
 from stack.tcp.tcb import Tcb
 from stack.transport.train import intact
 from stack.wire.tcp import PSH, Segment
+
+
+def more(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:
+    """Take what can be taken of `frames`, which continue `seg` and what was taken with it.
+
+    Nothing else has come since; nor has the turn gone on, or the connection been closed.
+    """
+    if tcb.marked and tcb.state == ESTABLISHED:
+        take(tcb, seg, frames)
 
 
 def take(tcb: Tcb, seg: Segment, frames: list[bytes]) -> None:

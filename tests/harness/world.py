@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from stack import Config, Stack, Trace
 from stack.base import addr, fate
@@ -76,13 +77,18 @@ class Host:
         """This host's address of a family."""
         return self.v4 if family == addr.V4 else self.v6
 
-    def hears_frames(self, frames: Sequence[bytes], together: bool = True) -> None:
-        """`frames` arrive in one turn, at once or one by one."""
+    def hears_frames(
+        self, frames: Sequence[bytes], together: bool = True, cuts: Sequence[int] = ()
+    ) -> None:
+        """`frames` arrive in one turn: one by one, or together, but for gaps before those whose
+        numbers are in `cuts`."""
         if together:
-            self.nic.receive_all(list(frames))
+            for start, end in pairwise((0, *cuts, len(frames))):
+                self.nic.receive_all(list(frames[start:end]))
         else:
             for frame in frames:
                 self.nic.receive(frame)
+        self.nic.pause()
 
     def drops(self) -> dict[str, int]:
         """What was dropped, by reason."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from stack.base import addr
-from stack.link.train import assemble
+from stack.link.train import assemble, begun
 from stack.wire import ethernet, udp, vnet
 from stack.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 from tests.harness import Peer, World
@@ -154,6 +154,7 @@ def test_fragments_go_by_themselves(world: World) -> None:
     for bits in (0x2000, 0x0010):
         frames = [line.frame(index, frag=bits) for index in range(2)]
         assert line.gives(frames) == [[frame] for frame in frames]
+        assert begun(frames[0], NET) is None
     whole = [line.frame(index, frag=0x4000) for index in range(2)]
     assert line.gives(whole) == [whole]
     mixed = [line.frame(0, frag=0x4000), line.frame(1, frag=0)]
@@ -165,7 +166,9 @@ def test_options_go_by_themselves(world: World) -> None:
     line = Line(world, addr.V4)
     frames = [changed(line.frame(index), NET, 0x46) for index in range(2)]
     assert line.gives(frames) == [[frame] for frame in frames]
+    assert begun(frames[0], NET) is None
     row = [line.frame(index) for index in range(2)]
+    assert begun(row[0], NET) is not None
     assert line.gives([*row, frames[0], line.frame(2)]) == [row, [frames[0]], [line.frame(2)]]
 
 

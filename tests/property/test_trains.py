@@ -186,9 +186,12 @@ def outcome(here: Receiver) -> dict[str, object]:
     }
 
 
-@given(TURNS, SETTINGS, st.booleans(), st.booleans())
+CUTS = st.sets(st.integers(0, 40), max_size=8).map(sorted)
+
+
+@given(TURNS, SETTINGS, st.booleans(), st.booleans(), CUTS)
 def test_together_or_one_by_one(
-    turns: list[list[tuple[str, int]]], settings: Any, paused: bool, numpy: bool
+    turns: list[list[tuple[str, int]]], settings: Any, paused: bool, numpy: bool, cuts: list[int]
 ) -> None:
     checksum.use_numpy(numpy)
     together, apart = Receiver(**settings), Receiver(**settings)
@@ -200,7 +203,7 @@ def test_together_or_one_by_one(
     for steps in turns:
         frames = scripts[0].turn(steps)
         assert frames == scripts[1].turn(steps)
-        together.turn(frames)
+        together.turn(frames, cuts=[cut for cut in cuts if cut <= len(frames)])
         apart.turn(frames, together=False)
         assert outcome(together) == outcome(apart)
         for here in (together, apart):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stack.base import addr
@@ -98,9 +99,9 @@ class Receiver:
     def row(self, count: int, size: int = SIZE) -> list[bytes]:
         return [self.frame(index * size, letters(index, size)) for index in range(count)]
 
-    def turn(self, frames: list[bytes], together: bool = True) -> None:
+    def turn(self, frames: list[bytes], together: bool = True, cuts: Sequence[int] = ()) -> None:
         """One turn with `frames`."""
-        self.host.hears_frames(frames, together)
+        self.host.hears_frames(frames, together, cuts)
         self.world.run(0)
 
 

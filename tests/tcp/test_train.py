@@ -49,6 +49,36 @@ def test_a_train_goes_up_once(family: int) -> None:
     here.peer.sees_nothing()
 
 
+@pytest.mark.parametrize("cuts", [(1, 2, 3), (4, 6), (5, 5, 11)])
+def test_what_comes_while_the_first_is_worked_on(family: int, cuts: tuple[int, ...]) -> None:
+    """It belongs to the same turn, and goes up with what it continues."""
+    here = Receiver(family)
+    here.port.frames.clear()
+    before = here.host.nic.counters.in_packets
+    here.turn(here.row(12), cuts=cuts)
+    assert here.counted.came == 1
+    assert here.user.data == stream(12)
+    assert here.user.calls == 1
+    assert len(here.port.frames) == 1
+    assert here.host.nic.counters.in_packets == before + 12
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_the_turn_has_gone_on(family: int, close: bool) -> None:
+    """What comes then goes the whole way, whether or not anybody has said that a turn was over."""
+    here = Receiver(family)
+    row = here.row(8)
+    here.host.nic.receive_all(row[:4])
+    if close:
+        here.user.stream.disconnect("bye")
+    else:
+        here.host.stack.step()
+    here.host.nic.receive_all(row[4:])
+    here.world.run(0)
+    assert here.counted.came == (5 if close else 2)  # who closes has each looked at
+    assert here.user.data == stream(8)
+
+
 def test_segments_of_any_size_go_up_once(family: int) -> None:
     here = Receiver(family)
     sizes, at, row = [SIZE, 300, SIZE, 1401, 101, 77], 0, []
@@ -220,9 +250,10 @@ def test_raw_endpoints_hear_each(family: int) -> None:
     endpoint.attach(ear)
     assert endpoint.bind(b"", 0, 0) == OK
     here.turn(here.row(6))
-    assert here.counted.came == 6
-    assert here.user.data == stream(6)
-    assert ear.heard == 6
+    here.turn([here.frame(n * SIZE, letters(n, SIZE)) for n in range(6, 9)], cuts=(1, 2))
+    assert here.counted.came == 9
+    assert here.user.data == stream(9)
+    assert ear.heard == 9
 
 
 @pytest.mark.parametrize("setting", [{"tcp_estats": True}, {"tcp_fast_path": False}])
